@@ -1,0 +1,79 @@
+// What an access token must say (docs: design section 6). The services check the same in servicekit/tokens.py: change both.
+
+var LEEWAY_SECONDS = 5;
+var LONGEST_LIFE_SECONDS = 24 * 3600;
+var UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+// Each of these asks the reader to trust or do something the header's writer chose.
+var FORBIDDEN_HEADERS = ['crit', 'b64', 'zip', 'enc', 'jku', 'jwk', 'x5u', 'x5c', 'x5t', 'x5t#S256'];
+
+function filled(value) {
+    return typeof value === 'string' && value !== '';
+}
+
+function matches(value, pattern) {
+    return typeof value === 'string' && pattern.test(value);
+}
+
+function seconds(value) {
+    return typeof value === 'number' && value > 0 && Math.floor(value) === value && value <= 9007199254740991;
+}
+
+function has(object, name) {
+    return Object.prototype.hasOwnProperty.call(object, name);
+}
+
+function headerFault(header) {
+    if (header.alg !== 'ES256') {
+        return 'algorithm';
+    }
+    if (header.typ !== 'at+jwt') {
+        return 'type';
+    }
+    if (!filled(header.kid)) {
+        return 'key';
+    }
+    return FORBIDDEN_HEADERS.some((name) => has(header, name)) ? 'header' : '';
+}
+
+function audienceNames(audience, expected) {
+    if (Array.isArray(audience)) {
+        return audience.indexOf(expected) !== -1 && audience.every(filled);
+    }
+    return audience === expected;
+}
+
+function timeFault(claims, now) {
+    if (!seconds(claims.exp) || !seconds(claims.iat) || !seconds(claims.nbf)) {
+        return 'time';
+    }
+    if (claims.exp + LEEWAY_SECONDS <= now) {
+        return 'expired';
+    }
+    if (claims.iat > now + LEEWAY_SECONDS || claims.nbf > now + LEEWAY_SECONDS) {
+        return 'not_yet_valid';
+    }
+    return claims.exp - claims.iat > LONGEST_LIFE_SECONDS || claims.exp <= claims.iat ? 'time' : '';
+}
+
+function claimsFault(claims, issuer, audience, now) {
+    if (claims.iss !== issuer) {
+        return 'issuer';
+    }
+    if (!audienceNames(claims.aud, audience)) {
+        return 'audience';
+    }
+    if (!matches(claims.sub, UUID) || !matches(claims.sid, UUID) || !filled(claims.jti)) {
+        return 'subject';
+    }
+    if (!Array.isArray(claims.roles) || !claims.roles.every(filled)) {
+        return 'roles';
+    }
+    return timeFault(claims, now);
+}
+
+// A kept verdict must die with its token, and a kept answer lives until the end of its last second: hence the 1.
+function secondsLeft(claims, now) {
+    return Math.floor(claims.exp + LEEWAY_SECONDS - now) - 1;
+}
+
+export default {headerFault, claimsFault, secondsLeft};

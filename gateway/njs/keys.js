@@ -1,0 +1,71 @@
+// The key set, as the verifier wants it: fetched from users, checked, each key as a ready SPKI.
+// A bad answer (HTML, empty, no usable key) becomes 502, so that the cache in front goes on with the last good set.
+
+// DER of SubjectPublicKeyInfo for P-256 up to the point: njs 0.7.9 imports ECDSA keys in no other form.
+var P256_SPKI_PREFIX = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d030107034200' + '04', 'hex');
+
+import encoding from 'encoding.js';
+
+function spki(key) {
+    var x = encoding.bytes(key.x);
+    var y = encoding.bytes(key.y);
+    if (x.length !== 32 || y.length !== 32) {
+        throw new Error('not a P-256 point');
+    }
+    return Buffer.concat([P256_SPKI_PREFIX, x, y]).toString('base64');
+}
+
+function isSigningKey(key) {
+    return key !== null && typeof key === 'object' && key.kty === 'EC' && key.crv === 'P-256' && typeof key.kid === 'string'
+        && key.kid !== '' && (key.alg === undefined || key.alg === 'ES256') && (key.use === undefined || key.use === 'sig');
+}
+
+function usableKeys(text) {
+    var listed = JSON.parse(text).keys.filter(isSigningKey);
+    var usable = listed.map((key) => ({kid: key.kid, spki: spki(key)}));
+    if (usable.length === 0) {
+        throw new Error('no usable key');
+    }
+    return usable;
+}
+
+async function fetchKeys(r) {
+    try {
+        const reply = await r.subrequest('/keys/from-users');
+        if (reply.status !== 200) {
+            throw new Error('users answered ' + reply.status);
+        }
+        const keys = JSON.stringify(usableKeys(reply.responseText));
+        r.headersOut['Content-Type'] = 'application/json';
+        r.return(200, keys);
+    } catch (error) {
+        r.warn('the key set cannot be used: ' + error.message);
+        r.return(502, '');
+    }
+}
+
+async function keysAt(r, location) {
+    const reply = await r.subrequest(location);
+    return reply.status === 200 ? JSON.parse(reply.responseText) : null;
+}
+
+function withId(keys, kid) {
+    var found = keys === null ? [] : keys.filter((key) => key.kid === kid);
+    return found.length === 0 ? null : found[0];
+}
+
+// Returns the key, null when no such key exists, undefined when no key set was ever had.
+async function find(r, kid) {
+    const current = await keysAt(r, '/keys/current');
+    const known = withId(current, kid);
+    if (known !== null) {
+        return known;
+    }
+    const fresh = await keysAt(r, '/keys/fresh');
+    if (current === null && fresh === null) {
+        return undefined;
+    }
+    return withId(fresh, kid);
+}
+
+export default {fetchKeys, find};

@@ -1,0 +1,113 @@
+"""An HTTP server in the place of a service: it echoes what reached it, or answers what the test told it to."""
+
+import json
+import socket
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass
+class Seen:
+    method: str
+    path: str
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    def header(self, name: str) -> str | None:
+        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+
+
+@dataclass
+class Answer:
+    status: int = 200
+    body: bytes = b"{}"
+    headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
+
+
+class Upstream:
+    """One service's double. `answers[path]` overrides the echo; `seen` holds every request."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.answers: dict[str, Answer] = {}
+        self.seen: list[Seen] = []
+        self.port = 0
+        self._server: ThreadingHTTPServer | None = None
+        self._connections: set[socket.socket] = set()
+        self.start()
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), _handler(self))
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+    def stop(self) -> None:
+        """As when the process dies: the port closes, and so does every open connection."""
+        if self._server is None:
+            return
+        self._server.shutdown()
+        self._server.server_close()
+        self._server = None
+        for connection in list(self._connections):
+            _hang_up(connection)
+
+    def requests_for(self, path: str) -> list[Seen]:
+        return [seen for seen in self.seen if seen.path.split("?")[0] == path]
+
+    def reply(self, seen: Seen) -> Answer:
+        self.seen.append(seen)
+        return self.answers.get(seen.path.split("?")[0]) or Answer(body=self._echo(seen))
+
+    def _echo(self, seen: Seen) -> bytes:
+        told: dict[str, Any] = {"service": self.name, "method": seen.method, "path": seen.path, "size": len(seen.body)}
+        return json.dumps(told).encode()
+
+
+def _hang_up(connection: socket.socket) -> None:
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return  # the other side was quicker
+
+
+def _handler(upstream: Upstream) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            super().setup()
+            upstream._connections.add(self.connection)
+
+        def finish(self) -> None:
+            upstream._connections.discard(self.connection)
+            super().finish()
+
+        def handle(self) -> None:
+            try:
+                super().handle()
+            except OSError:
+                return  # hung up, by the test or by nginx
+
+        def answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            answer = upstream.reply(Seen(self.command, self.path, list(self.headers.items()), body))
+            self.send_response(answer.status)
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(answer.body)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(answer.body)
+
+        do_GET = do_HEAD = do_POST = do_PATCH = do_DELETE = do_PUT = do_OPTIONS = answer
+
+        def log_message(self, format: str, *args: object) -> None:
+            return
+
+    return Handler

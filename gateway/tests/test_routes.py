@@ -1,0 +1,133 @@
+"""Who may ask for what: the table in routes.conf."""
+
+import pytest
+from harness.client import assert_problem
+from harness.nginx import Gateway, Services
+from harness.tokens import Signer
+
+PRODUCT = "/api/products/0190a5b4-0000-7000-8000-000000000001"
+
+ROUTES = [
+    ("GET", "/.well-known/jwks.json", "users", True),
+    ("POST", "/api/auth/token/", "users", True),
+    ("POST", "/api/users/", "users", True),
+    ("GET", "/api/users/", "users", False),
+    ("GET", "/api/users/me/", "users", False),
+    ("POST", "/api/users/me/password/", "users", False),
+    ("GET", "/api/products/", "products", True),
+    ("HEAD", "/api/products/", "products", True),
+    ("POST", "/api/products/", "products", False),
+    ("GET", f"{PRODUCT}/", "products", True),
+    ("PATCH", f"{PRODUCT}/", "products", False),
+    ("DELETE", f"{PRODUCT}/", "products", False),
+    ("GET", f"{PRODUCT}/stock/", "products", False),
+    ("POST", f"{PRODUCT}/purchase/", "orders", False),
+    ("GET", "/api/categories/", "products", True),
+    ("POST", "/api/categories/", "products", False),
+    ("GET", "/api/orders/", "orders", False),
+    ("POST", "/api/orders/", "orders", False),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "service", "public"), ROUTES)
+def test_route_leads_to_its_service(
+    gateway: Gateway, services: Services, signer: Signer, method: str, path: str, service: str, public: bool
+) -> None:
+    headers = {"Authorization": f"Bearer {signer.token()}"}
+
+    answered = gateway.request(method, path, headers)
+
+    assert answered.status == 200
+    assert getattr(services, service).requests_for(path)[-1].method == method
+
+
+@pytest.mark.parametrize(("method", "path", "service", "public"), ROUTES)
+def test_route_without_token_is_open_only_where_the_table_says(
+    gateway: Gateway, services: Services, method: str, path: str, service: str, public: bool
+) -> None:
+    answered = gateway.request(method, path)
+
+    if public:
+        assert answered.status == 200
+        return
+    assert answered.status == 401
+    assert answered.headers["WWW-Authenticate"] == 'Bearer realm="souk"'
+    assert services.seen() == 0
+
+
+@pytest.mark.parametrize(("method", "path", "service", "public"), ROUTES)
+def test_route_refuses_bad_token_even_where_none_is_needed(
+    gateway: Gateway, services: Services, method: str, path: str, service: str, public: bool
+) -> None:
+    answered = gateway.request(method, path, {"Authorization": "Bearer a.b.c"})
+
+    assert answered.status == 401
+    assert answered.headers.get_all("WWW-Authenticate") == ['Bearer realm="souk", error="invalid_token"']
+    assert not [seen for upstream in services.all() for seen in upstream.seen if seen.path == path != "/.well-known/jwks.json"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/api/orders/", "GET,HEAD,POST"),
+        ("DELETE", "/api/orders/", "GET,HEAD,POST"),
+        ("GET", "/api/auth/token/", "POST"),
+        ("HEAD", "/api/auth/token/", None),
+        ("FOO", "/api/products/", "GET,HEAD,POST,PATCH,DELETE"),
+        ("OPTIONS", "/api/products/", "GET,HEAD,POST,PATCH,DELETE"),
+        ("TRACE", "/api/products/", "GET,HEAD,POST,PATCH,DELETE"),
+        ("POST", "/healthz", "GET,HEAD"),
+        ("GE", "/api/products/", "GET,HEAD,POST,PATCH,DELETE"),
+        ("PROPFIND", "/api/products/", "GET,HEAD,POST,PATCH,DELETE"),
+    ],
+)
+def test_other_method_is_405_with_allow(
+    gateway: Gateway, services: Services, method: str, path: str, allowed: str | None
+) -> None:
+    answered = gateway.request(method, path)
+
+    assert answered.status == 405
+    assert answered.headers["Allow"] == (allowed or "POST")
+    if method != "HEAD":
+        assert_problem(answered, 405, "method_not_allowed")
+    assert services.seen() == 0
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/", "/api/", "/api/orders", "/api/orders./", "/API/orders/", "/metrics", "/livez", "/readyz", "/admin/", "/api/admin/",
+        "/api/metrics/", "/__problem", "/__auth", "/verify", "/keys/current", "/keys/fetch", "/.git/config", "/.env", "/nginx.conf",
+        "/ws/", "/healthz/", "/static/../etc/passwd".replace("..", "x"),
+    ],
+)  # fmt: skip
+def test_unknown_path_is_404(gateway: Gateway, services: Services, path: str) -> None:
+    answered = gateway.get(path)
+
+    assert_problem(answered, 404, "not_found")
+    assert services.seen() == 0
+
+
+def test_preflight_of_foreign_origin_gets_no_permission(gateway: Gateway) -> None:
+    headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+
+    answered = gateway.request("OPTIONS", "/api/orders/", headers)
+
+    assert_problem(answered, 405)
+    assert not [name for name in answered.headers if name.lower().startswith("access-control-")]
+
+
+def test_healthz_answers_without_any_service(gateway: Gateway, services: Services) -> None:
+    answered = gateway.get("/healthz")
+
+    assert (answered.status, answered.json) == (200, {"status": "ok"})
+    assert services.seen() == 0
+
+
+def test_socket_upgrade_reaches_orders(gateway: Gateway, services: Services, signer: Signer) -> None:
+    headers = {"Authorization": f"Bearer {signer.token()}", "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": "k"}
+
+    gateway.request("GET", "/ws/orders/", headers)
+
+    seen = services.orders.requests_for("/ws/orders/")[-1]
+    assert (seen.header("Upgrade"), seen.header("Connection"), seen.header("Sec-WebSocket-Key")) == ("websocket", "upgrade", "k")
