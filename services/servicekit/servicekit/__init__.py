@@ -1,0 +1,1 @@
+"""What every Souk service shares. It knows nothing of shops: no product, order or price is named here."""

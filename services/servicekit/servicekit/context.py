@@ -1,0 +1,24 @@
+"""What is being worked on right now, for the events and log lines that come of it."""
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
+causation: ContextVar[UUID | None] = ContextVar("causation", default=None)
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+
+@contextmanager
+def handling(*, event_id: UUID, trace: str | None) -> "Iterator[None]":
+    """Mark the event whose handler runs: what it publishes is caused by it and continues its trace."""
+    tokens = causation.set(event_id), traceparent.set(trace)
+    try:
+        yield
+    finally:
+        causation.reset(tokens[0])
+        traceparent.reset(tokens[1])

@@ -1,0 +1,159 @@
+"""RabbitMQ's definitions file from the topology: exchanges, queues, bindings, users and what each user may do.
+
+`python -m servicekit.definitions --topology deploy/topology.json --passwords passwords.json > definitions.json`
+
+A service may write its own exchanges only, under its own routing keys only, read its own queues only, and configure nothing
+(but its own job queue where the topology says so), after rabbitmq.com/docs/access-control.
+"""
+
+import argparse
+import base64
+import hashlib
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from servicekit import broker
+from servicekit.broker import Topology
+
+ADMIN = "admin"
+
+
+def password_hash(password: str, salt: bytes | None = None) -> str:
+    """Return rabbit_password_hashing_sha256 of a password (rabbitmq.com/docs/passwords)."""
+    salt = salt or os.urandom(4)
+    return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
+
+
+def topology_definitions(topology: Topology) -> dict[str, Any]:
+    """Return exchanges, queues and bindings without a virtual host, as the import for one virtual host takes them."""
+    exchanges, queues, bindings = [], [_queue(broker.UNSUBSCRIBED, _unsubscribed_arguments())], []
+    for service in topology.queues:
+        exchanges += _exchanges(service)
+        queues += _queues(service, list(topology.queues[service]))
+        bindings += _plumbing(service, list(topology.queues[service]))
+    bindings += [_binding(exchange, queue, key) for exchange, queue, key in topology.bindings()]
+    return {"exchanges": exchanges, "queues": queues, "bindings": bindings, "policies": [], "parameters": []}
+
+
+def full_definitions(topology: Topology, passwords: Mapping[str, str], vhost: str = "souk") -> dict[str, Any]:
+    """Return the whole definitions file: the topology in `vhost`, one user per service, one admin.
+
+    Raises:
+        KeyError: a user's password is missing from `passwords`.
+    """
+    inner = topology_definitions(topology)
+    services = list(topology.queues)
+    return {
+        "vhosts": [{"name": vhost}],
+        "users": [_user(name, passwords[name], "") for name in services]
+        + [_user(ADMIN, passwords[ADMIN], "administrator")],
+        "permissions": [{"vhost": vhost, **_permission(topology, name)} for name in services]
+        + [{"vhost": vhost, "user": ADMIN, "configure": ".*", "write": ".*", "read": ".*"}],
+        "topic_permissions": [{"vhost": vhost, **_topic_permission(name)} for name in services],
+        **{kind: [{"vhost": vhost, **one} for one in inner[kind]] for kind in ("exchanges", "queues", "bindings")},
+    }
+
+
+def _unsubscribed_arguments() -> dict[str, Any]:
+    return {"x-queue-type": "classic", "x-max-length": 10_000, "x-overflow": "drop-head"}
+
+
+def _exchange(name: str, kind: str) -> dict[str, Any]:
+    return {"name": name, "type": kind, "durable": True, "auto_delete": False, "internal": False, "arguments": {}}
+
+
+def _queue(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "durable": True, "auto_delete": False, "arguments": arguments}
+
+
+def _binding(source: str, queue: str, key: str) -> dict[str, Any]:
+    return {
+        "source": source,
+        "destination": queue,
+        "destination_type": "queue",
+        "routing_key": key,
+        "arguments": {},
+    }
+
+
+def _exchanges(service: str) -> list[dict[str, Any]]:
+    return [
+        _exchange(broker.exchange_name(service), "topic"),
+        _exchange(broker.redrive_name(service), "direct"),
+        _exchange(broker.dead_name(service), "fanout"),
+        *(_exchange(broker.retry_name(service, delay), "fanout") for delay in broker.RETRY_DELAYS),
+    ]
+
+
+def _queues(service: str, work: list[str]) -> list[dict[str, Any]]:
+    return [
+        *(_queue(name, broker.work_queue_arguments(service)) for name in work),
+        *(
+            _queue(broker.retry_name(service, delay), broker.retry_queue_arguments(service, delay))
+            for delay in broker.RETRY_DELAYS
+        ),
+        _queue(broker.dead_name(service), broker.dead_queue_arguments()),
+    ]
+
+
+def _plumbing(service: str, work: list[str]) -> list[dict[str, Any]]:
+    return [
+        *(_binding(broker.redrive_name(service), name, name) for name in work),
+        *(
+            _binding(broker.retry_name(service, delay), broker.retry_name(service, delay), "")
+            for delay in broker.RETRY_DELAYS
+        ),
+        _binding(broker.dead_name(service), broker.dead_name(service), ""),
+    ]
+
+
+def _user(name: str, password: str, tags: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "password_hash": password_hash(password),
+        "hashing_algorithm": "rabbit_password_hashing_sha256",
+        "tags": tags,
+    }
+
+
+def _permission(topology: Topology, service: str) -> dict[str, str]:
+    own = topology.own.get(service, "")
+    writes = [re.escape(f"{service}.") + r"(events|redrive|dead|retry\.\d+s)"]
+    reads = [re.escape(name) for name in topology.queues[service]] + [re.escape(broker.dead_name(service))]
+    return {
+        "user": service,
+        "configure": f"^({own})$" if own else "^$",
+        "write": "^(" + "|".join(writes + ([own] if own else [])) + ")$",
+        "read": "^(" + "|".join(reads + ([own] if own else [])) + ")$",
+    }
+
+
+def _topic_permission(service: str) -> dict[str, str]:
+    return {
+        "user": service,
+        "exchange": broker.exchange_name(service),
+        "write": rf"^{re.escape(service)}\.[a-z_]+\.v\d+$",
+        "read": "^$",
+    }
+
+
+def main() -> None:
+    """Print the definitions file."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--topology", type=Path, required=True)
+    parser.add_argument("--passwords", type=Path, required=True, help='JSON: {"admin": …, "orders": …, …}')
+    parser.add_argument("--vhost", default="souk")
+    options = parser.parse_args()
+    passwords = json.loads(options.passwords.read_text(encoding="utf-8"))
+    definitions = full_definitions(Topology.load(options.topology), passwords, options.vhost)
+    json.dump(definitions, sys.stdout, indent=1)
+    sys.stdout.write("\n")
+
+
+if __name__ == "__main__":
+    main()

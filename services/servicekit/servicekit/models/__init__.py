@@ -1,0 +1,18 @@
+"""Every table of the kit; each service's database has its own copy of them."""
+
+from servicekit.models.deadletters import DeadLetter, DeadLetterAction
+from servicekit.models.heartbeats import Heartbeat
+from servicekit.models.idempotency import IdempotencyKey
+from servicekit.models.inbox import InboxEvent
+from servicekit.models.outbox import OutboxEvent
+from servicekit.models.revocations import RevokedSession
+
+__all__ = [
+    "DeadLetter",
+    "DeadLetterAction",
+    "Heartbeat",
+    "IdempotencyKey",
+    "InboxEvent",
+    "OutboxEvent",
+    "RevokedSession",
+]

@@ -1,0 +1,22 @@
+from django.db import models
+
+
+class IdempotencyKey(models.Model):
+    """A caller's key for one operation, and the answer it got; the row commits with the operation's effect."""
+
+    caller = models.UUIDField()
+    operation = models.CharField(max_length=100)
+    key = models.CharField(max_length=255)
+    request_hash = models.BinaryField(max_length=32)
+    status = models.PositiveSmallIntegerField()
+    body = models.JSONField()
+    headers = models.JSONField(default=dict)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "idempotency_key"
+        constraints = [models.UniqueConstraint(fields=["caller", "operation", "key"], name="idempotency_key_once")]
+        indexes = [models.Index(fields=["created_at"], name="idempotency_created_at")]
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.key}"
