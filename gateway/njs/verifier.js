@@ -7,11 +7,12 @@ import claims from 'claims.js';
 import keys from 'keys.js';
 
 var VERDICT_SECONDS = 30;
+var KEYS_UNAVAILABLE = 'keys_unavailable';
 var CREDENTIALS = /^bearer ([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$/i;
 
 // Kept verdicts are found under this, so that no token is ever written to disk.
 function digest(r) {
-    return digests.createHash('sha256').update(r.headersIn.Authorization).digest('hex');
+    return digests.createHash('sha256').update(r.rawVariables.http_authorization).digest('hex');
 }
 
 function parse(credentials) {
@@ -31,9 +32,9 @@ function parse(credentials) {
     };
 }
 
-function refuse(r, status, fault) {
+function refuse(r, fault) {
     r.headersOut['X-Token-Fault'] = fault;
-    r.return(status, '');
+    r.return(fault === KEYS_UNAVAILABLE ? 403 : 401, '');
 }
 
 async function isSigned(token, key) {
@@ -43,29 +44,34 @@ async function isSigned(token, key) {
     return good;
 }
 
-async function judge(r) {
-    const token = parse(r.headersIn.Authorization);
-    const headerFault = claims.headerFault(token.header);
-    if (headerFault !== '') {
-        return refuse(r, 401, headerFault);
+// The fault of the header and the signature, '' when there is none.
+async function signatureFault(r, token) {
+    const fault = claims.headerFault(token.header);
+    if (fault !== '') {
+        return fault;
     }
     const key = await keys.find(r, token.header.kid);
     if (key === undefined) {
-        return refuse(r, 403, 'keys_unavailable');
+        return KEYS_UNAVAILABLE;
     }
     if (key === null) {
-        return refuse(r, 401, 'key');
+        return 'key';
     }
     const signed = await isSigned(token, key);
-    if (!signed) {
-        return refuse(r, 401, 'signature');
-    }
+    return signed ? '' : 'signature';
+}
+
+async function judge(r) {
+    const token = parse(r.headersIn.Authorization);
     const now = Date.now() / 1000;
-    const fault = claims.claimsFault(token.claims, r.variables.token_issuer, r.variables.token_audience, now);
+    const signatureRefused = await signatureFault(r, token);
+    const fault = signatureRefused || claims.claimsFault(token.claims, r.variables.token_issuer, r.variables.token_audience, now);
     if (fault !== '') {
-        return refuse(r, 401, fault);
+        refuse(r, fault);
+        return;
     }
-    r.headersOut['X-Accel-Expires'] = String(Math.max(0, Math.min(VERDICT_SECONDS, claims.secondsLeft(token.claims, now))));
+    const seconds = Math.min(VERDICT_SECONDS, claims.secondsLeft(token.claims, now));
+    r.headersOut['X-Accel-Expires'] = String(Math.max(0, seconds));
     r.return(204, '');
 }
 
@@ -73,7 +79,7 @@ async function verify(r) {
     try {
         await judge(r);
     } catch (error) {
-        refuse(r, 401, 'malformed');
+        refuse(r, 'malformed');
     }
 }
 

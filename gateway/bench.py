@@ -1,0 +1,154 @@
+"""CPU per request of the gateway's workers: bare proxy, open route, cached verdict, and verifying each time.
+
+    python3 gateway/bench.py            (needs wrk, and cryptography for the token)
+
+Four nginx configurations take turns on the same upstream (an nginx that returns 1 KB); three runs each, medians.
+CPU is read from /proc around each run, for the gateway's workers alone; ratios carry over to other machines, figures do not.
+"""
+
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE / "tests"))
+
+from harness.nginx import GENEROUS, free_port, wait_until  # noqa: E402
+from harness.client import request  # noqa: E402
+from harness.tokens import Signer, key_set  # noqa: E402
+
+RUNS = int(os.environ.get("RUNS", "3"))
+SECONDS = int(os.environ.get("SECONDS", "3"))
+CONNECTIONS = 16
+TICKS = os.sysconf("SC_CLK_TCK")
+ENVIRONMENT = {"PATH": os.environ["PATH"] + ":/usr/sbin"}
+
+UPSTREAM = """
+worker_processes 1; pid {directory}/nginx.pid; error_log stderr error;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off; keepalive_requests 1000000;
+    client_body_temp_path {directory}/b; proxy_temp_path {directory}/p; fastcgi_temp_path {directory}/f;
+    uwsgi_temp_path {directory}/u; scgi_temp_path {directory}/s; default_type application/json;
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{ return 200 '{{"padding": "{padding}"}}'; }}
+        location = /.well-known/jwks.json {{ return 200 '{jwks}'; }}
+    }}
+}}
+"""
+BARE = """
+worker_processes 1; pid {directory}/nginx.pid; error_log stderr error;
+events {{ worker_connections 1024; }}
+http {{
+    access_log {directory}/access.log;
+    client_body_temp_path {directory}/b; proxy_temp_path {directory}/p; fastcgi_temp_path {directory}/f;
+    uwsgi_temp_path {directory}/u; scgi_temp_path {directory}/s;
+    upstream service {{ server 127.0.0.1:{upstream}; keepalive 32; }}
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{ proxy_pass http://service; proxy_http_version 1.1; proxy_set_header Connection ""; }}
+    }}
+}}
+"""
+
+
+@contextmanager
+def nginx(directory: Path, port: int) -> Iterator[int]:
+    """Runs directory/nginx.conf until the block ends; gives its worker's pid."""
+    process = subprocess.Popen(["nginx", "-c", str(directory / "nginx.conf"), "-g", "daemon off;"], env=ENVIRONMENT)
+    try:
+        wait_until(lambda: _answers(port), f"nginx on {port}")
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        yield int(next(pid for pid in children if "worker process" in Path(f"/proc/{pid}/cmdline").read_text()))
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+
+
+def _answers(port: int) -> bool:
+    try:
+        return request(port, "GET", "/healthz").status > 0
+    except OSError:
+        return False
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def load(port: int, pid: int, path: str, token: str | None, script: Path | None = None) -> tuple[float, float]:
+    """One wrk run: (requests per second, microseconds of the worker's CPU per request)."""
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", f"http://127.0.0.1:{port}{path}"]
+    command += ["-H", f"Authorization: Bearer {token}"] if token else []
+    before = cpu_seconds(pid)
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    used = cpu_seconds(pid) - before
+    assert "Non-2xx" not in told, told
+    count = int(re.search(r"(\d+) requests in", told)[1])  # type: ignore[index]
+    return float(re.search(r"Requests/sec:\s+([\d.]+)", told)[1]), used / count * 1e6  # type: ignore[index]
+
+
+def folder(stack: ExitStack) -> Path:
+    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="souk-bench-")))
+
+
+def plain(stack: ExitStack, template: str, **values: object) -> tuple[int, int]:
+    directory, port = folder(stack), free_port()
+    (directory / "nginx.conf").write_text(template.format(directory=directory, port=port, **values))
+    return port, stack.enter_context(nginx(directory, port))
+
+
+def gateway(stack: ExitStack, upstream: int, *, keep_verdicts: bool) -> tuple[int, int]:
+    directory, port = folder(stack), free_port()
+    services = {f"{name}_UPSTREAM": f"127.0.0.1:{upstream}" for name in ("USERS", "PRODUCTS", "ORDERS")}
+    variables = {"GATEWAY_LISTEN": f"127.0.0.1:{port}", "WORKER_PROCESSES": "1", "ACCESS_LOG": str(directory / "access.log")}
+    generous = GENEROUS | {name: value.replace("10000", "1000000") for name, value in GENEROUS.items()}
+    render = [sys.executable, str(HERE / "render.py"), str(directory)]
+    subprocess.run(render, env=ENVIRONMENT | services | variables | generous, check=True)
+    if not keep_verdicts:
+        verdict = directory / "verdict.conf"
+        verdict.write_text(verdict.read_text().replace("proxy_cache verdicts;", "proxy_cache off;"))
+    return port, stack.enter_context(nginx(directory, port))
+
+
+def main() -> None:
+    signer = Signer()
+    token = signer.token(exp=int(time.time()) + 3600)
+    with ExitStack() as stack:
+        upstream, _ = plain(stack, UPSTREAM, padding="x" * 1000, jwks=key_set(signer).decode())
+        bare = plain(stack, BARE, upstream=upstream)
+        kept = gateway(stack, upstream, keep_verdicts=True)
+        each = gateway(stack, upstream, keep_verdicts=False)
+        cases = {
+            "bare proxy": (bare, "/api/products/", token),
+            "gateway, open route, no token": (kept, "/api/products/", None),
+            "gateway, cached verdict": (kept, "/api/orders/", token),
+            "gateway, verifying each time": (each, "/api/orders/", token),
+        }
+        results: dict[str, list[tuple[float, float]]] = {name: [] for name in cases}
+        for _ in range(RUNS):
+            for name, ((port, pid), path, credentials) in cases.items():
+                results[name].append(load(port, pid, path, credentials))
+    report(results)
+
+
+def report(results: dict[str, list[tuple[float, float]]]) -> None:
+    medians = {name: [statistics.median(column) for column in zip(*runs, strict=True)] for name, runs in results.items()}
+    base = medians["bare proxy"][1]
+    print(f"{'':32}{'req/s':>9}{'CPU µs':>9}{'x bare':>8}   (median of {RUNS} x {SECONDS} s, {CONNECTIONS} connections)")
+    for name, (rate, cpu) in medians.items():
+        print(f"{name:32}{rate:9,.0f}{cpu:9.1f}{cpu / base:8.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""Which tokens pass the edge, and what becomes of a verdict once it is given."""
+
+import time
+import uuid
+from collections.abc import Callable
+
+import pytest
+from harness.client import assert_problem, parse, send_raw
+from harness.hostile import hostile
+from harness.nginx import Gateway, Services, wait_until
+from harness.tokens import Signer, claims, compact
+
+KEYS = "/.well-known/jwks.json"
+StartGateway = Callable[..., Gateway]
+
+
+def test_hostile_tokens_are_all_401_and_reach_nobody(gateway: Gateway, services: Services, signer: Signer) -> None:
+    wrong: list[str] = []
+    for name, value in hostile(signer):
+        answered = gateway.request("GET", "/api/orders/", {"Authorization": value})
+        if answered.status != 401 or "Bearer" not in (answered.headers["WWW-Authenticate"] or ""):
+            wrong.append(f"{name}: {answered.status}")
+        else:
+            assert_problem(answered, 401)
+
+    assert wrong == []
+    assert services.seen() == len(services.users.requests_for(KEYS))
+
+
+@pytest.mark.parametrize("size", [9_000, 64_000])
+def test_huge_token_is_refused(gateway: Gateway, size: int) -> None:
+    answered = gateway.request("GET", "/api/orders/", {"Authorization": "Bearer " + "a" * size})
+
+    assert_problem(answered, 431)
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
+def test_scheme_is_accepted_in_any_case(gateway: Gateway, signer: Signer, scheme: str) -> None:
+    answered = gateway.request("GET", "/api/orders/", {"Authorization": f"{scheme} {signer.token()}"})
+
+    assert answered.status == 200
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"aud": ["other", "souk"]},
+        {"roles": []},
+        {"roles": ["customer", "staff"]},
+        {"exp": int(time.time()) + 1, "iat": int(time.time()) - 299},
+        {"iat": int(time.time()) + 3},
+        {"is_staff": True, "permissions": ["*"], "x": "é {\"a\": [1, {}]}"},
+        {"email_verified": None},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_good_token_passes(gateway: Gateway, signer: Signer, changes: dict[str, object]) -> None:
+    answered = gateway.get("/api/orders/", signer.token(**changes))
+
+    assert answered.status == 200
+
+
+def test_token_with_spaced_json_passes(gateway: Gateway, signer: Signer) -> None:
+    spaced = compact(claims()).replace(b'":', b'" : ').replace(b',"', b',\n "')
+
+    assert gateway.get("/api/orders/", signer.seal(compact(signer.header()), spaced)).status == 200
+
+
+def test_two_authorization_headers_are_400(gateway: Gateway, services: Services, signer: Signer) -> None:
+    line = f"Authorization: Bearer {signer.token()}\r\n"
+    request = f"GET /api/orders/ HTTP/1.1\r\nHost: localhost\r\n{line}{line}Connection: close\r\n\r\n"
+
+    answered = parse(send_raw(gateway.port, request.encode()))
+
+    assert_problem(answered, 400)
+    assert services.seen() == 0
+
+
+@pytest.mark.parametrize("place", ["/api/orders/?access_token={}", "/api/products/?a=1&refresh_token={}"])
+def test_token_in_query_is_401_and_in_no_log(gateway: Gateway, services: Services, signer: Signer, place: str) -> None:
+    token = signer.token()
+
+    answered = gateway.get(place.format(token))
+
+    assert_problem(answered, 401)
+    assert services.seen() == 0
+    gateway.logged(answered)
+    assert token not in (gateway.directory / "access.log").read_text() + gateway.errors()
+
+
+def test_token_in_cookie_is_no_token(gateway: Gateway, services: Services, signer: Signer) -> None:
+    answered = gateway.request("GET", "/api/orders/", {"Cookie": f"access_token={signer.token()}"})
+
+    assert_problem(answered, 401, "not_authenticated")
+    assert services.seen() == 0
+
+
+def test_verdict_is_given_once_and_kept(gateway: Gateway, signer: Signer) -> None:
+    token = signer.token()
+
+    verdicts = [gateway.logged(gateway.get("/api/orders/", token))["verdict"] for _ in range(3)]
+
+    assert verdicts == ["MISS", "HIT", "HIT"]
+
+
+def test_refusal_is_not_kept(gateway: Gateway, signer: Signer) -> None:
+    token = signer.token(iss="other")
+
+    verdicts = [gateway.logged(gateway.get("/api/orders/", token))["verdict"] for _ in range(2)]
+
+    assert verdicts == ["MISS", "MISS"]
+
+
+def test_kept_verdict_ends_with_its_token(gateway: Gateway, signer: Signer) -> None:
+    expires_at = int(time.time()) - 2  # the leeway of 5 s keeps it good for about 3 s more
+    token = signer.token(exp=expires_at, iat=expires_at - 300, nbf=expires_at - 300)
+    assert gateway.get("/api/orders/", token).status == 200
+
+    refused = wait_until(lambda: (answer := gateway.get("/api/orders/", token)).status == 401 and answer, "the token to expire")
+
+    assert_problem(refused, 401, "invalid_token")
+    assert refused.json["detail"] == "The access token has expired."
+    assert time.time() >= expires_at + 5
+    assert gateway.get("/api/orders/", token).status == 401
+
+
+def test_verdict_of_one_token_is_no_verdict_for_another(gateway: Gateway, signer: Signer) -> None:
+    token = signer.token()
+    assert gateway.get("/api/orders/", token).status == 200
+    header, _, signature = token.split(".")
+    _, payload, _ = signer.token(sub=str(uuid.uuid4())).split(".")
+
+    assert gateway.get("/api/orders/", f"{header}.{payload}.{signature}").status == 401
+
+
+def test_no_token_is_written_to_disk(gateway: Gateway, signer: Signer) -> None:
+    token = signer.token()
+    assert gateway.get("/api/orders/", token).status == 200
+
+    written = [path for path in gateway.directory.rglob("*") if path.is_file() and token.encode() in path.read_bytes()]
+
+    assert written == []
+
+
+def test_token_keeps_passing_while_users_is_down(own_gateway: StartGateway, own_services: Services, signer: Signer) -> None:
+    gateway = own_gateway()
+    assert gateway.get("/api/orders/", signer.token()).status == 200
+    own_services.users.stop()
+
+    assert gateway.get("/api/orders/", signer.token()).status == 200
+    assert gateway.get("/api/orders/", Signer().token()).status == 401
