@@ -4,6 +4,7 @@ The same topology is right on RabbitMQ 3.10 and 4.x because every limit is expli
 has 20. Services may not configure anything: the topology comes from the definitions file (servicekit.definitions).
 """
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -62,6 +63,17 @@ def connect(url: str) -> kombu.Connection:
     )
     connection.connect()
     return connection
+
+
+def tick(connection: kombu.Connection, wait_seconds: float = 0.0) -> None:
+    """Take in what has arrived within `wait_seconds`, and send a heartbeat if one is due. py-amqp has no thread for it.
+
+    Raises:
+        OSError, amqp.AMQPError: the connection is dead.
+    """
+    with contextlib.suppress(TimeoutError):
+        connection.drain_events(timeout=wait_seconds or 0.0005)
+    connection.heartbeat_check()
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,10 @@ def full_definitions(topology: Topology, passwords: Mapping[str, str], vhost: st
         "permissions": [{"vhost": vhost, **_permission(topology, name)} for name in services]
         + [{"vhost": vhost, "user": ADMIN, "configure": ".*", "write": ".*", "read": ".*"}],
         "topic_permissions": [{"vhost": vhost, **_topic_permission(name)} for name in services],
-        **{kind: [{"vhost": vhost, **one} for one in inner[kind]] for kind in ("exchanges", "queues", "bindings")},
+        **{
+            kind: [{"vhost": vhost, **one} for one in inner[kind]]
+            for kind in ("exchanges", "queues", "bindings")
+        },
     }
 
 
@@ -64,7 +67,14 @@ def _unsubscribed_arguments() -> dict[str, Any]:
 
 
 def _exchange(name: str, kind: str) -> dict[str, Any]:
-    return {"name": name, "type": kind, "durable": True, "auto_delete": False, "internal": False, "arguments": {}}
+    return {
+        "name": name,
+        "type": kind,
+        "durable": True,
+        "auto_delete": False,
+        "internal": False,
+        "arguments": {},
+    }
 
 
 def _queue(name: str, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,9 @@ def text(name: str, default: str = REQUIRED) -> str:
     if value:
         return value
     if default is REQUIRED:
-        raise ImproperlyConfigured(f"{name} is not set. Set it in the environment; .env.example describes it.")
+        raise ImproperlyConfigured(
+            f"{name} is not set. Set it in the environment; .env.example describes it."
+        )
     return default
 
 
@@ -33,7 +35,9 @@ def secret(name: str, default: str = REQUIRED) -> str:
     try:
         value = Path(path).read_text(encoding="utf-8").rstrip("\n")
     except OSError as error:
-        raise ImproperlyConfigured(f"{name}_FILE names {path}, which cannot be read: {error.strerror}.") from error
+        raise ImproperlyConfigured(
+            f"{name}_FILE names {path}, which cannot be read: {error.strerror}."
+        ) from error
     if not value:
         raise ImproperlyConfigured(f"{name}_FILE names {path}, which is empty.")
     return value
@@ -53,7 +57,9 @@ def boolean(name: str, default: bool) -> bool:
     return TRUE_WORDS[value.lower()]
 
 
-def integer(name: str, default: int = REQUIRED, minimum: int | None = None, maximum: int | None = None) -> int:
+def integer(
+    name: str, default: int = REQUIRED, minimum: int | None = None, maximum: int | None = None
+) -> int:
     """Return a whole number within the bounds.
 
     Raises:

@@ -126,12 +126,19 @@ class Envelope:
                 traceparent=extra("traceparent"),
                 causation=UUID(causation) if causation else None,
             )
-        except Exception as error:  # the binding raises its own group of errors, parsers theirs: all mean the same
+        except (
+            Exception
+        ) as error:  # the binding raises its own group of errors, parsers theirs: all mean the same
             raise InvalidEnvelope(f"{type(error).__name__}: {error}"[:500]) from error
 
 
 def new_envelope(
-    event: PublishedEvent, *, subject: str, sequence: int, causation: UUID | None = None, traceparent: str | None = None
+    event: PublishedEvent,
+    *,
+    subject: str,
+    sequence: int,
+    causation: UUID | None = None,
+    traceparent: str | None = None,
 ) -> Envelope:
     """Wrap an event of ours: UUIDv7 id, now, JSON as pydantic writes it (decimals as strings, times RFC 3339)."""
     return Envelope(

@@ -7,7 +7,7 @@ unroutable message is told apart by its return, and after any error the connecti
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,6 @@ class Message:
     body: bytes
     headers: dict[str, Any]
     content_type: str = "application/json"
-    message_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +52,20 @@ class Publisher:
         self._url = url
         self._timeout = confirm_timeout_seconds
         self._connection: kombu.Connection | None = None
-        self._channel: amqp.Channel | None = None
-        self._window = _Window([])
+        self._channel: _ConfirmingChannel | None = None
 
     def publish(self, messages: Sequence[Message]) -> Outcome:
         """Publish all, mandatory and persistent, and wait for every confirm.
 
         Raises:
-            PublishingFailed: the broker is away, closed the channel or did not confirm in time; all of the window may or may not
-                have arrived.
+            PublishingFailed: the broker is away, closed the channel or did not confirm in time; each message of the window may or
+                may not have arrived.
         """
         try:
-            return self._publish(messages)
+            if self._channel is None:
+                self._connection = broker.connect(self._url)
+                self._channel = _ConfirmingChannel(self._connection, self._timeout)
+            return self._channel.publish(messages)
         except Exception as error:
             self.close()
             raise PublishingFailed(f"{type(error).__name__}: {error}") from error
@@ -78,9 +79,7 @@ class Publisher:
         if self._connection is None:
             return
         try:
-            with contextlib.suppress(TimeoutError, BlockingIOError):
-                self._connection.drain_events(timeout=0.001)
-            self._connection.heartbeat_check()
+            broker.tick(self._connection)
         except Exception as error:
             self.close()
             raise PublishingFailed(f"{type(error).__name__}: {error}") from error
@@ -92,60 +91,68 @@ class Publisher:
             with contextlib.suppress(Exception):
                 connection.collect(socket_timeout=1)
 
-    def _publish(self, messages: Sequence[Message]) -> Outcome:
-        channel = self._open_channel()
-        self._window = _Window(messages)
+
+class _ConfirmingChannel:
+    """A channel in confirm mode and the tags it has in flight. It is used for one window at a time and never after an error."""
+
+    def __init__(self, connection: kombu.Connection, timeout_seconds: float) -> None:
+        self._connection = connection
+        self._timeout = timeout_seconds
+        self._channel: amqp.Channel = connection.channel()
+        self._channel.confirm_select()
+        self._channel.events["basic_ack"].add(self._on_ack)
+        self._channel.events["basic_nack"].add(self._on_nack)
+        self._channel.events["basic_return"].add(self._on_return)
+        self._last_tag = 0
+        self._open: dict[int, Message] = {}
+        self._refused: dict[Any, str] = {}
+
+    def publish(self, messages: Sequence[Message]) -> Outcome:
+        self._refused = {}
         for message in messages:
-            channel.basic_publish(
-                amqp.Message(
-                    message.body,
-                    content_type=message.content_type,
-                    content_encoding="utf-8",
-                    delivery_mode=PERSISTENT,
-                    message_id=message.message_id or None,
-                    application_headers=message.headers,
-                ),
-                exchange=message.exchange,
-                routing_key=message.routing_key,
-                mandatory=True,
-                timeout=self._timeout,
-            )
-        self._drain_until(lambda: not self._window.open)
-        return self._window.outcome()
+            self._last_tag += 1
+            self._open[self._last_tag] = message
+            self._send(message)
+        self._await_confirms()
+        refused = self._refused
+        return Outcome([one.key for one in messages if one.key not in refused], refused)
 
-    def _open_channel(self) -> amqp.Channel:
-        if self._channel is None:
-            self._connection = broker.connect(self._url)
-            channel = self._connection.channel()
-            channel.confirm_select()
-            channel.events["basic_ack"].add(self._on_ack)
-            channel.events["basic_nack"].add(self._on_nack)
-            channel.events["basic_return"].add(self._on_return)
-            self._channel = channel
-        self._channel_offset()
-        return self._channel
+    def _send(self, message: Message) -> None:
+        self._channel.basic_publish(
+            amqp.Message(
+                message.body,
+                content_type=message.content_type,
+                content_encoding="utf-8",
+                delivery_mode=PERSISTENT,
+                message_id=str(message.key),
+                application_headers=message.headers,
+            ),
+            exchange=message.exchange,
+            routing_key=message.routing_key,
+            mandatory=True,
+            timeout=self._timeout,
+        )
 
-    def _channel_offset(self) -> None:
-        self._first_tag = getattr(self, "_next_tag", 1)
-
-    def _drain_until(self, done: Callable[[], bool]) -> None:
+    def _await_confirms(self) -> None:
         deadline = time.monotonic() + self._timeout
-        while not done():
+        while self._open:
             left = deadline - time.monotonic()
             if left <= 0:
-                raise TimeoutError(f"{len(self._window.open)} confirms did not come within {self._timeout} s")
-            assert self._connection is not None  # noqa: S101 - for the type checker
+                raise TimeoutError(f"{len(self._open)} confirms did not come within {self._timeout} s")
             self._connection.drain_events(timeout=left)
 
-    def _on_ack(self, delivery_tag: int, multiple: bool) -> None:
-        self._window.settle(delivery_tag, multiple=multiple)
+    def _settle(self, tag: int, multiple: bool) -> list[Message]:
+        tags = [one for one in self._open if one <= tag] if multiple else [tag]
+        return [self._open.pop(one) for one in tags]
 
-    def _on_nack(self, delivery_tag: int, multiple: bool) -> None:
-        self._window.settle(delivery_tag, multiple=multiple, refusal="the broker refused it (queue full or unavailable)")
+    def _on_ack(self, tag: int, multiple: bool) -> None:
+        self._settle(tag, multiple)
+
+    def _on_nack(self, tag: int, multiple: bool) -> None:
+        for message in self._settle(tag, multiple):
+            self._refused[message.key] = "the broker refused it: the queue is full or unavailable"
 
     def _on_return(self, error: Exception, exchange: str, routing_key: str, message: Any) -> None:
-        self._window.returned(message, f"no queue takes {routing_key} of {exchange}")
-
-
-class _Window:
-    pass
+        returned = message.properties.get("message_id")
+        key = next(one.key for one in self._open.values() if str(one.key) == returned)
+        self._refused[key] = f"no queue takes {routing_key} from {exchange}: is the binding missing?"

@@ -9,13 +9,15 @@ class IdempotencyKey(models.Model):
     key = models.CharField(max_length=255)
     request_hash = models.BinaryField(max_length=32)
     status = models.PositiveSmallIntegerField()
-    body = models.JSONField()
+    body = models.BinaryField()  # the exact JSON, so that a replay is the same byte by byte
     headers = models.JSONField(default=dict)
     created_at = models.DateTimeField()
 
     class Meta:
         db_table = "idempotency_key"
-        constraints = [models.UniqueConstraint(fields=["caller", "operation", "key"], name="idempotency_key_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["caller", "operation", "key"], name="idempotency_key_once")
+        ]
         indexes = [models.Index(fields=["created_at"], name="idempotency_created_at")]
 
     def __str__(self) -> str:

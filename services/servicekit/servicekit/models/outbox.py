@@ -31,7 +31,9 @@ class OutboxEvent(models.Model):
                 name="outbox_unsent",
                 condition=models.Q(sent_at__isnull=True, parked_at__isnull=True),
             ),
-            models.Index(fields=["sent_at"], name="outbox_sent_at", condition=models.Q(sent_at__isnull=False)),
+            models.Index(
+                fields=["sent_at"], name="outbox_sent_at", condition=models.Q(sent_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,243 @@
+"""The consumer: takes what its queues hold, handles it in batches, acknowledges after the commit.
+
+What goes wrong decides what happens (docs/events.md has the table):
+database away → keep the messages and wait, no attempt is counted; deadlock or lock timeout → again at once; a batch that fails →
+one by one, so that neighbours do not suffer; unreadable → dead letter with its reason; any other exception → again after 1, 10 and
+60 seconds, then dead letter. Nothing a message contains ends the process.
+"""
+
+import contextlib
+import logging
+import random
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+import amqp
+import kombu
+from django.conf import settings
+from django.db import connection as database
+
+from servicekit import broker, deadletters, heartbeats, inbox, metrics
+from servicekit.batch import handle_batch
+from servicekit.database import is_database_away, is_try_again
+from servicekit.delivery import ATTEMPT_HEADER, Delivery
+from servicekit.publisher import Message, Publisher, PublishingFailed
+from servicekit.router import Router
+
+logger = logging.getLogger(__name__)
+
+IMMEDIATE_TRIES = 5
+IDLE_SECONDS = 0.5
+
+
+class _Queue:
+    """One work queue on a channel of its own: deliveries in hand, in order."""
+
+    def __init__(self, connection: kombu.Connection, name: str, prefetch: int) -> None:
+        self.name = name
+        self.hand: deque[Delivery] = deque()
+        self._channel: amqp.Channel = connection.channel()
+        self._channel.auto_decode = False
+        self._channel.basic_qos(0, prefetch, False)
+        self._channel.basic_consume(name, callback=self._on_message)
+
+    def ack_through(self, tag: int) -> None:
+        """Acknowledge this delivery and all before it on the channel."""
+        self._channel.basic_ack(tag, multiple=True)
+
+    def _on_message(self, message: amqp.Message) -> None:
+        self.hand.append(as_delivery(message))
+
+
+def as_delivery(message: amqp.Message) -> Delivery:
+    """Take from a py-amqp message what we read, as it came."""
+    body = message.body
+    return Delivery(
+        tag=message.delivery_info["delivery_tag"],
+        body=body if isinstance(body, bytes) else str(body).encode("utf-8", "surrogateescape"),
+        headers=dict(message.properties.get("application_headers") or {}),
+        content_type=str(message.properties.get("content_type") or ""),
+    )
+
+
+class _Pulse:
+    """Sends heartbeats while a handler runs: py-amqp has no thread for it, and the broker drops a silent peer.
+
+    The lock is held by whoever uses the connection; the pulse only ever writes between those uses.
+    """
+
+    def __init__(self, connection: kombu.Connection) -> None:
+        self.lock = threading.Lock()
+        self._connection = connection
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="pulse", daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        self._ended.set()
+        self._thread.join(timeout=2)
+
+    def _beat(self) -> None:
+        while not self._ended.wait(broker.HEARTBEAT_SECONDS / 3):
+            with self.lock, contextlib.suppress(Exception):  # a dead connection shows at its next use
+                self._connection.connection.send_heartbeat()
+
+
+class Consumer:
+    """Consumes some queues of one service until it is told to stop."""
+
+    def __init__(self, router: Router, url: str, *, batch: int = 100, queues: Sequence[str] = ()) -> None:
+        self._router = router
+        self._url = url
+        self._batch = batch
+        self._names = list(queues) or list(router.queues)
+        self._publisher = Publisher(url)
+        self._stopping = False
+        self._clean_at = 0.0
+
+    def run(self) -> None:
+        """Consume until SIGTERM; wait out brokers and databases that are away. What is in hand then is finished or given back."""
+        signal.signal(signal.SIGTERM, self.stop)
+        signal.signal(signal.SIGINT, self.stop)
+        failures = 0
+        while not self._stopping:
+            started = time.monotonic()
+            try:
+                self._consume()
+            except (OSError, amqp.AMQPError, kombu.exceptions.KombuError) as error:
+                failures = 0 if time.monotonic() - started > 30 else min(failures + 1, 5)
+                self._rest(min(0.2 * 2**failures, 5.0) * random.uniform(0.5, 1.0), error)  # noqa: S311 - jitter
+        self._publisher.close()
+
+    def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
+        """Stop after the batch in hand."""
+        self._stopping = True
+
+    def _consume(self) -> None:
+        connection = broker.connect(self._url)
+        pulse = _Pulse(connection)
+        try:
+            queues = [_Queue(connection, name, 2 * self._batch) for name in self._names]
+            dead = _Queue(connection, broker.dead_name(self._router.service), 10)
+            logger.info("consumer ready", extra={"queues": self._names})
+            while not self._stopping:
+                self._take_in(connection, pulse, [*queues, dead])
+                for queue in queues:
+                    self._empty(pulse, queue, self._handle)
+                self._empty(pulse, dead, self._bury)
+                self._housekeeping()
+        finally:
+            pulse.end()
+            connection.collect(socket_timeout=1)
+
+    def _take_in(self, connection: kombu.Connection, pulse: _Pulse, queues: list[_Queue]) -> None:
+        """Wait for a first delivery, then take what else is there; a batch forms by itself and nobody waits for one."""
+        wait = IDLE_SECONDS
+        with pulse.lock:
+            while max(len(queue.hand) for queue in queues) < self._batch:
+                try:
+                    connection.drain_events(timeout=wait)
+                except TimeoutError:
+                    break
+                wait = 0.0
+            connection.heartbeat_check()
+
+    def _empty(self, pulse: _Pulse, queue: _Queue, handle: Callable[[str, list[Delivery]], None]) -> None:
+        while queue.hand and not self._stopping:
+            batch = [queue.hand.popleft() for _ in range(min(self._batch, len(queue.hand)))]
+            if self._persist(lambda batch=batch: handle(queue.name, batch)):  # type: ignore[misc]
+                with pulse.lock:
+                    queue.ack_through(batch[-1].tag)
+
+    def _persist(self, work: Callable[[], None]) -> bool:
+        """Do the work however long the database is away; False if we were told to stop before it came back."""
+        pause = 0.1
+        while not self._stopping:
+            try:
+                work()
+            except Exception as error:
+                if not is_database_away(error):
+                    raise
+                database.close()
+                self._rest(pause, error)
+                pause = min(pause * 2, 2.0)
+            else:
+                return True
+        return False
+
+    def _handle(self, queue: str, batch: list[Delivery]) -> None:
+        try:
+            self._attempt(queue, batch)
+        except Exception as error:
+            if is_database_away(error):
+                raise
+            if len(batch) > 1:
+                logger.warning(
+                    "batch failed, isolating",
+                    extra={"queue": queue, "size": len(batch), "error": repr(error)[:300]},
+                )
+                for one in batch:
+                    self._handle(queue, [one])
+            else:
+                self._put_off(queue, batch[0], error)
+
+    def _attempt(self, queue: str, batch: list[Delivery]) -> None:
+        for left in reversed(range(IMMEDIATE_TRIES)):
+            try:
+                handle_batch(queue, self._router.queues[queue], batch)
+            except Exception as error:
+                if not left or not is_try_again(error):
+                    raise
+            else:
+                return
+
+    def _put_off(self, queue: str, delivery: Delivery, error: Exception) -> None:
+        """Send the delivery to the next delay queue, or give up on it. Its own ack follows the broker's confirm."""
+        delays = list(broker.RETRY_DELAYS)
+        logger.warning("handler failed", extra={"queue": queue, "attempt": delivery.attempt}, exc_info=error)
+        if delivery.attempt >= len(delays):
+            detail = f"{type(error).__name__}: {error}"[:2000]
+            deadletters.store(queue, delivery, deadletters.HANDLER_FAILED, detail)
+            return
+        headers = {name: value for name, value in delivery.headers.items() if name.startswith("ce-")}
+        headers[ATTEMPT_HEADER] = delivery.attempt + 1
+        retry = broker.retry_name(self._router.service, delays[delivery.attempt])
+        message = Message(0, retry, queue, delivery.body, headers, delivery.content_type)
+        outcome = self._publisher.publish([message])
+        if outcome.refused:
+            raise PublishingFailed(outcome.refused[0])
+        metrics.EVENTS_HANDLED.labels(queue, "", "put_off").inc()
+
+    def _bury(self, _queue: str, batch: list[Delivery]) -> None:
+        """Move what the broker gave up on into the table."""
+        for delivery in batch:
+            deaths = delivery.headers.get("x-death") or [{}]
+            origin, reason = str(deaths[0].get("queue", "")), str(deaths[0].get("reason", ""))
+            detail = f"the broker gave up on it: {reason}"
+            headers = {name: value for name, value in delivery.headers.items() if not name.startswith("x-")}
+            letter = Delivery(delivery.tag, delivery.body, headers, delivery.content_type)
+            deadletters.store(origin, letter, reason or deadletters.DELIVERY_LIMIT, detail)
+
+    def _housekeeping(self) -> None:
+        def work() -> None:
+            heartbeats.beat("consumer")
+            if time.monotonic() >= self._clean_at:
+                inbox.delete_old()
+                self._clean_at = time.monotonic() + 60
+
+        self._persist(work)
+
+    def _rest(self, seconds: float, error: BaseException) -> None:
+        logger.warning("consumer waits", extra={"seconds": round(seconds, 2), "error": repr(error)[:300]})
+        until = time.monotonic() + seconds
+        while not self._stopping and time.monotonic() < until:
+            time.sleep(0.05)
+
+
+def consumer_from_settings(router: Router, queues: Sequence[str]) -> Consumer:
+    """Return the consumer of the service whose settings are loaded."""
+    return Consumer(router, settings.BROKER_URL, batch=settings.CONSUMER_BATCH, queues=queues)

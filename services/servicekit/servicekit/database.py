@@ -1,0 +1,41 @@
+"""What a database error means to somebody who works through a queue: away, try again, or wrong."""
+
+import psycopg
+from django.db import InterfaceError, OperationalError, connection
+from psycopg_pool import PoolTimeout
+
+#: Rolled back by the database through no fault of the statement: deadlock, serialisation, lock timeout.
+TRY_AGAIN = {"40001", "40P01", "55P03"}
+
+
+def sqlstate(error: BaseException) -> str | None:
+    """Return the SQLSTATE behind a Django or psycopg error, if there is one (PostgreSQL manual, appendix A)."""
+    while error is not None:
+        if isinstance(error, psycopg.Error):
+            return error.sqlstate
+        error = error.__cause__  # type: ignore[assignment]
+    return None
+
+
+def is_try_again(error: BaseException) -> bool:
+    """Whether the same transaction may simply run again at once."""
+    return sqlstate(error) in TRY_AGAIN
+
+
+def is_database_away(error: BaseException) -> bool:
+    """Whether the database cannot be reached or refuses connections: wait, and blame nobody's message for it."""
+    if isinstance(error, InterfaceError | PoolTimeout | psycopg.InterfaceError):
+        return True
+    if not isinstance(error, OperationalError | psycopg.OperationalError):
+        return False
+    state = sqlstate(error)
+    # 08: connection, 53: resources (too many connections, disk full), 57P: shutdown, 25006: read-only standby.
+    return state is None or state[:2] in {"08", "53"} or state[:3] == "57P" or state == "25006"
+
+
+def direct_connection() -> psycopg.Connection[tuple[bool]]:
+    """Return an autocommit connection outside Django's pool, for session-wide things such as advisory locks."""
+    parameters = connection.get_connection_params()
+    for name in ("pool", "cursor_factory", "context", "prepare_threshold"):
+        parameters.pop(name, None)
+    return psycopg.connect(**parameters, autocommit=True)

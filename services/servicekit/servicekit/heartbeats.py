@@ -1,0 +1,37 @@
+"""Signs of life of the processes that have no port, kept where every container of the service can read them."""
+
+import time
+from datetime import timedelta
+
+from django.db import connection
+from django.utils import timezone
+
+from servicekit.models import Heartbeat
+
+BEAT_EVERY_SECONDS = 2.0
+STALE_AFTER_SECONDS = 15.0
+
+_last_beat: dict[str, float] = {}
+
+
+def beat(process: str) -> None:
+    """Say that `process` lives; written at most every 2 seconds."""
+    now = time.monotonic()
+    if now - _last_beat.get(process, -BEAT_EVERY_SECONDS) < BEAT_EVERY_SECONDS:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO heartbeat (process, beat_at) VALUES (%s, clock_timestamp()) "
+            "ON CONFLICT (process) DO UPDATE SET beat_at = excluded.beat_at",
+            [process],
+        )
+    _last_beat[process] = now
+
+
+def stale(processes: list[str]) -> list[str]:
+    """Return those of `processes` that gave no sign of life for 15 seconds."""
+    since = timezone.now() - timedelta(seconds=STALE_AFTER_SECONDS)
+    alive = set(
+        Heartbeat.objects.filter(process__in=processes, beat_at__gte=since).values_list("process", flat=True)
+    )
+    return [process for process in processes if process not in alive]

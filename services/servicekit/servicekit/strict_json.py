@@ -1,0 +1,95 @@
+"""JSON from strangers: one reading of every document, or none.
+
+RFC 8259 leaves duplicate members, huge numbers and lone surrogates to each reader, and readers that differ are a way round a check.
+NUL and lone surrogates besides are text that PostgreSQL cannot store.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+MAX_DEPTH = 32
+NOT_TEXT = {"\x00": "NUL", **{chr(code): "a lone surrogate" for code in range(0xD800, 0xE000)}}
+
+
+class InvalidJson(ValueError):
+    """The bytes are not JSON that every reader would understand alike."""
+
+
+def loads(raw: bytes) -> Any:
+    """Return the document's value.
+
+    Raises:
+        InvalidJson: not UTF-8, a byte-order mark, not JSON, a duplicate member, NaN or Infinity or a number beyond a double's range,
+            nested deeper than 32, or a string with NUL or a lone surrogate.
+    """
+    if raw.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        raise InvalidJson("A byte-order mark is not allowed.")
+    try:
+        value = _decoder.decode(raw.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise InvalidJson("The text is not UTF-8.") from None
+    except RecursionError:
+        raise InvalidJson(f"Nested deeper than {MAX_DEPTH}.") from None
+    except InvalidJson:
+        raise
+    except ValueError as error:
+        raise InvalidJson(_reason(error)) from None
+    # Both faults need these characters in the text; most documents have neither and are not walked.
+    if b"\\u" in raw or raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
+        _check_values(value)
+    return value
+
+
+def _reason(error: ValueError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"Not JSON: {error.msg} (line {error.lineno}, column {error.colno})."
+    return "A number is too long."
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise InvalidJson("An object has two members of the same name.")
+    return members
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise InvalidJson("A number is too large.")
+    return number
+
+
+def _refuse_constant(text: str) -> Any:
+    raise InvalidJson(f"{text} is not JSON.")
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_members, parse_float=_finite, parse_constant=_refuse_constant)
+
+
+def _check_values(value: Any) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        for text in level:
+            if isinstance(text, str):
+                _check_text(text)
+        level = [inner for outer in level for inner in _parts(outer)]
+        if not level:
+            return
+    raise InvalidJson(f"Nested deeper than {MAX_DEPTH}.")
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        yield from value.keys()
+        yield from value.values()
+    elif isinstance(value, list):
+        yield from value
+
+
+def _check_text(text: str) -> None:
+    for character in text:
+        if character in NOT_TEXT:
+            raise InvalidJson(f"A string holds {NOT_TEXT[character]}.")

@@ -1,0 +1,53 @@
+"""Run a service's handlers as its consumer would, without a broker; and see what leaves."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from servicekit.batch import handle_batch
+from servicekit.delivery import Delivery
+from servicekit.envelope import CONTENT_TYPE
+from servicekit.models import OutboxEvent
+from servicekit.router import Router
+
+
+def make_delivery(
+    event_type: str, data: dict[str, Any], *, event_id: UUID | None = None, subject: str = "", sequence: int = 1
+) -> Delivery:
+    """Return a message as the relay would have sent it; `data` is the event's JSON object."""
+    headers = {
+        "ce-id": str(event_id or uuid7()),
+        "ce-type": event_type,
+        "ce-source": "/" + event_type.partition(".")[0],
+        "ce-specversion": "1.0",
+        "ce-subject": subject or "test",
+        "ce-sequence": str(sequence),
+        "ce-time": "2026-01-01T00:00:00Z",
+    }
+    return Delivery(tag=0, body=json.dumps(data).encode(), headers=headers, content_type=CONTENT_TYPE)
+
+
+def deliver(router: Router, queue: str, deliveries: Sequence[Delivery], *, times: int = 1) -> None:
+    """Handle the deliveries as one batch, `times` times over, as a broker that repeats itself would."""
+    for _ in range(times):
+        handle_batch(queue, router.queues[queue], deliveries)
+
+
+def outbox_events(event_type: str = "") -> list[dict[str, Any]]:
+    """Return what is in the outbox, oldest first: type, subject, sequence, causation and data of each event."""
+    rows = OutboxEvent.objects.order_by("position")
+    if event_type:
+        rows = rows.filter(type=event_type)
+    return [
+        {
+            "type": row.type,
+            "subject": row.subject,
+            "sequence": row.sequence,
+            "causation": row.causation,
+            "data": json.loads(bytes(row.data)),
+        }
+        for row in rows
+    ]

@@ -1,0 +1,88 @@
+"""pytest plugin: a virtual host with Souk's topology for each test that asks for one. Real RabbitMQ, real PostgreSQL.
+
+The servers are those of `make test` (or `. <(python3 deploy/native test-env)`), named by TEST_DATABASE_URL, TEST_BROKER_URL and
+TEST_BROKER_ADMIN_URL.
+"""
+
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+import requests
+
+from servicekit.broker import Topology
+from servicekit.definitions import topology_definitions
+from servicekit.testing.waiting import wait_until
+
+TOPOLOGY_FILE = Path(__file__).parents[4] / "deploy" / "topology.json"
+SERVERS = ("TEST_DATABASE_URL", "TEST_BROKER_URL", "TEST_BROKER_ADMIN_URL")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    missing = [name for name in SERVERS if not os.environ.get(name)]
+    if missing:
+        raise pytest.UsageError(f"{', '.join(missing)} not set. Run `make test`, or `. <(python3 deploy/native test-env)`.")
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """Give this run a database of its own, so that two runs at once do not meet."""
+    from django.conf import settings  # noqa: PLC0415 - settings are there only once Django is set up
+
+    default = settings.DATABASES["default"]
+    default.setdefault("TEST", {})["NAME"] = f"test_{os.getpid()}_{uuid.uuid4().hex[:8]}"
+
+
+class BrokerAdmin:
+    """The management API of the test broker, for what a service itself may not do."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._base = urlunsplit((parts.scheme, f"{parts.hostname}:{parts.port}", "/api", "", ""))
+        self._session = requests.Session()
+        self._session.auth = (parts.username or "", parts.password or "")
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        """Call the API; return the decoded answer, or None."""
+        answer = self._session.request(method, self._base + path, json=body, timeout=30)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+
+@pytest.fixture(scope="session")
+def broker_admin() -> BrokerAdmin:
+    return BrokerAdmin(os.environ["TEST_BROKER_ADMIN_URL"])
+
+
+@pytest.fixture(scope="session")
+def topology() -> Topology:
+    return Topology.load(TOPOLOGY_FILE)
+
+
+@pytest.fixture
+def vhost(broker_admin: BrokerAdmin) -> Iterator[str]:
+    """An empty virtual host, deleted afterwards."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    user = urlsplit(os.environ["TEST_BROKER_URL"]).username
+    broker_admin.call("PUT", f"/vhosts/{name}")
+    everything = {"configure": ".*", "write": ".*", "read": ".*"}
+    broker_admin.call("PUT", f"/permissions/{name}/{user}", everything)
+    yield name
+    broker_admin.call("DELETE", f"/vhosts/{name}")
+
+
+@pytest.fixture
+def broker_url(vhost: str, broker_admin: BrokerAdmin, topology: Topology, settings: Any) -> str:
+    """The AMQP address of a virtual host that holds the whole topology; settings.BROKER_URL names it too."""
+    definitions = topology_definitions(topology)
+    broker_admin.call("POST", f"/definitions/{vhost}", json.loads(json.dumps(definitions)))
+    wait_until(lambda: len(broker_admin.call("GET", f"/queues/{vhost}")) == len(definitions["queues"]))
+    parts = urlsplit(os.environ["TEST_BROKER_URL"])
+    url = urlunsplit((parts.scheme, parts.netloc, f"/{vhost}", "", ""))
+    settings.BROKER_URL = url
+    return url

@@ -1,0 +1,1 @@
+"""Events of the test project; their service is called "tests", after this module's package."""

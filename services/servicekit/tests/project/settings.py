@@ -1,0 +1,17 @@
+"""A service with nothing but the kit, for the kit's own tests."""
+
+import os
+
+from servicekit import env
+
+SECRET_KEY = "for tests only"
+INSTALLED_APPS = ["servicekit"]
+os.environ.setdefault("DATABASE_URL", os.environ.get("TEST_DATABASE_URL", "postgres://nobody@127.0.0.1:1/none"))
+DATABASES = {"default": env.database(threads=16)}
+BROKER_URL = os.environ.get("TEST_BROKER_URL", "")
+RELAY_BATCH = 500
+CONSUMER_BATCH = 100
+EVENT_ROUTER = "tests.project.handlers.router"
+USE_TZ = True
+TIME_ZONE = "UTC"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
