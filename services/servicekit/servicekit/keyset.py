@@ -43,7 +43,9 @@ class UnusableKeySet(ValueError):
 class KeySet:
     """The last good key set of this process, and when to ask for a newer one."""
 
-    def __init__(self, fetch: Callable[[], bytes], *, background: bool, cache_file: Path | None = None) -> None:
+    def __init__(
+        self, fetch: Callable[[], bytes], *, background: bool, cache_file: Path | None = None
+    ) -> None:
         self._fetch = fetch
         self._background = background
         self._cache_file = cache_file
@@ -213,7 +215,7 @@ _making = threading.Lock()
 
 
 def _key_set() -> KeySet:
-    global _shared  # noqa: PLW0603 - one set a process, made at first use because settings come first
+    global _shared
     if _shared is None:
         with _making:
             _shared = _shared or _from_settings()
@@ -234,5 +236,5 @@ def generation() -> int:
 
 def forget() -> None:
     """Drop this process's set; the next use makes a new one from settings (for tests and after a rotation in users)."""
-    global _shared  # noqa: PLW0603
+    global _shared
     _shared = None

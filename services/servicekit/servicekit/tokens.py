@@ -179,7 +179,9 @@ def _claims(payload: dict[str, Any], now: float) -> Claims:
 
 def _is_for_us(audience: Any) -> bool:
     if isinstance(audience, list):
-        return settings.TOKEN_AUDIENCE in audience and all(isinstance(name, str) and name for name in audience)
+        return settings.TOKEN_AUDIENCE in audience and all(
+            isinstance(name, str) and name for name in audience
+        )
     return bool(audience == settings.TOKEN_AUDIENCE)
 
 
