@@ -1,0 +1,84 @@
+"""Accounts and their sessions: register or log in, and stay logged in."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from shopper.api import Answer, Api, Refused
+
+#: A token is renewed this long before it ends, so that it does not end on the way.
+RENEW_BEFORE_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Account:
+    email: str
+    password: str
+    name: str = ""
+
+
+class Session:
+    """One logged-in account. Concurrent calls renew its token once, not once each."""
+
+    def __init__(self, api: Api, account: Account) -> None:
+        self.api = api
+        self.account = account
+        self._access = ""
+        self._refresh = ""
+        self._ends_at = 0.0
+        self._renewing = asyncio.Lock()
+
+    async def register(self) -> bool:
+        """Register the account; False if it is there already (or if an earlier answer was lost)."""
+        body = {"email": self.account.email, "password": self.account.password, "name": self.account.name}
+        answer = await self.api.call("POST", "/api/users/", body=body)
+        if answer.status == 201:
+            return True
+        if answer.status == 409 or (answer.status == 400 and "email" in str(answer.body)):
+            return False
+        raise Refused("POST", "/api/users/", answer)
+
+    async def log_in(self) -> None:
+        body = {"email": self.account.email, "password": self.account.password}
+        self._take(await self.api.call("POST", "/api/auth/token/", body=body), "/api/auth/token/")
+
+    async def call(
+        self, method: str, path: str, *, body: Any = None, key: str | None = None, prefer: str | None = None
+    ) -> Answer:
+        """Call as this account; an expired or withdrawn token is renewed and the call repeated once."""
+        answer = await self._call(method, path, body, key, prefer)
+        if answer.status == 401:
+            self._ends_at = 0.0
+            answer = await self._call(method, path, body, key, prefer)
+        return answer
+
+    async def token(self) -> str:
+        """Return an access token that lives for a while yet."""
+        async with self._renewing:
+            if time.monotonic() > self._ends_at - RENEW_BEFORE_SECONDS:
+                await self._renew()
+        return self._access
+
+    async def _call(self, method: str, path: str, body: Any, key: str | None, prefer: str | None) -> Answer:
+        headers = {"Authorization": f"Bearer {await self.token()}"}
+        if key:
+            headers["Idempotency-Key"] = key
+        if prefer:
+            headers["Prefer"] = prefer
+        return await self.api.call(method, path, headers=headers, body=body)
+
+    async def _renew(self) -> None:
+        if self._refresh:
+            answer = await self.api.call("POST", "/api/auth/refresh/", body={"refresh_token": self._refresh})
+            if answer.is_success:
+                self._take(answer, "/api/auth/refresh/")
+                return
+        await self.log_in()
+
+    def _take(self, answer: Answer, path: str) -> None:
+        if not answer.is_success:
+            raise Refused("POST", path, answer)
+        self._access = answer.body["access_token"]
+        self._refresh = answer.body["refresh_token"]
+        self._ends_at = time.monotonic() + float(answer.body["expires_in"])

@@ -1,0 +1,32 @@
+"""What a client was told: one JSON line per accepted write. `make audit` checks that each is in the database (I7)."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+
+class ClientLog:
+    """Appends lines {"at", "kind", "id", …}. `kind` is order, cancel, stock or user; `id` is the row that must exist."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._stream: IO[str] | None = None
+
+    def wrote(self, kind: str, row_id: str, **more: str | int) -> None:
+        """Note an accepted write, on disk before it returns."""
+        if self._stream is None:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            self._stream = self.file.open("a", encoding="utf-8")
+        line = {"at": datetime.now(UTC).isoformat(), "kind": kind, "id": row_id, **more}
+        self._stream.write(json.dumps(line) + "\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+
+
+def default_client_log(state: Path) -> Path:
+    """Return where demo and benchmarks keep it: it goes when the stack's state goes."""
+    return state / "client-log.jsonl"
