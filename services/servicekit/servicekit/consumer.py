@@ -103,6 +103,10 @@ class Consumer:
         """Consume until SIGTERM; wait out brokers and databases that are away. What is in hand then is finished or given back."""
         signal.signal(signal.SIGTERM, self.stop)
         signal.signal(signal.SIGINT, self.stop)
+        self.run_in_thread()
+
+    def run_in_thread(self) -> None:
+        """Like `run`, without the signals: somebody else calls `stop`."""
         failures = 0
         while not self._stopping:
             started = time.monotonic()

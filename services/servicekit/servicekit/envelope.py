@@ -48,6 +48,9 @@ class ConsumedEvent(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
     type: ClassVar[str]
 
+    def __init_subclass__(cls, service: str = "", major: int = 1, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+
     @classmethod
     def __pydantic_init_subclass__(cls, service: str = "", major: int = 1, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)

@@ -60,8 +60,12 @@ class Relay:
 
     def run(self) -> None:
         """Relay until SIGTERM; wait out databases and brokers that are away."""
-        signal.signal(signal.SIGTERM, self._stop)
-        signal.signal(signal.SIGINT, self._stop)
+        signal.signal(signal.SIGTERM, self.stop)
+        signal.signal(signal.SIGINT, self.stop)
+        self.run_in_thread()
+
+    def run_in_thread(self) -> None:
+        """Like `run`, without the signals: somebody else calls `stop`."""
         failures = 0
         while not self._stopping:
             try:
@@ -70,6 +74,11 @@ class Relay:
             except (psycopg.Error, DatabaseError, InterfaceError, PublishingFailed) as error:
                 failures = self._back_off(failures, error)
         self._publisher.close()
+        connection.close()
+
+    def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
+        """Stop after the window in hand."""
+        self._stopping = True
 
     def step(self) -> int:
         """Publish one window of what is there; return how many rows were sent.
@@ -143,9 +152,6 @@ class Relay:
         until = time.monotonic() + seconds
         while not self._stopping and time.monotonic() < until:
             time.sleep(0.05)
-
-    def _stop(self, _signal: int, _frame: FrameType | None) -> None:
-        self._stopping = True
 
 
 def _take(lock: psycopg.Connection[tuple[bool]]) -> bool:

@@ -15,7 +15,12 @@ from servicekit.router import Router
 
 
 def make_delivery(
-    event_type: str, data: dict[str, Any], *, event_id: UUID | None = None, subject: str = "", sequence: int = 1
+    event_type: str,
+    data: dict[str, Any],
+    *,
+    event_id: UUID | None = None,
+    subject: str = "",
+    sequence: int = 1,
 ) -> Delivery:
     """Return a message as the relay would have sent it; `data` is the event's JSON object."""
     headers = {

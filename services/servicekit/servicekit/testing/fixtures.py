@@ -26,13 +26,15 @@ SERVERS = ("TEST_DATABASE_URL", "TEST_BROKER_URL", "TEST_BROKER_ADMIN_URL")
 def pytest_configure(config: pytest.Config) -> None:
     missing = [name for name in SERVERS if not os.environ.get(name)]
     if missing:
-        raise pytest.UsageError(f"{', '.join(missing)} not set. Run `make test`, or `. <(python3 deploy/native test-env)`.")
+        raise pytest.UsageError(
+            f"{', '.join(missing)} not set. Run `make test`, or `. <(python3 deploy/native test-env)`."
+        )
 
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings() -> None:
     """Give this run a database of its own, so that two runs at once do not meet."""
-    from django.conf import settings  # noqa: PLC0415 - settings are there only once Django is set up
+    from django.conf import settings
 
     default = settings.DATABASES["default"]
     default.setdefault("TEST", {})["NAME"] = f"test_{os.getpid()}_{uuid.uuid4().hex[:8]}"

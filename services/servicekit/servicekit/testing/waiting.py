@@ -7,7 +7,9 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T], *, timeout_seconds: float = 20.0, every_seconds: float = 0.02) -> T:
+def wait_until(
+    condition: Callable[[], T], *, timeout_seconds: float = 20.0, every_seconds: float = 0.02
+) -> T:
     """Return the condition's value once it is true.
 
     Raises:

@@ -1,1 +1,10 @@
-"""Events of the test project; their service is called "tests", after this module's package."""
+"""An event as the orders service would define it, so that the real topology carries it."""
+
+from servicekit.envelope import PublishedEvent
+
+
+class OrderPlaced(PublishedEvent):
+    __module__ = "orders.events"
+
+    order_id: str
+    quantity: int = 1

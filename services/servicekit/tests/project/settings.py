@@ -6,7 +6,9 @@ from servicekit import env
 
 SECRET_KEY = "for tests only"
 INSTALLED_APPS = ["servicekit"]
-os.environ.setdefault("DATABASE_URL", os.environ.get("TEST_DATABASE_URL", "postgres://nobody@127.0.0.1:1/none"))
+os.environ.setdefault(
+    "DATABASE_URL", os.environ.get("TEST_DATABASE_URL", "postgres://nobody@127.0.0.1:1/none")
+)
 DATABASES = {"default": env.database(threads=16)}
 BROKER_URL = os.environ.get("TEST_BROKER_URL", "")
 RELAY_BATCH = 500

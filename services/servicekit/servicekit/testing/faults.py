@@ -1,0 +1,63 @@
+"""A TCP proxy that can stall: the kernel here has no netem, and a stopped broker is not a silent one."""
+
+import contextlib
+import select
+import socket
+import threading
+
+
+class StallingProxy:
+    """Forwards connections to `target`; stalls both ways or only the answers, holding back what arrives meanwhile."""
+
+    def __init__(self, target: tuple[str, int]) -> None:
+        self._target = target
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.url = ""
+        self._requests_flow, self._answers_flow = threading.Event(), threading.Event()
+        self._ended = threading.Event()
+        self.flow()
+
+    def __enter__(self) -> "StallingProxy":
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._ended.set()
+        self.flow()
+        self._listener.close()
+
+    def stall(self, *, answers_only: bool = False) -> None:
+        """Let nothing through from now on; with `answers_only` the target still hears the client."""
+        self._answers_flow.clear()
+        if not answers_only:
+            self._requests_flow.clear()
+
+    def flow(self) -> None:
+        """Let everything through, first what was held back."""
+        self._requests_flow.set()
+        self._answers_flow.set()
+
+    def _accept(self) -> None:
+        while not self._ended.is_set():
+            try:
+                client, _address = self._listener.accept()
+                server = socket.create_connection(self._target)
+            except OSError:
+                return
+            for source, sink, gate in (
+                (client, server, self._requests_flow),
+                (server, client, self._answers_flow),
+            ):
+                threading.Thread(target=self._pump, args=(source, sink, gate), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket, gate: threading.Event) -> None:
+        with contextlib.suppress(OSError, ValueError), source, sink:
+            while not self._ended.is_set():
+                if not select.select([source], [], [], 0.2)[0]:
+                    continue
+                data = source.recv(65536)
+                if not data:
+                    return
+                gate.wait()
+                sink.sendall(data)

@@ -1,0 +1,8 @@
+"""What the test project reads of others' events."""
+
+from servicekit.envelope import ConsumedEvent
+
+
+class OrderPlaced(ConsumedEvent, service="orders"):
+    order_id: str
+    quantity: int = 1

@@ -1,0 +1,294 @@
+"""The consumer against real PostgreSQL and RabbitMQ: nothing lost, nothing twice, no neighbour hurt."""
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import OperationalError, connection
+from servicekit import broker, consumer, deadletters
+from servicekit.models import DeadLetter, InboxEvent
+from servicekit.publisher import Message, Publisher
+from servicekit.testing.deliver import make_delivery
+from servicekit.testing.waiting import wait_until
+
+from tests.conftest import QUEUE, Recorder, consuming
+from tests.project.consumed import OrderPlaced
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Sender:
+    """Puts raw messages into the work queue, as a producer or a stranger might."""
+
+    def __init__(self, url: str) -> None:
+        self._publisher = Publisher(url)
+        self._key = 0
+
+    def raw(self, body: bytes, *, content_type: str = "application/json", **headers: Any) -> None:
+        self._key += 1
+        message = Message(self._key, broker.redrive_name("products"), QUEUE, body, headers, content_type)
+        assert not self._publisher.publish([message]).refused
+
+    def event(self, order_id: str, *, event_id: Any = None, **data: Any) -> None:
+        delivery = make_delivery(OrderPlaced.type, {"order_id": order_id, **data}, event_id=event_id)
+        self.raw(delivery.body, **delivery.headers)
+
+    def close(self) -> None:
+        self._publisher.close()
+
+
+@pytest.fixture
+def sender(broker_url: str) -> Any:
+    sender = Sender(broker_url)
+    yield sender
+    sender.close()
+
+
+def in_broker(admin: Any, vhost: str) -> int:
+    """Messages anywhere in the virtual host, ready or unacknowledged, by asking each queue itself."""
+    return sum(queue.get("messages", 0) for queue in admin.call("GET", f"/queues/{vhost}"))
+
+
+def test_waiting_events_form_a_batch_and_are_handled_in_order(
+    broker_url: str, sender: Sender, recorder: Recorder
+) -> None:
+    names = [f"order-{n}" for n in range(250)]
+    for name in names:
+        sender.event(name)
+
+    with consuming(recorder, broker_url, batch=100):
+        wait_until(lambda: len(recorder.handled) == 250)
+
+    assert recorder.handled == names
+    assert max(recorder.batches) <= 100
+    assert len(recorder.batches) < 25
+    assert InboxEvent.objects.count() == 250
+
+
+def test_repeated_event_has_one_effect(broker_url: str, sender: Sender, recorder: Recorder) -> None:
+    event_id = uuid4()
+    for _ in range(5):
+        sender.event("once", event_id=event_id)
+    sender.event("last")
+
+    with consuming(recorder, broker_url):
+        wait_until(lambda: "last" in recorder.handled)
+    with consuming(recorder, broker_url):
+        sender.event("once", event_id=event_id)
+        sender.event("very last")
+        wait_until(lambda: "very last" in recorder.handled)
+
+    assert recorder.handled == ["once", "last", "very last"]
+    assert not DeadLetter.objects.exists()
+
+
+BAD = {
+    "empty": (b"", {}, deadletters.INVALID_ENVELOPE),
+    "no envelope": (b"{}", {}, deadletters.INVALID_ENVELOPE),
+    "not json": (b"{nope", "headers", deadletters.NOT_JSON),
+    "a scalar": (b"7", "headers", deadletters.INVALID_DATA),
+    "missing field": (b"{}", "headers", deadletters.INVALID_DATA),
+    "wrong type of field": (b'{"order_id": [1]}', "headers", deadletters.INVALID_DATA),
+    "not utf-8": (b'{"order_id": "\xff\xfe"}', "headers", deadletters.NOT_JSON),
+    "5 MB": (b"x" * 5_000_000, "headers", deadletters.TOO_LARGE),
+    "deep": (b"[" * 100_000, "headers", deadletters.NOT_JSON),
+    "nul in a header": (b"{}", {"ce-id": "a\0b", "ce-type": "\0"}, deadletters.INVALID_ENVELOPE),
+}
+
+
+def test_bad_messages_become_dead_letters_and_good_ones_settle(
+    broker_url: str, sender: Sender, recorder: Recorder
+) -> None:
+    for name, (body, headers, _reason) in BAD.items():
+        sender.event(f"before {name}")
+        sender.raw(body, **(make_delivery(OrderPlaced.type, {}).headers if headers == "headers" else headers))
+    sender.raw(b"{}", **make_delivery("orders.never_heard_of.v1", {}).headers)
+    sender.raw(b"{}", content_type="text/plain", **make_delivery(OrderPlaced.type, {}).headers)
+    sender.event("after all")
+
+    with consuming(recorder, broker_url):
+        wait_until(lambda: "after all" in recorder.handled)
+
+    assert len(recorder.handled) == len(BAD) + 1
+    expected = [reason for _, _, reason in BAD.values()] + [
+        deadletters.UNKNOWN_TYPE,
+        deadletters.INVALID_ENVELOPE,
+    ]
+    assert sorted(DeadLetter.objects.values_list("reason", flat=True)) == sorted(expected)
+    assert not DeadLetter.objects.filter(detail="").exists()
+
+
+def test_known_id_with_other_content_is_an_alarm(broker_url: str, sender: Sender, recorder: Recorder) -> None:
+    event_id = uuid4()
+    sender.event("true", event_id=event_id)
+    sender.event("forged", event_id=event_id)
+
+    with consuming(recorder, broker_url):
+        wait_until(DeadLetter.objects.exists)
+
+    assert recorder.handled == ["true"]
+    assert DeadLetter.objects.get().reason == deadletters.ID_REUSED
+
+
+def test_poison_is_isolated_and_dies_after_its_retries(
+    broker_url: str, sender: Sender, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the broker's own counter, every neighbour in a crashing consumer's hand would share the penalty."""
+    tries = []
+
+    def fail(order_id: str) -> None:
+        if order_id == "poison":
+            tries.append(order_id)
+            raise ValueError("cannot digest this")
+
+    recorder.fail = fail
+    monkeypatch.setattr(broker, "RETRY_DELAYS", {"1s": 1})
+    for n in range(10):
+        sender.event("poison" if n == 5 else f"innocent-{n}")
+
+    with consuming(recorder, broker_url):
+        wait_until(DeadLetter.objects.exists)
+        wait_until(lambda: len(recorder.handled) == 9)
+
+    letter = DeadLetter.objects.get()
+    assert letter.reason == deadletters.HANDLER_FAILED
+    assert letter.detail == "ValueError: cannot digest this"
+    assert letter.queue == QUEUE
+    assert len(tries) == 3  # in its batch, alone, and after the delay
+
+
+def test_redriven_letter_is_handled_after_the_repair(
+    broker_url: str, sender: Sender, recorder: Recorder
+) -> None:
+    sender.raw(b'{"order_id": "later"}', **make_delivery("orders.order_renamed.v1", {}).headers)
+    with consuming(recorder, broker_url):
+        wait_until(DeadLetter.objects.exists)
+
+    recorder.router.queues[QUEUE]["orders.order_renamed.v1"] = recorder.router.queues[QUEUE][OrderPlaced.type]
+    letter = DeadLetter.objects.get()
+    publisher = Publisher(broker_url)
+    deadletters.redrive(
+        letter_ids=[letter.pk], publisher=publisher, service="products", by="ops", note="handler added"
+    )
+    publisher.close()
+    with consuming(recorder, broker_url):
+        wait_until(lambda: recorder.handled == ["later"])
+
+    letter.refresh_from_db()
+    assert letter.state == DeadLetter.State.REDRIVEN
+    assert [(one.action, one.by, one.note) for one in letter.actions.all()] == [
+        ("redriven", "ops", "handler added")
+    ]
+    with pytest.raises(deadletters.LetterNotWaiting):
+        deadletters.discard(letter_ids=[letter.pk], by="ops", note="")
+
+
+def test_database_away_burns_no_attempt(broker_url: str, sender: Sender, recorder: Recorder) -> None:
+    away = threading.Event()
+    away.set()
+    seen = []
+
+    def fail(order_id: str) -> None:
+        seen.append(order_id)
+        if away.is_set():
+            raise OperationalError("the connection is closed")
+
+    recorder.fail = fail
+    sender.event("patient")
+
+    with consuming(recorder, broker_url):
+        wait_until(lambda: len(seen) >= 4)
+        away.clear()
+        wait_until(lambda: recorder.handled == ["patient"])
+
+    assert not DeadLetter.objects.exists()
+
+
+def test_killed_database_connection_is_survived(broker_url: str, sender: Sender, recorder: Recorder) -> None:
+    with consuming(recorder, broker_url):
+        for n in range(5):
+            sender.event(f"order-{n}")
+            wait_until(lambda n=n: len(recorder.handled) == n + 1)
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+
+    assert not DeadLetter.objects.exists()
+
+
+def test_handler_longer_than_the_heartbeat_keeps_its_connection(
+    broker_url: str, sender: Sender, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """py-amqp sends no heartbeat while a handler runs: the broker would drop the connection and deliver again."""
+    monkeypatch.setattr(broker, "HEARTBEAT_SECONDS", 2)
+    runs = []
+
+    def fail(order_id: str) -> None:
+        runs.append(order_id)
+        if order_id == "slow":
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_sleep(9)")
+
+    recorder.fail = fail
+    sender.event("slow")
+    sender.event("quick")
+
+    with consuming(recorder, broker_url, batch=1):
+        wait_until(lambda: recorder.handled == ["slow", "quick"])
+
+    assert runs == ["slow", "quick"]
+
+
+def test_what_the_broker_gave_up_on_is_in_the_table(
+    broker_url: str, sender: Sender, recorder: Recorder, broker_admin: Any, vhost: str
+) -> None:
+    sender.event("hot potato")
+    get = {"count": 1, "ackmode": "reject_requeue_false", "encoding": "auto"}
+    assert broker_admin.call("POST", f"/queues/{vhost}/{QUEUE}/get", get)
+
+    with consuming(recorder, broker_url):
+        letter = wait_until(lambda: DeadLetter.objects.first())
+
+    assert letter.queue == QUEUE
+    assert json.loads(bytes(letter.body)) == {"order_id": "hot potato"}
+    assert letter.reason == "rejected"
+
+
+def test_two_consumers_share_a_queue_without_doubling(
+    broker_url: str, sender: Sender, recorder: Recorder, publish: Callable[..., None]
+) -> None:
+    ids = [uuid4() for _ in range(40)]
+    for _ in range(3):
+        for event_id in ids:
+            sender.event(str(event_id), event_id=event_id)
+
+    with consuming(recorder, broker_url, batch=5), consuming(recorder, broker_url, batch=5):
+        wait_until(lambda: InboxEvent.objects.count() == 40)
+        sender.event("end")
+        wait_until(lambda: "end" in recorder.handled)
+
+    assert sorted(recorder.handled) == sorted([*map(str, ids), "end"])
+
+
+def test_stop_gives_back_what_is_in_hand(
+    broker_url: str, sender: Sender, recorder: Recorder, broker_admin: Any, vhost: str
+) -> None:
+    for n in range(50):
+        sender.event(f"order-{n}")
+    stopping: list[consumer.Consumer] = []
+    recorder.fail = lambda _order_id: stopping[0].stop() if stopping else None
+
+    with consuming(recorder, broker_url, batch=5) as running:
+        stopping.append(running)
+        wait_until(lambda: recorder.handled)
+    recorder.fail = lambda _order_id: None
+    assert len(recorder.handled) < 50
+    with consuming(recorder, broker_url):
+        wait_until(lambda: len(recorder.handled) == 50)
+
+    assert sorted(recorder.handled) == sorted(f"order-{n}" for n in range(50))
