@@ -1,0 +1,126 @@
+"""The commands of `python3 deploy/native`; the Makefile's targets call them."""
+
+import argparse
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import FrameType
+
+from native import environment, files, packages, run, stack, status, testservers
+from native.errors import Cannot
+from native.layout import SERVICES, Layout, current
+from native.progress import say
+
+
+def main() -> int:
+    """Runs one command. Returns the exit code."""
+    options = _parser().parse_args()
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        return int(options.command(options) or 0)
+    except Cannot as reason:
+        sys.stderr.write(f"souk: {reason}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    """SIGTERM ends us like Ctrl-C: what we started for a while is taken down again."""
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="deploy/native", description="Souk without containers.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, command: object, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text)
+        sub.set_defaults(command=command)
+        return sub
+
+    add("up", up, "start what is not running, wait until everything is ready")
+    add("down", down, "stop everything, keep the data")
+    add("reset", reset, "stop everything and delete the data")
+    add("status", show_status, "every process, and whether each service is ready")
+    add("bootstrap", bootstrap, "install what is missing, start nothing")
+    add("env", show_environment, "where the running stack is, as shell variables; no secret among them")
+    add("logs", logs, "follow the logs").add_argument("process", nargs="?", default="")
+    runner = add("run", run_command, "run a command with the variables of a service, or of ops")
+    runner.add_argument("name", help=f"{', '.join(SERVICES)}, gateway, rabbitmq or ops")
+    runner.add_argument("words", nargs="+", metavar="COMMAND")
+    tests = add("test-env", test_environment, "start test servers, print the variables that tests read")
+    tests.add_argument(
+        "--dir", type=Path, help="their folder (default: one per checkout in the temporary folder)"
+    )
+    tests.add_argument("--stop", action="store_true", help="end them and delete their folder")
+    return parser
+
+
+def bootstrap(_: argparse.Namespace) -> None:
+    packages.ensure()
+    environment.ensure()
+
+
+def up(_: argparse.Namespace) -> None:
+    layout = current()
+    acted = stack.up(layout)
+    address = layout.address.read_text().strip()
+    if not acted:
+        print(f"Souk is up already: {address} (nothing to do)")
+        return
+    say("everything is ready")
+    print(f"""
+Souk is up: {address}
+
+  make demo            a small catalogue, a few customers and orders
+  make status          every process and its readiness
+  make audit           check that the three databases and the broker agree
+  make logs            what they say
+  make down            stop it; the data stays
+
+Staff sign in with STAFF_EMAIL and STAFF_PASSWORD of {layout.env / "ops.env"}""")
+
+
+def down(_: argparse.Namespace) -> None:
+    print("Souk is down; its data stays." if stack.down(current()) else "Souk was not up.")
+
+
+def reset(_: argparse.Namespace) -> None:
+    stack.wipe(current())
+    print("Souk is down, its data and secrets are deleted.")
+
+
+def show_status(_: argparse.Namespace) -> int:
+    return 0 if status.show(current()) else 1
+
+
+def show_environment(_: argparse.Namespace) -> None:
+    layout = current()
+    known = files.read_variables(layout.env / "ops.env")
+    for name in ("SOUK_STATE_DIR", "GATEWAY_URL", *(f"{service.upper()}_URL" for service in SERVICES)):
+        print(f"export {name}={known.get(name, '')}")
+
+
+def logs(options: argparse.Namespace) -> int:
+    folder = current().log
+    found = [folder / f"{options.process}.log"] if options.process else sorted(folder.glob("*.log"))
+    if not all(path.exists() for path in found) or not found:
+        names = ", ".join(sorted(path.stem for path in folder.glob("*.log")))
+        raise Cannot(f"there is no log of {options.process or 'anything'}; there are: {names or 'none'}")
+    return subprocess.run(["tail", "-n", "50", "-F", *map(str, found)], check=False).returncode
+
+
+def run_command(options: argparse.Namespace) -> None:
+    words = options.words[1:] if options.words[0] == "--" else options.words
+    run.become(current(), options.name, words)
+
+
+def test_environment(options: argparse.Namespace) -> None:
+    layout = Layout(options.dir.resolve()) if options.dir else testservers.default_layout()
+    if options.stop:
+        stack.wipe(layout)
+        return
+    for name, value in testservers.start(layout).items():
+        print(f"export {name}={value}")

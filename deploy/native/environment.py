@@ -1,0 +1,75 @@
+"""The Python environment in .venv: built once per requirements.txt, with servicekit importable from its folder."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from native.errors import Cannot
+from native.layout import REPOSITORY, VENV
+from native.progress import say
+
+REQUIREMENTS = REPOSITORY / "requirements.txt"
+STAMP = VENV / "souk.stamp"
+PYTHON = VENV / "bin" / "python"
+OLDEST = (3, 11)
+
+
+def wanted() -> str:
+    """What the environment was built from, and with."""
+    digest = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
+    return f"{digest} {sys.version_info.major}.{sys.version_info.minor} {VENV}\n"
+
+
+def ensure() -> None:
+    """Builds .venv unless it is what requirements.txt asks for.
+
+    Raises:
+        Cannot: this Python is too old, or a package could not be installed.
+    """
+    if sys.version_info < OLDEST:
+        raise Cannot(f"this is Python {sys.version.split()[0]}; Souk needs 3.11 or newer")
+    if STAMP.exists() and STAMP.read_text() == wanted() and PYTHON.exists():
+        return
+    if not PYTHON.exists() or not _runs():
+        say("making .venv")
+        shutil.rmtree(VENV, ignore_errors=True)
+        _run([sys.executable, "-m", "venv", str(VENV)], "python3 -m venv")
+    say("installing the Python packages of requirements.txt")
+    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--quiet", "install", "--no-compile"]
+    _run([*pip, "--require-hashes", "--no-deps", "-r", str(REQUIREMENTS)], "pip install")
+    _compile()
+    _make_servicekit_importable()
+    STAMP.write_text(wanted())
+
+
+def _runs() -> bool:
+    """Whether the environment's Python still is there, and is the one we run on."""
+    code = "import sys; print('%d.%d' % sys.version_info[:2])"
+    done = subprocess.run([str(PYTHON), "-c", code], capture_output=True, text=True, check=False)
+    return (
+        done.returncode == 0 and done.stdout.strip() == f"{sys.version_info.major}.{sys.version_info.minor}"
+    )
+
+
+def _site_packages() -> Path:
+    return next((VENV / "lib").glob("python3*")) / "site-packages"
+
+
+def _compile() -> None:
+    """Byte code for all packages on all cores, which pip would make on one."""
+    command = [str(PYTHON), "-m", "compileall", "-q", "-j", str(os.cpu_count() or 1), str(_site_packages())]
+    # A file for another Python version does not compile; nobody imports it.
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+
+
+def _make_servicekit_importable() -> None:
+    (_site_packages() / "souk.pth").write_text(f"{REPOSITORY / 'services' / 'servicekit'}\n")
+
+
+def _run(command: list[str], what: str) -> None:
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Cannot(f"{what} failed:\n{(done.stdout + done.stderr)[-4000:]}")

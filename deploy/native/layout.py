@@ -1,0 +1,102 @@
+"""Where everything is: the checkout, and the state folder of one stack."""
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SERVICES = ("users", "products", "orders")
+VENV = REPOSITORY / ".venv"
+LONGEST_SOCKET_PATH = 107  # sockaddr_un, without its final NUL
+LONGEST_SOCKET_NAME = "/gateway/verifier.sock"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One stack's folder. Everything a stack writes is under `state`, but what cannot be: see `run` and postgres.py."""
+
+    state: Path
+
+    @property
+    def digest(self) -> str:
+        """Tells this stack from the others on the machine."""
+        return hashlib.sha256(str(self.state).encode()).hexdigest()[:10]
+
+    @property
+    def secrets(self) -> Path:
+        return self.state / "secrets"
+
+    @property
+    def env(self) -> Path:
+        return self.state / "env"
+
+    @property
+    def log(self) -> Path:
+        return self.state / "log"
+
+    @property
+    def rabbitmq(self) -> Path:
+        return self.state / "rabbitmq"
+
+    @property
+    def redis(self) -> Path:
+        return self.state / "redis"
+
+    @property
+    def gateway(self) -> Path:
+        return self.state / "gateway"
+
+    @property
+    def metrics(self) -> Path:
+        return self.state / "metrics"
+
+    @property
+    def address(self) -> Path:
+        return self.state / "address"
+
+    @property
+    def supervisor_conf(self) -> Path:
+        return self.state / "supervisord.conf"
+
+    @property
+    def run(self) -> Path:
+        """Sockets and pid files. Elsewhere when the checkout lies too deep for a socket's path."""
+        here = self.state / "run"
+        if len(str(here) + LONGEST_SOCKET_NAME) <= LONGEST_SOCKET_PATH:
+            return here
+        return Path(tempfile.gettempdir()) / f"souk-run-{os.geteuid()}-{self.digest}"
+
+    @property
+    def supervisor_socket(self) -> Path:
+        return self.run / "supervisor.sock"
+
+    def make(self) -> None:
+        """Makes the folders. Only `state` itself may be entered by others, because PostgreSQL's own user must."""
+        self.state.mkdir(parents=True, exist_ok=True)
+        private = (
+            self.secrets,
+            self.env,
+            self.log,
+            self.rabbitmq,
+            self.redis,
+            self.gateway,
+            self.metrics,
+            self.run,
+        )
+        for folder in private:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if folder.stat().st_uid != os.geteuid():
+                raise PermissionError(f"{folder} belongs to somebody else")
+
+
+def current() -> Layout:
+    """The stack of this checkout, or the one SOUK_STATE_DIR names."""
+    return Layout(Path(os.environ.get("SOUK_STATE_DIR") or REPOSITORY / ".souk").resolve())
+
+
+def scratch(purpose: str) -> Layout:
+    """A stack of this checkout outside of it, always in the same place, so that the next run finds what a crash left."""
+    checkout = hashlib.sha256(str(REPOSITORY).encode()).hexdigest()[:8]
+    return Layout(Path(tempfile.gettempdir()).resolve() / f"souk-{purpose}-{os.geteuid()}-{checkout}")

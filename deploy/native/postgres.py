@@ -1,0 +1,207 @@
+"""PostgreSQL: a cluster of the stack's own; one database and one role per service, each locked out of the others."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from native import files, packages, processes
+from native.errors import Cannot
+from native.layout import SERVICES, Layout
+from native.ports import Ports
+from native.secret_store import secret
+
+SUPERUSER = "postgres"
+# The server refuses to run as root; these accounts may stand in, the package's own first.
+STAND_INS = ("postgres", "nobody")
+SETTINGS = """
+listen_addresses = '127.0.0.1'
+port = {port}
+unix_socket_directories = ''
+max_connections = 200
+shared_buffers = 128MB
+max_wal_size = 1GB
+password_encryption = scram-sha-256
+timezone = 'UTC'
+log_timezone = 'UTC'
+log_line_prefix = '%m [%p] %u@%d '
+log_min_duration_statement = 1000
+{durability}
+"""
+# For tests only: a crash of the machine loses the cluster, and nobody minds.
+FORGETFUL = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nlog_min_duration_statement = -1"
+
+
+def account() -> str | None:
+    """Whom the server runs as when we are root; None for ourselves."""
+    if os.geteuid() != 0:
+        return None
+    for name in STAND_INS:
+        try:
+            return pwd.getpwnam(name).pw_name
+        except KeyError:
+            continue
+    raise Cannot("PostgreSQL does not run as root, and there is neither a user postgres nor nobody")
+
+
+def data(layout: Layout) -> Path:
+    """Where the cluster is; chosen once, because a checkout under /root is closed to PostgreSQL's user."""
+    record = layout.state / "postgres-location"
+    if record.exists():
+        return Path(record.read_text().strip())
+    place = layout.state / "postgres"
+    if account() and not _reachable(layout.state):
+        place = Path("/var/lib") / f"souk-{layout.digest}"
+    files.write(record, f"{place}\n", mode=0o644)
+    return place
+
+
+def _reachable(folder: Path) -> bool:
+    """Whether everybody may pass through the folder and all above it."""
+    return all(parent.stat().st_mode & 0o001 for parent in (folder, *folder.parents))
+
+
+def programs(layout: Layout) -> Path:
+    """The folder of the server programs that fit the cluster.
+
+    Raises:
+        Cannot: the major version that made the cluster is not installed any more.
+    """
+    version = data(layout) / "PG_VERSION"
+    major = int(version.read_text()) if version.exists() else None
+    found = packages.postgresql_bin(major)
+    if found is None:
+        raise Cannot(
+            f"the database was made by PostgreSQL {major}: install postgresql-{major}, or `make reset`"
+        )
+    return found
+
+
+def command(layout: Layout) -> list[str]:
+    return [str(programs(layout) / "postgres"), "-D", str(data(layout))]
+
+
+def prepare(layout: Layout, ports: Ports, *, forgetful: bool) -> None:
+    """Makes the cluster if there is none, and writes its configuration."""
+    place = data(layout)
+    if place.exists() and not (place / "PG_VERSION").exists():
+        shutil.rmtree(place)  # a first start that was cut off
+    if not place.exists():
+        _make_cluster(layout, place)
+    _drop_stale_pid(place)
+    settings = SETTINGS.format(port=ports["postgres"], durability=FORGETFUL if forgetful else "")
+    (place / "souk.conf").write_text(settings)
+    (place / "pg_hba.conf").write_text(_access())
+    main = place / "postgresql.conf"
+    if "souk.conf" not in main.read_text():
+        main.write_text(main.read_text() + "\ninclude = 'souk.conf'\n")
+    _give(place)
+
+
+def _make_cluster(layout: Layout, place: Path) -> None:
+    """initdb into a folder beside, renamed when whole."""
+    making = place.with_name(f"{place.name}.making")
+    shutil.rmtree(making, ignore_errors=True)
+    making.mkdir(parents=True, mode=0o700)
+    _give(making)
+    words = [
+        "--auth-host=scram-sha-256",
+        "--auth-local=reject",
+        "--encoding=UTF8",
+        "--locale=C.UTF-8",
+        "--no-sync",
+    ]
+    with tempfile.NamedTemporaryFile("w", prefix="souk-", dir=tempfile.gettempdir()) as password:
+        password.write(secret(layout, "postgres-postgres") + "\n")
+        password.flush()
+        _give(Path(password.name))
+        _as_account([
+            str(programs(layout) / "initdb"), "-D", str(making), "-U", SUPERUSER, f"--pwfile={password.name}", *words,
+        ])  # fmt: skip
+    making.rename(place)
+
+
+def _as_account(command: list[str]) -> None:
+    done = subprocess.run(
+        command, user=account(), group=_group(), extra_groups=[] if account() else None, cwd="/", env={"PATH": packages.SEARCH_PATH, "LC_ALL": "C.UTF-8"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise Cannot(f"{Path(command[0]).name} failed:\n{done.stdout}{done.stderr}")
+
+
+def _group() -> int | None:
+    name = account()
+    return pwd.getpwnam(name).pw_gid if name else None
+
+
+def _give(place: Path) -> None:
+    """Lets the account own its folder and what we wrote there."""
+    name = account()
+    if name:
+        for path in (place, *(place.glob("*.conf") if place.is_dir() else ())):
+            shutil.chown(path, name, _group())
+
+
+def _drop_stale_pid(place: Path) -> None:
+    """A pid file of a killed server, whose number some other process may have by now."""
+    pid_file = place / "postmaster.pid"
+    if not pid_file.exists():
+        return
+    found = processes.stat(int(pid_file.read_text().split()[0]))
+    if found is None or found[0] != "postgres":
+        pid_file.unlink()
+
+
+def _access() -> str:
+    """pg_hba.conf: each role reaches one database, the superuser all; nobody without a password."""
+    rows = [("all", SUPERUSER), *((name, name) for name in SERVICES)]
+    return "".join(f"host {database} {user} 127.0.0.1/32 scram-sha-256\n" for database, user in rows)
+
+
+def answers(layout: Layout, ports: Ports) -> bool:
+    """Whether it takes connections now."""
+    return _psql(layout, ports, "SELECT 1").returncode == 0
+
+
+def wait(layout: Layout, ports: Ports, seconds: float = 60) -> None:
+    """Waits until it takes connections; after a crash it first replays its log."""
+    deadline = time.monotonic() + seconds
+    while not answers(layout, ports):
+        if time.monotonic() > deadline:
+            raise Cannot(
+                f"PostgreSQL does not answer after {seconds:.0f} s: see {layout.log / 'postgres.log'}"
+            )
+        time.sleep(0.1)
+
+
+def make_databases(layout: Layout, ports: Ports) -> None:
+    """Makes roles and databases that are missing, and shuts each to the others. Twice is once."""
+    existing = _psql(layout, ports, "SELECT datname FROM pg_database").stdout.split()
+    statements = ["REVOKE CONNECT ON DATABASE postgres, template1 FROM PUBLIC;"]
+    for name in SERVICES:
+        password = secret(layout, f"postgres-{name}")
+        statements += [
+            f"DO $$BEGIN CREATE ROLE {name} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END$$;",
+            f"ALTER ROLE {name} PASSWORD '{password}' NOSUPERUSER NOCREATEDB NOCREATEROLE;",
+            *([] if name in existing else [f"CREATE DATABASE {name} OWNER {name};"]),
+            f"REVOKE ALL ON DATABASE {name} FROM PUBLIC;",
+        ]
+    done = _psql(layout, ports, "\n".join(statements))
+    if done.returncode:
+        raise Cannot(f"the databases could not be made:\n{done.stderr}")
+
+
+def _psql(layout: Layout, ports: Ports, statements: str) -> subprocess.CompletedProcess[str]:
+    """Runs statements as the superuser; they come on stdin, so that no password is seen among the processes."""
+    words = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(ports["postgres"])]
+    environment = {
+        "PGPASSWORD": secret(layout, "postgres-postgres"), "PATH": packages.SEARCH_PATH, "PGCONNECT_TIMEOUT": "3",
+    }  # fmt: skip
+    return subprocess.run(
+        [str(programs(layout) / "psql"), *words, "-U", SUPERUSER, "-d", "postgres"],
+        input=statements, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip

@@ -1,0 +1,51 @@
+"""Whether each service is ready, and if not, why; as the services themselves say it."""
+
+import http.client
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+
+from native.layout import SERVICES
+from native.ports import Ports
+from native.variables import base_url
+
+
+def reasons(ports: Ports, seconds: float = 5) -> dict[str, str]:
+    """For each service and the gateway: why it is not ready; empty when it is."""
+    found = {name: _reason(f"{base_url(ports[name])}/readyz", name, seconds) for name in SERVICES}
+    return {**found, "gateway": _reason(f"{base_url(ports['gateway'])}/healthz", "localhost", seconds)}
+
+
+def _reason(url: str, host: str, seconds: float) -> str:
+    request = urllib.request.Request(url, headers={"Host": host, "Accept": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=seconds):  # nosec B310: our own http address
+            return ""
+    except urllib.error.HTTPError as answer:
+        return _failing(answer.read().decode(errors="replace")) or f"answers {answer.code}"
+    except urllib.error.URLError as error:
+        return f"does not answer: {error.reason}"
+    except (OSError, http.client.HTTPException) as error:
+        return f"does not answer: {error}"
+
+
+def _failing(body: str) -> str:
+    """The checks of a /readyz answer that are not well."""
+    try:
+        checks = json.loads(body)["checks"]
+        return "; ".join(f"{name}: {_detail(check)}" for name, check in checks.items() if not _well(check))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ""
+
+
+def _well(check: object) -> bool:
+    if isinstance(check, Mapping):
+        return check.get("ok") is True or check.get("status") in ("ok", "pass")
+    return check in (True, "ok", "pass")
+
+
+def _detail(check: object) -> str:
+    if isinstance(check, Mapping):
+        return str(check.get("detail") or check.get("reason") or check.get("error") or "failing")
+    return str(check)
