@@ -76,8 +76,9 @@ class Plan:
 
     def sums_up(self) -> bool:
         """Whether every line and every invoice of the file is somewhere, once."""
-        lines = sum(each.line_count for each in [*self.orders, *self.returns]) + len(self.skipped_lines)
-        invoices = {each.invoice for each in [*self.orders, *self.returns]}
+        planned: list[PlannedOrder | PlannedReturn] = [*self.orders, *self.returns]
+        lines = sum(each.line_count for each in planned) + len(self.skipped_lines)
+        invoices = {each.invoice for each in planned}
         left_out = {each.what for each in self.skipped_invoices}
         return (
             lines == self.lines_read

@@ -1,0 +1,152 @@
+"""A customer's view of the running shop: everything goes through the gateway."""
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import httpx
+from shopper.ops import Ops
+
+Result = TypeVar("Result")
+SETTLED = ("confirmed", "rejected", "cancelled", "expired")
+PASSWORD = "a long enough passphrase"
+
+
+def wait_until(condition: Callable[[], Result], *, seconds: float = 20.0, what: str = "") -> Result:
+    """Return the first truthy result of `condition`; fail when it stays false for `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds:.0f} s: {what or condition}")
+        time.sleep(0.05)
+
+
+@dataclass
+class Person:
+    """A logged-in account."""
+
+    id: str
+    email: str
+    password: str
+    access: str
+    refresh: str
+
+    @property
+    def bearer(self) -> str:
+        return f"Bearer {self.access}"
+
+
+class Shop:
+    """The public API at one address."""
+
+    def __init__(self, ops: Ops) -> None:
+        self.ops = ops
+        self.http = httpx.Client(base_url=ops.gateway, timeout=20.0, trust_env=False)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        who: Person | None = None,
+        *,
+        key: str = "",
+        headers: Any = None,
+        **more: Any,
+    ) -> httpx.Response:
+        """Make one request; `who` sends their token, `key` an Idempotency-Key."""
+        sent = dict(headers or {})
+        if who is not None:
+            sent["Authorization"] = who.bearer
+        if key:
+            sent["Idempotency-Key"] = key
+        return self.http.request(method, path, headers=sent, **more)
+
+    def register(self, email: str = "", password: str = PASSWORD) -> Person:
+        email = email or f"{uuid.uuid4()}@e2e.example"
+        answer = self.call("POST", "/api/users/", json={"email": email, "password": password})
+        assert answer.status_code == 201, answer.text
+        return self.log_in(email, password)
+
+    def log_in(self, email: str, password: str) -> Person:
+        answer = self.call("POST", "/api/auth/token/", json={"email": email, "password": password})
+        assert answer.status_code == 200, answer.text
+        tokens = answer.json()
+        person = Person("", email, password, tokens["access_token"], tokens["refresh_token"])
+        person.id = self.call("GET", "/api/users/me/", person).json()["id"]
+        return person
+
+    def staff(self) -> Person:
+        return self.log_in(self.ops["STAFF_EMAIL"], self.ops["STAFF_PASSWORD"])
+
+    def add_product(
+        self, staff: Person, *, stock: int = 100, price: str = "12.50", **more: Any
+    ) -> dict[str, Any]:
+        """Add a product and wait until it can be ordered: orders hears of it through an event."""
+        slug = f"e2e-{uuid.uuid4().hex[:16]}"
+        body = {
+            "slug": slug,
+            "name": f"Thing {slug}",
+            "price": price,
+            "currency": "GBP",
+            "stock": stock,
+            **more,
+        }
+        answer = self.call("POST", "/api/products/", staff, json=body)
+        assert answer.status_code == 201, answer.text
+        product: dict[str, Any] = answer.json()
+        probe = {"lines": [{"product": product["id"], "quantity": stock + 1}]}
+        wait_until(
+            lambda: self.call("POST", "/api/orders/", staff, json=probe).status_code == 201,
+            what="orders knows the new product",
+        )
+        return product
+
+    def stock_of(self, product_id: str) -> int:
+        return int(self.call("GET", f"/api/products/{product_id}/").json()["stock"])
+
+    def place(self, who: Person, *lines: tuple[str, int], key: str = "", prefer: str = "") -> httpx.Response:
+        body = {"lines": [{"product": product, "quantity": quantity} for product, quantity in lines]}
+        headers = {"Prefer": prefer} if prefer else {}
+        return self.call("POST", "/api/orders/", who, key=key, headers=headers, json=body)
+
+    def order(self, who: Person, order_id: str) -> dict[str, Any]:
+        answer = self.call("GET", f"/api/orders/{order_id}/", who)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    def settled(self, who: Person, order_id: str, *, seconds: float = 30.0) -> dict[str, Any]:
+        """Wait for an order's outcome."""
+
+        def outcome() -> dict[str, Any] | None:
+            order = self.order(who, order_id)
+            return order if order["status"] in SETTLED else None
+
+        found = wait_until(outcome, seconds=seconds, what=f"order {order_id} settles")
+        assert found is not None
+        return found
+
+    def bought(self, who: Person, *lines: tuple[str, int]) -> dict[str, Any]:
+        """Place an order and wait until it is confirmed."""
+        order = self.settled(who, self.place(who, *lines).json()["id"])
+        assert order["status"] == "confirmed", order
+        return order
+
+
+def assert_problem(answer: httpx.Response, status: int) -> dict[str, Any]:
+    """Check that an error is problem+json with what design 9 asks of it, and return its members."""
+    assert answer.status_code == status, (
+        f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text}"
+    )
+    assert answer.headers["content-type"].split(";")[0] == "application/problem+json"
+    problem: dict[str, Any] = answer.json()
+    assert problem["status"] == status
+    assert {"type", "title", "request_id", "code"} <= problem.keys()
+    assert problem["request_id"]
+    if status == 401:
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+    return problem
