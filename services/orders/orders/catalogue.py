@@ -1,0 +1,126 @@
+"""The copy of the catalogue: written by events, or anew from the products service. The newer version always wins."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import requests
+from django.conf import settings
+from django.db import connection
+
+from orders.events import ProductChanged, ProductDeleted
+from orders.models import CatalogueProduct
+
+UPSERT = """
+    INSERT INTO catalogue_product (product_id, version, slug, name, price, currency, active, deleted, updated_at)
+    SELECT DISTINCT ON (product_id) product_id, version, slug, name, price, currency, active, false, clock_timestamp()
+    FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::text[], %s::numeric[], %s::text[], %s::bool[])
+         AS t (product_id, version, slug, name, price, currency, active)
+    ORDER BY product_id, version DESC
+    ON CONFLICT (product_id) DO UPDATE SET version = excluded.version, slug = excluded.slug, name = excluded.name,
+        price = excluded.price, currency = excluded.currency, active = excluded.active, updated_at = excluded.updated_at
+    WHERE catalogue_product.version < excluded.version
+"""
+# A tombstone: an older state that comes late must not bring the product back.
+BURY = """
+    INSERT INTO catalogue_product (product_id, version, slug, name, price, currency, active, deleted, updated_at)
+    SELECT product_id, max(version), '', '', 0, '', false, true, clock_timestamp()
+    FROM unnest(%s::uuid[], %s::int[]) AS t (product_id, version) GROUP BY product_id
+    ON CONFLICT (product_id) DO UPDATE SET version = excluded.version, active = false, deleted = true,
+        updated_at = excluded.updated_at
+    WHERE catalogue_product.version < excluded.version
+"""
+PAGE_SIZE = 100
+TRIES = 6
+TIMEOUT_SECONDS = (2, 10)
+
+
+class ProductsUnavailable(RuntimeError):
+    """The products service did not answer, often enough."""
+
+
+def keep_products(*, changed: Sequence[ProductChanged]) -> None:
+    """Take over the states that are newer than ours."""
+    columns = [[getattr(one, name) for one in changed] for name in ("product_id", "version", "slug", "name")]
+    columns += [[getattr(one, name) for one in changed] for name in ("price", "currency", "active")]
+    with connection.cursor() as cursor:
+        cursor.execute(UPSERT, columns)
+
+
+def bury_products(*, deleted: Sequence[ProductDeleted]) -> None:
+    """Mark products as gone, unless we know a newer state."""
+    with connection.cursor() as cursor:
+        cursor.execute(BURY, [[one.product_id for one in deleted], [one.version for one in deleted]])
+
+
+def rebuild_catalogue(*, report: Callable[[str], None]) -> int:
+    """Read the whole public catalogue and take over what is newer; bury what is gone; return how many products were read.
+
+    It may be stopped and run again, and may run while events arrive: both keep the higher version.
+
+    Raises:
+        ProductsUnavailable: products did not answer; what was read so far is kept.
+    """
+    before = dict(CatalogueProduct.objects.filter(active=True).values_list("product_id", "version"))
+    seen: set[UUID] = set()
+    for page in _pages():
+        keep_products(changed=page)
+        seen |= {one.product_id for one in page}
+        report(f"{len(seen)} products read")
+    for product_id in set(before) - seen:
+        _look_up(product_id, before[product_id])
+    report(f"{len(set(before) - seen)} products that were not listed looked up one by one")
+    return len(seen)
+
+
+def _look_up(product_id: UUID, version: int) -> None:
+    """A product we hold as active is not in the public list: take its state, or switch it off if it has not changed since."""
+    answer = _get(f"{settings.PRODUCTS_URL}/api/products/{product_id}/", {})
+    if answer is not None:
+        keep_products(changed=[_state(answer)])
+    else:
+        CatalogueProduct.objects.filter(pk=product_id, version=version).update(active=False)
+
+
+def _pages() -> Iterator[list[ProductChanged]]:
+    url: str | None = f"{settings.PRODUCTS_URL}/api/products/"
+    parameters: dict[str, Any] = {"page_size": PAGE_SIZE}
+    while url:
+        answer = _get(url, parameters) or {}
+        yield [_state(row) for row in answer.get("results", [])]
+        following = answer.get("next")
+        # The link names the host that products was asked by; we go on asking ours.
+        url = f"{settings.PRODUCTS_URL}/api/products/?{following.partition('?')[2]}" if following else None
+        parameters = {}
+
+
+def _state(row: dict[str, Any]) -> ProductChanged:
+    return ProductChanged(
+        product_id=UUID(row["id"]),
+        version=row["version"],
+        slug=row["slug"],
+        name=row["name"],
+        price=Decimal(row["price"]),
+        currency=row["currency"],
+        active=row["active"],
+    )
+
+
+def _get(url: str, parameters: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the decoded answer, or None for 404; try again with growing pauses while products is away."""
+    for attempt in range(TRIES):
+        try:
+            answer = requests.get(url, params=parameters, timeout=TIMEOUT_SECONDS)
+            if answer.status_code == 404:
+                return None
+            answer.raise_for_status()
+            body: dict[str, Any] = answer.json()
+        except requests.RequestException as error:
+            if attempt == TRIES - 1:
+                raise ProductsUnavailable(f"{settings.PRODUCTS_URL} does not answer: {error}") from error
+            time.sleep(0.5 * 2**attempt)
+        else:
+            return body
+    return None

@@ -1,0 +1,43 @@
+"""What orders refuses, as the API answers it."""
+
+from servicekit.problems import Problem
+
+
+class ProductUnavailable(Problem):
+    """A line names a product that is not for sale."""
+
+    status_code = 409
+    code = "product_unavailable"
+    title = "Product unavailable"
+
+
+class MixedCurrencies(Problem):
+    """The products are sold in different currencies: place an order for each."""
+
+    status_code = 409
+    code = "mixed_currencies"
+    title = "Mixed currencies"
+
+
+class OutOfStock(Problem):
+    """The order was placed and rejected: `shortages` names each short line and what is left."""
+
+    status_code = 409
+    code = "out_of_stock"
+    title = "Out of stock"
+
+
+class NotSettledAsWished(Problem):
+    """While the caller waited, the order was cancelled or it expired."""
+
+    status_code = 409
+    code = "order_ended"
+    title = "Order ended"
+
+
+class NotCancellable(Problem):
+    """The order's state does not allow it."""
+
+    status_code = 409
+    code = "not_cancellable"
+    title = "Not cancellable"

@@ -1,0 +1,122 @@
+"""What orders publishes; and, apart, what it reads of others' events."""
+
+from decimal import Decimal
+from typing import Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from servicekit.envelope import ConsumedEvent, PublishedEvent
+
+
+class Part(BaseModel):
+    """Something inside an event."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PlacedLine(Part):
+    product_id: UUID
+    quantity: int
+    unit_price: Decimal
+    name: str
+
+
+class Line(Part):
+    product_id: UUID
+    quantity: int
+
+
+class Shortage(Part):
+    product_id: UUID
+    requested: int
+    available: int
+    reason: str
+
+
+class OrderPlaced(PublishedEvent):
+    """An order was accepted and waits for its stock. Each product stands in one line."""
+
+    order_id: UUID
+    user_id: UUID
+    lines: list[PlacedLine]
+    total: Decimal
+    currency: str
+    placed_at: AwareDatetime
+
+
+class OrderConfirmed(PublishedEvent):
+    """The order has its units: it will be shipped."""
+
+    order_id: UUID
+    user_id: UUID
+    lines: list[Line]
+    total: Decimal
+    currency: str
+
+
+class OrderRejected(PublishedEvent):
+    """The order could not have its units; nothing was taken."""
+
+    order_id: UUID
+    user_id: UUID
+    shortages: list[Shortage]
+
+
+class OrderCancelled(PublishedEvent):
+    """The customer or staff took the order back; what it holds is to be released."""
+
+    order_id: UUID
+    user_id: UUID
+    reason: Literal["customer", "staff"]
+
+
+class OrderExpired(PublishedEvent):
+    """Nobody decided the order in time; what it may hold is to be released."""
+
+    order_id: UUID
+    user_id: UUID
+
+
+# What we read of others' events. Fields that we do not name are ignored.
+
+
+class StockReserved(ConsumedEvent, service="products"):
+    order_id: UUID
+
+
+class ReportedShortage(BaseModel):
+    product_id: UUID
+    requested: int
+    available: int
+    reason: str = Field(max_length=50)
+
+
+class StockRejected(ConsumedEvent, service="products"):
+    order_id: UUID
+    shortages: list[ReportedShortage]
+
+
+class StockReleased(ConsumedEvent, service="products"):
+    order_id: UUID
+
+
+class ProductChanged(ConsumedEvent, service="products"):
+    product_id: UUID
+    version: int
+    slug: str = Field(max_length=100)
+    name: str = Field(max_length=200)
+    price: Decimal = Field(ge=0, max_digits=12, decimal_places=2)
+    currency: str = Field(min_length=3, max_length=3)
+    active: bool
+
+
+class ProductDeleted(ConsumedEvent, service="products"):
+    product_id: UUID
+    version: int
+
+
+class UserSessionsRevoked(ConsumedEvent, service="users"):
+    user_id: UUID
+    session_id: UUID | None = None
+    revoked_at: AwareDatetime

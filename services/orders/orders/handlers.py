@@ -1,0 +1,46 @@
+"""The events that orders reacts to."""
+
+from orders import catalogue, services
+from orders.events import (
+    ProductChanged,
+    ProductDeleted,
+    StockRejected,
+    StockReleased,
+    StockReserved,
+    UserSessionsRevoked,
+)
+from servicekit import revocations
+from servicekit.envelope import Envelope
+from servicekit.router import Received, Router
+
+router = Router("orders")
+
+
+@router.handles_batch("orders.stock", StockReserved)
+def on_stock_reserved(received: list[Received[StockReserved]]) -> None:
+    services.confirm_orders(received=received)
+
+
+@router.handles_batch("orders.stock", StockRejected)
+def on_stock_rejected(received: list[Received[StockRejected]]) -> None:
+    services.reject_orders(received=received)
+
+
+@router.handles_batch("orders.stock", StockReleased)
+def on_stock_released(_received: list[Received[StockReleased]]) -> None:
+    """The units are back: the inbox row is all that remains to be known of it."""
+
+
+@router.handles_batch("orders.catalogue", ProductChanged)
+def on_product_changed(received: list[Received[ProductChanged]]) -> None:
+    catalogue.keep_products(changed=[one.event for one in received])
+
+
+@router.handles_batch("orders.catalogue", ProductDeleted)
+def on_product_deleted(received: list[Received[ProductDeleted]]) -> None:
+    catalogue.bury_products(deleted=[one.event for one in received])
+
+
+@router.handles("orders.users", UserSessionsRevoked)
+def on_user_sessions_revoked(event: UserSessionsRevoked, _envelope: Envelope) -> None:
+    revocations.revoke(event.session_id, event.user_id, event.revoked_at)

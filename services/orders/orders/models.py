@@ -1,0 +1,138 @@
+"""Orders, their history, and the copy of the catalogue that prices them."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from uuid_utils.compat import uuid7
+
+MAX_LINES = 1000
+MAX_QUANTITY = 1_000_000
+
+
+class Status(models.TextChoices):
+    PENDING = "pending"
+    CONFIRMED = "confirmed"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    SHIPPED = "shipped"
+    DELIVERED = "delivered"
+
+
+#: The only way an order moves. What stands in no row here is a 409.
+TRANSITIONS: Mapping[Status, frozenset[Status]] = MappingProxyType(
+    {
+        Status.PENDING: frozenset({Status.CONFIRMED, Status.REJECTED, Status.EXPIRED, Status.CANCELLED}),
+        Status.CONFIRMED: frozenset({Status.SHIPPED, Status.CANCELLED}),
+        Status.SHIPPED: frozenset({Status.DELIVERED}),
+        Status.REJECTED: frozenset(),
+        Status.EXPIRED: frozenset(),
+        Status.CANCELLED: frozenset(),
+        Status.DELIVERED: frozenset(),
+    }
+)
+
+
+def states_before(target: Status) -> list[str]:
+    """Return the states from which an order may become `target`."""
+    return [source.value for source, targets in TRANSITIONS.items() if target in targets]
+
+
+class Order(models.Model):
+    """An order. `version` counts its states; `deadline` is when it expires if nobody has decided it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user_id = models.UUIDField()
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
+    currency = models.CharField(max_length=3)
+    total = models.DecimalField(max_digits=20, decimal_places=2)
+    version = models.IntegerField(default=1)
+    placed_at = models.DateTimeField(db_default=Now())
+    deadline = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True)
+    shortages = models.JSONField(null=True)
+
+    class Meta:
+        db_table = "orders"
+        constraints = [
+            models.CheckConstraint(condition=Q(status__in=Status.values), name="order_status_known"),
+            models.CheckConstraint(condition=Q(total__gte=0), name="order_total_not_negative"),
+            models.CheckConstraint(
+                condition=Q(status="pending", settled_at__isnull=True)
+                | (~Q(status="pending") & Q(settled_at__isnull=False)),
+                name="order_settled_unless_pending",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["user_id", "-id"], name="order_by_user"),
+            models.Index(fields=["deadline"], name="order_pending_deadline", condition=Q(status="pending")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.status}"
+
+
+class OrderLine(models.Model):
+    """A product in an order, with the name and price it had when it was placed."""
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="lines")
+    product_id = models.UUIDField()
+    name = models.CharField(max_length=200)
+    unit_price = models.DecimalField(max_digits=12, decimal_places=2)
+    quantity = models.IntegerField()
+
+    class Meta:
+        db_table = "order_line"
+        constraints = [
+            models.UniqueConstraint(fields=["order", "product_id"], name="order_line_product_once"),
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="order_line_quantity_positive"),
+            models.CheckConstraint(condition=Q(unit_price__gte=0), name="order_line_price_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.name}"
+
+
+class OrderHistory(models.Model):
+    """One row per state an order has had, with the event that brought it there."""
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="history")
+    version = models.IntegerField()
+    from_status = models.CharField(max_length=10, default="", blank=True)
+    to_status = models.CharField(max_length=10)
+    event_id = models.UUIDField(null=True)
+    note = models.CharField(max_length=200, default="", blank=True)
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "order_history"
+        constraints = [
+            models.UniqueConstraint(fields=["order", "version"], name="order_history_version_once"),
+            models.CheckConstraint(condition=~Q(from_status=F("to_status")), name="order_history_moves"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.from_status or 'nothing'} → {self.to_status}"
+
+
+class CatalogueProduct(models.Model):
+    """What orders knows of a product: the newest version that an event or a rebuild brought."""
+
+    product_id = models.UUIDField(primary_key=True)
+    version = models.IntegerField()
+    slug = models.CharField(max_length=100, default="", blank=True)
+    name = models.CharField(max_length=200, default="", blank=True)
+    price = models.DecimalField(max_digits=12, decimal_places=2, default=0)
+    currency = models.CharField(max_length=3, default="", blank=True)
+    active = models.BooleanField(default=False)
+    deleted = models.BooleanField(default=False)
+    updated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "catalogue_product"
+
+    def __str__(self) -> str:
+        return f"{self.slug} v{self.version}"

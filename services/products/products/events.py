@@ -1,0 +1,104 @@
+"""What products publishes; and, apart, what it reads of others' events."""
+
+from decimal import Decimal
+from typing import Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from servicekit.envelope import ConsumedEvent, PublishedEvent
+
+Reason = Literal["insufficient_stock", "unknown_product", "inactive_product"]
+
+
+class Part(BaseModel):
+    """Something inside an event."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CategoryState(Part):
+    id: UUID
+    slug: str
+    name: str
+
+
+class Line(Part):
+    product_id: UUID
+    quantity: int
+
+
+class Shortage(Part):
+    product_id: UUID
+    requested: int
+    available: int
+    reason: Reason
+
+
+class ProductChanged(PublishedEvent):
+    """A product was created or edited: its whole state. A consumer keeps the highest version."""
+
+    product_id: UUID
+    version: int
+    slug: str
+    name: str
+    description: str
+    price: Decimal
+    currency: str
+    active: bool
+    category: CategoryState | None
+
+
+class ProductDeleted(PublishedEvent):
+    """A product is gone for good; orders keep their copies of its name and price."""
+
+    product_id: UUID
+    version: int
+
+
+class StockReserved(PublishedEvent):
+    """Every line of the order has its units."""
+
+    order_id: UUID
+    lines: list[Line]
+
+
+class StockRejected(PublishedEvent):
+    """At least one line could not have its units; nothing was taken."""
+
+    order_id: UUID
+    shortages: list[Shortage]
+
+
+class StockReleased(PublishedEvent):
+    """A cancelled or expired order's units are back."""
+
+    order_id: UUID
+    lines: list[Line]
+
+
+# What we read of others' events. Fields that we do not name are ignored.
+
+
+class OrderedLine(BaseModel):
+    product_id: UUID
+    quantity: int = Field(gt=0, le=1_000_000_000)
+
+
+class OrderPlaced(ConsumedEvent, service="orders"):
+    order_id: UUID
+    lines: list[OrderedLine] = Field(min_length=1)
+
+
+class OrderCancelled(ConsumedEvent, service="orders"):
+    order_id: UUID
+
+
+class OrderExpired(ConsumedEvent, service="orders"):
+    order_id: UUID
+
+
+class UserSessionsRevoked(ConsumedEvent, service="users"):
+    user_id: UUID
+    session_id: UUID | None = None
+    revoked_at: AwareDatetime

@@ -1,0 +1,148 @@
+"""The catalogue and its stock. Stock is a number that can always be recomputed: it is the sum of its movements."""
+
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from uuid_utils.compat import uuid7
+
+CURRENCIES = ("EUR", "GBP", "USD", "CHF", "SEK", "PLN")
+MAX_STOCK = 1_000_000_000
+
+
+class Category(models.Model):
+    """A place in the tree of categories; services.py keeps it free of cycles."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    slug = models.SlugField(max_length=100, unique=True)
+    name = models.CharField(max_length=200)
+    parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="children")
+
+    class Meta:
+        db_table = "category"
+        constraints = [models.CheckConstraint(condition=~Q(parent=F("id")), name="category_not_its_own_parent")]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class Product(models.Model):
+    """Something to buy. `version` counts changes of the catalogue's fields, not of the stock."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    slug = models.SlugField(max_length=100, unique=True)
+    name = models.CharField(max_length=200)
+    description = models.TextField(default="", blank=True)
+    price = models.DecimalField(max_digits=12, decimal_places=2)
+    currency = models.CharField(max_length=3)
+    stock = models.IntegerField(default=0)
+    active = models.BooleanField(default=True)
+    category = models.ForeignKey(Category, null=True, on_delete=models.PROTECT, related_name="products")
+    version = models.IntegerField(default=1)
+    deleted_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "product"
+        constraints = [
+            models.CheckConstraint(condition=Q(stock__gte=0), name="product_stock_not_negative"),
+            models.CheckConstraint(condition=Q(price__gte=0), name="product_price_not_negative"),
+            models.CheckConstraint(condition=Q(currency__in=CURRENCIES), name="product_currency_known"),
+            models.CheckConstraint(
+                condition=Q(deleted_at__isnull=True) | Q(active=False), name="product_deleted_is_inactive"
+            ),
+        ]
+        # One index for each order that the list offers; the id makes each a total order, as keyset pages need.
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="product_by_newest", condition=Q(active=True)),
+            models.Index(fields=["price", "id"], name="product_by_price", condition=Q(active=True)),
+            models.Index(fields=["name", "id"], name="product_by_name", condition=Q(active=True)),
+            models.Index(fields=["category", "-created_at", "-id"], name="product_by_category", condition=Q(active=True)),
+        ]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class Reservation(models.Model):
+    """What became of one order's wish for stock; the order's id is the key, so it happens once for ever."""
+
+    class Status(models.TextChoices):
+        RESERVED = "reserved"
+        REJECTED = "rejected"
+        RELEASED = "released"
+        VOID = "void"  # cancelled or expired before it was placed here: the late order reserves nothing
+
+    order_id = models.UUIDField(primary_key=True)
+    status = models.CharField(max_length=10, choices=Status.choices)
+    created_at = models.DateTimeField(db_default=Now())
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "reservation"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=["reserved", "rejected", "released", "void"]), name="reservation_status_known"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.order_id} {self.status}"
+
+
+class ReservationLine(models.Model):
+    """Units of one product that an order holds, or held before its release."""
+
+    reservation = models.ForeignKey(Reservation, on_delete=models.PROTECT, related_name="lines")
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
+    quantity = models.IntegerField()
+
+    class Meta:
+        db_table = "reservation_line"
+        constraints = [
+            models.UniqueConstraint(fields=["reservation", "product"], name="reservation_line_once"),
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="reservation_line_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.product_id}"
+
+
+class StockMovement(models.Model):
+    """The ledger: every change of a stock, signed. It only grows."""
+
+    class Kind(models.TextChoices):
+        INITIAL = "initial"
+        ADJUSTMENT = "adjustment"
+        RESERVATION = "reservation"
+        RELEASE = "release"
+
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="movements")
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    quantity = models.IntegerField()
+    order_id = models.UUIDField(null=True)
+    reason = models.CharField(max_length=200, default="", blank=True)
+    by = models.UUIDField(null=True)
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "stock_movement"
+        constraints = [
+            # The last wall against a doubled effect; it has no window of time.
+            models.UniqueConstraint(
+                fields=["order_id", "product", "kind"], name="stock_movement_once", condition=Q(order_id__isnull=False)
+            ),
+            models.CheckConstraint(condition=~Q(quantity=0), name="stock_movement_not_nothing"),
+            models.CheckConstraint(
+                condition=Q(kind__in=["reservation", "release"], order_id__isnull=False)
+                | Q(kind__in=["initial", "adjustment"], order_id__isnull=True),
+                name="stock_movement_order_if_sold",
+            ),
+        ]
+        indexes = [models.Index(fields=["product", "-id"], name="stock_movement_by_product")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.quantity:+d}"
+
+
