@@ -19,11 +19,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE / "tests"))
+sys.path.insert(0, str(HERE.parent))
 
-from harness.nginx import GENEROUS, free_port, wait_until  # noqa: E402
-from harness.client import request  # noqa: E402
-from harness.tokens import Signer, key_set  # noqa: E402
+from gateway.tests.harness.client import request  # noqa: E402
+from gateway.tests.harness.nginx import GENEROUS, free_port, wait_until  # noqa: E402
+from gateway.tests.harness.tokens import Signer, key_set  # noqa: E402
 
 RUNS = int(os.environ.get("RUNS", "3"))
 SECONDS = int(os.environ.get("SECONDS", "3"))
@@ -64,11 +64,15 @@ http {{
 @contextmanager
 def nginx(directory: Path, port: int) -> Iterator[int]:
     """Runs directory/nginx.conf until the block ends; gives its worker's pid."""
-    process = subprocess.Popen(["nginx", "-c", str(directory / "nginx.conf"), "-g", "daemon off;"], env=ENVIRONMENT)
+    process = subprocess.Popen(
+        ["nginx", "-c", str(directory / "nginx.conf"), "-g", "daemon off;"], env=ENVIRONMENT
+    )
     try:
         wait_until(lambda: _answers(port), f"nginx on {port}")
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        yield int(next(pid for pid in children if "worker process" in Path(f"/proc/{pid}/cmdline").read_text()))
+        yield int(
+            next(pid for pid in children if "worker process" in Path(f"/proc/{pid}/cmdline").read_text())
+        )
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
@@ -86,16 +90,17 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def load(port: int, pid: int, path: str, token: str | None, script: Path | None = None) -> tuple[float, float]:
-    """One wrk run: (requests per second, microseconds of the worker's CPU per request)."""
+def load(port: int, workers: list[int], path: str, token: str | None) -> list[float]:
+    """One wrk run: requests per second, then microseconds of each worker's CPU per request."""
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", f"http://127.0.0.1:{port}{path}"]
     command += ["-H", f"Authorization: Bearer {token}"] if token else []
-    before = cpu_seconds(pid)
+    before = [cpu_seconds(pid) for pid in workers]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    used = cpu_seconds(pid) - before
-    assert "Non-2xx" not in told, told
-    count = int(re.search(r"(\d+) requests in", told)[1])  # type: ignore[index]
-    return float(re.search(r"Requests/sec:\s+([\d.]+)", told)[1]), used / count * 1e6  # type: ignore[index]
+    used = [cpu_seconds(pid) - start for pid, start in zip(workers, before, strict=True)]
+    count = re.search(r"(\d+) requests in", told)
+    if count is None or "Non-2xx" in told:
+        raise RuntimeError(told)
+    return [int(count[1]) / SECONDS, *(seconds / int(count[1]) * 1e6 for seconds in used)]
 
 
 def folder(stack: ExitStack) -> Path:
@@ -111,7 +116,11 @@ def plain(stack: ExitStack, template: str, **values: object) -> tuple[int, int]:
 def gateway(stack: ExitStack, upstream: int, *, keep_verdicts: bool) -> tuple[int, int]:
     directory, port = folder(stack), free_port()
     services = {f"{name}_UPSTREAM": f"127.0.0.1:{upstream}" for name in ("USERS", "PRODUCTS", "ORDERS")}
-    variables = {"GATEWAY_LISTEN": f"127.0.0.1:{port}", "WORKER_PROCESSES": "1", "ACCESS_LOG": str(directory / "access.log")}
+    variables = {
+        "GATEWAY_LISTEN": f"127.0.0.1:{port}",
+        "WORKER_PROCESSES": "1",
+        "ACCESS_LOG": str(directory / "access.log"),
+    }
     generous = GENEROUS | {name: value.replace("10000", "1000000") for name, value in GENEROUS.items()}
     render = [sys.executable, str(HERE / "render.py"), str(directory)]
     subprocess.run(render, env=ENVIRONMENT | services | variables | generous, check=True)
@@ -125,7 +134,7 @@ def main() -> None:
     signer = Signer()
     token = signer.token(exp=int(time.time()) + 3600)
     with ExitStack() as stack:
-        upstream, _ = plain(stack, UPSTREAM, padding="x" * 1000, jwks=key_set(signer).decode())
+        upstream, far_end = plain(stack, UPSTREAM, padding="x" * 1000, jwks=key_set(signer).decode())
         bare = plain(stack, BARE, upstream=upstream)
         kept = gateway(stack, upstream, keep_verdicts=True)
         each = gateway(stack, upstream, keep_verdicts=False)
@@ -135,19 +144,27 @@ def main() -> None:
             "gateway, cached verdict": (kept, "/api/orders/", token),
             "gateway, verifying each time": (each, "/api/orders/", token),
         }
-        results: dict[str, list[tuple[float, float]]] = {name: [] for name in cases}
+        runs: dict[str, list[list[float]]] = {name: [] for name in cases}
         for _ in range(RUNS):
             for name, ((port, pid), path, credentials) in cases.items():
-                results[name].append(load(port, pid, path, credentials))
-    report(results)
+                runs[name].append(load(port, [pid, far_end], path, credentials))
+    report(
+        {
+            name: [statistics.median(column) for column in zip(*rows, strict=True)]
+            for name, rows in runs.items()
+        }
+    )
 
 
-def report(results: dict[str, list[tuple[float, float]]]) -> None:
-    medians = {name: [statistics.median(column) for column in zip(*runs, strict=True)] for name, runs in results.items()}
-    base = medians["bare proxy"][1]
-    print(f"{'':32}{'req/s':>9}{'CPU µs':>9}{'x bare':>8}   (median of {RUNS} x {SECONDS} s, {CONNECTIONS} connections)")
-    for name, (rate, cpu) in medians.items():
-        print(f"{name:32}{rate:9,.0f}{cpu:9.1f}{cpu / base:8.2f}")
+def report(medians: dict[str, list[float]]) -> None:
+    _, bare, far_end = medians["bare proxy"]
+    lines = [f"{f'median of {RUNS} x {SECONDS} s':32}   req/s  CPU µs  x bare  with upstream  x bare"]
+    for name, (rate, cpu, upstream_cpu) in medians.items():
+        both = cpu + upstream_cpu
+        lines.append(
+            f"{name:32}{rate:8,.0f}{cpu:8.1f}{cpu / bare:8.2f}{both:15.1f}{both / (bare + far_end):8.2f}"
+        )
+    sys.stdout.write("\n".join([*lines, ""]))
 
 
 if __name__ == "__main__":

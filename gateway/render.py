@@ -26,7 +26,10 @@ def defaults() -> dict[str, str]:
     lines = (line.strip() for line in (HERE / "defaults.env").read_text().splitlines())
     pairs = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
     user = pwd.getpwuid(os.geteuid())
-    return pairs | {"NJS_DIR": str(HERE / "njs"), "WORKER_USER": f"{user.pw_name} {grp.getgrgid(user.pw_gid).gr_name}"}
+    return pairs | {
+        "NJS_DIR": str(HERE / "njs"),
+        "WORKER_USER": f"{user.pw_name} {grp.getgrgid(user.pw_gid).gr_name}",
+    }
 
 
 def value(name: str, environment: Mapping[str, str], fallback: Mapping[str, str]) -> str:

@@ -1,7 +1,6 @@
 // The token check: 204 good, 401 bad, 403 cannot be judged (no key set was ever had; the gateway makes that 503).
 // auth_request knows no other refusals than 401 and 403.
 
-import digests from 'crypto';
 import encoding from 'encoding.js';
 import claims from 'claims.js';
 import keys from 'keys.js';
@@ -9,11 +8,6 @@ import keys from 'keys.js';
 var VERDICT_SECONDS = 30;
 var KEYS_UNAVAILABLE = 'keys_unavailable';
 var CREDENTIALS = /^bearer ([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$/i;
-
-// Kept verdicts are found under this, so that no token is ever written to disk.
-function digest(r) {
-    return digests.createHash('sha256').update(r.rawVariables.http_authorization).digest('hex');
-}
 
 function parse(credentials) {
     var parts = CREDENTIALS.exec(credentials);
@@ -83,4 +77,4 @@ async function verify(r) {
     }
 }
 
-export default {digest, verify, fetchKeys: keys.fetchKeys};
+export default {verify, fetchKeys: keys.fetchKeys};

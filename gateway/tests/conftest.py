@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-
 from harness.nginx import Gateway, Services
 from harness.tokens import Signer, key_set
 from harness.upstream import Answer

@@ -63,7 +63,12 @@ def test_route_refuses_bad_token_even_where_none_is_needed(
 
     assert answered.status == 401
     assert answered.headers.get_all("WWW-Authenticate") == ['Bearer realm="souk", error="invalid_token"']
-    assert not [seen for upstream in services.all() for seen in upstream.seen if seen.path == path != "/.well-known/jwks.json"]
+    assert not [
+        seen
+        for upstream in services.all()
+        for seen in upstream.seen
+        if seen.path == path != "/.well-known/jwks.json"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -125,9 +130,18 @@ def test_healthz_answers_without_any_service(gateway: Gateway, services: Service
 
 
 def test_socket_upgrade_reaches_orders(gateway: Gateway, services: Services, signer: Signer) -> None:
-    headers = {"Authorization": f"Bearer {signer.token()}", "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": "k"}
+    headers = {
+        "Authorization": f"Bearer {signer.token()}",
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Key": "k",
+    }
 
     gateway.request("GET", "/ws/orders/", headers)
 
     seen = services.orders.requests_for("/ws/orders/")[-1]
-    assert (seen.header("Upgrade"), seen.header("Connection"), seen.header("Sec-WebSocket-Key")) == ("websocket", "upgrade", "k")
+    assert (seen.header("Upgrade"), seen.header("Connection"), seen.header("Sec-WebSocket-Key")) == (
+        "websocket",
+        "upgrade",
+        "k",
+    )

@@ -14,7 +14,9 @@ KEYS = "/.well-known/jwks.json"
 StartGateway = Callable[..., Gateway]
 
 
-def test_hostile_tokens_are_all_401_and_reach_nobody(gateway: Gateway, services: Services, signer: Signer) -> None:
+def test_hostile_tokens_are_all_401_and_reach_nobody(
+    gateway: Gateway, services: Services, signer: Signer
+) -> None:
     wrong: list[str] = []
     for name, value in hostile(signer):
         answered = gateway.request("GET", "/api/orders/", {"Authorization": value})
@@ -47,17 +49,21 @@ def test_scheme_is_accepted_in_any_case(gateway: Gateway, signer: Signer, scheme
         {"aud": ["other", "souk"]},
         {"roles": []},
         {"roles": ["customer", "staff"]},
-        {"exp": int(time.time()) + 1, "iat": int(time.time()) - 299},
-        {"iat": int(time.time()) + 3},
-        {"is_staff": True, "permissions": ["*"], "x": "é {\"a\": [1, {}]}"},
+        {"is_staff": True, "permissions": ["*"], "x": 'é {"a": [1, {}]}'},
         {"email_verified": None},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_good_token_passes(gateway: Gateway, signer: Signer, changes: dict[str, object]) -> None:
-    answered = gateway.get("/api/orders/", signer.token(**changes))
+    assert gateway.get("/api/orders/", signer.token(**changes)).status == 200
 
-    assert answered.status == 200
+
+@pytest.mark.parametrize(("claim", "seconds"), [("exp", 1), ("exp", -2), ("iat", 3), ("nbf", 3)])
+def test_clocks_may_differ_by_the_leeway(gateway: Gateway, signer: Signer, claim: str, seconds: int) -> None:
+    now = int(time.time())
+    times = {"exp": now + 60, "iat": now - 60, "nbf": now - 60} | {claim: now + seconds}
+
+    assert gateway.get("/api/orders/", signer.token(**times)).status == 200
 
 
 def test_token_with_spaced_json_passes(gateway: Gateway, signer: Signer) -> None:
@@ -77,7 +83,9 @@ def test_two_authorization_headers_are_400(gateway: Gateway, services: Services,
 
 
 @pytest.mark.parametrize("place", ["/api/orders/?access_token={}", "/api/products/?a=1&refresh_token={}"])
-def test_token_in_query_is_401_and_in_no_log(gateway: Gateway, services: Services, signer: Signer, place: str) -> None:
+def test_token_in_query_is_401_and_in_no_log(
+    gateway: Gateway, services: Services, signer: Signer, place: str
+) -> None:
     token = signer.token()
 
     answered = gateway.get(place.format(token))
@@ -116,7 +124,9 @@ def test_kept_verdict_ends_with_its_token(gateway: Gateway, signer: Signer) -> N
     token = signer.token(exp=expires_at, iat=expires_at - 300, nbf=expires_at - 300)
     assert gateway.get("/api/orders/", token).status == 200
 
-    refused = wait_until(lambda: (answer := gateway.get("/api/orders/", token)).status == 401 and answer, "the token to expire")
+    refused = wait_until(
+        lambda: (answer := gateway.get("/api/orders/", token)).status == 401 and answer, "the token to expire"
+    )
 
     assert_problem(refused, 401, "invalid_token")
     assert refused.json["detail"] == "The access token has expired."
@@ -137,12 +147,18 @@ def test_no_token_is_written_to_disk(gateway: Gateway, signer: Signer) -> None:
     token = signer.token()
     assert gateway.get("/api/orders/", token).status == 200
 
-    written = [path for path in gateway.directory.rglob("*") if path.is_file() and token.encode() in path.read_bytes()]
+    written = [
+        path
+        for path in gateway.directory.rglob("*")
+        if path.is_file() and token.encode() in path.read_bytes()
+    ]
 
     assert written == []
 
 
-def test_token_keeps_passing_while_users_is_down(own_gateway: StartGateway, own_services: Services, signer: Signer) -> None:
+def test_token_keeps_passing_while_users_is_down(
+    own_gateway: StartGateway, own_services: Services, signer: Signer
+) -> None:
     gateway = own_gateway()
     assert gateway.get("/api/orders/", signer.token()).status == 200
     own_services.users.stop()

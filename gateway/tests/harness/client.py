@@ -1,6 +1,7 @@
 """Clients: one that is polite (http.client), one that sends whatever bytes it is given."""
 
 import http.client
+import io
 import json
 import socket
 from dataclasses import dataclass
@@ -49,8 +50,6 @@ class _Stored:
     """Lets http.client read an answer out of bytes."""
 
     def __init__(self, data: bytes) -> None:
-        import io
-
         self._file = io.BytesIO(data)
 
     def makefile(self, *_: object) -> Any:

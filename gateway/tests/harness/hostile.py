@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from harness.tokens import Signer, claims, compact, encode
+from .tokens import Signer, claims, compact, encode
 
 CURVE_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
@@ -26,10 +26,27 @@ def _algorithms(signer: Signer) -> Iterator[tuple[str, str]]:
     payload = encode(compact(claims()))
     for name in ("none", "None", "nOnE", " none"):
         yield f"alg {name!r} unsigned", f"{encode(compact(signer.header(alg=name)))}.{payload}."
-    for name in ("none", "es256", "RS256", "ES384", "ES512", "EdDSA", "ES256K", "PS256", "HS256", ["ES256"], 7, {}, ""):
+    for name in (
+        "none",
+        "es256",
+        "RS256",
+        "ES384",
+        "ES512",
+        "EdDSA",
+        "ES256K",
+        "PS256",
+        "HS256",
+        ["ES256"],
+        7,
+        {},
+        "",
+    ):
         yield f"alg {name!r} signed", signer.token({"alg": name})
     yield "alg absent", signer.token({"alg": None})
-    yield "alg null", signer.seal(b'{"alg":null,"typ":"at+jwt","kid":"%s"}' % signer.kid.encode(), compact(claims()))
+    yield (
+        "alg null",
+        signer.seal(b'{"alg":null,"typ":"at+jwt","kid":"%s"}' % signer.kid.encode(), compact(claims())),
+    )
     yield from _public_key_as_secret(signer, payload)
 
 
@@ -53,7 +70,19 @@ def _keys(signer: Signer) -> Iterator[tuple[str, str]]:
     yield "own jwk, known kid", stranger.token({"jwk": stranger.jwk(), "kid": signer.kid})
     yield "stranger with known kid", stranger.token({"kid": signer.kid})
     yield "unknown kid", stranger.token()
-    for kid in (None, "", "../../dev/null", "'; DROP TABLE keys; --", "a\0b", "k" * 3000, 7, {}, [], "__proto__", "constructor"):
+    for kid in (
+        None,
+        "",
+        "../../dev/null",
+        "'; DROP TABLE keys; --",
+        "a\0b",
+        "k" * 3000,
+        7,
+        {},
+        [],
+        "__proto__",
+        "constructor",
+    ):
         yield f"kid {str(kid)[:20]!r}", signer.token({"kid": kid})
 
 
@@ -71,7 +100,7 @@ def _claims(signer: Signer) -> Iterator[tuple[str, str]]:
     wrong: dict[str, list[object]] = {
         "iss": [None, "other", "souk2", ["souk"], "SOUK", ""],
         "aud": [None, "other", "sou", [], ["other"], {"souk": 1}, 7],
-        "sub": [None, "", "admin", 7, "0", "{%s}" % uuid.uuid4(), uuid.uuid4().hex],
+        "sub": [None, "", "admin", 7, "0", f"{{{uuid.uuid4()}}}", uuid.uuid4().hex],
         "sid": [None, "", "x"],
         "jti": [None, "", 7],
         "roles": [None, "staff", [7], {"staff": 1}],
@@ -157,10 +186,9 @@ def _payloads(signer: Signer) -> Iterator[tuple[str, str]]:
 
 def _schemes(signer: Signer) -> Iterator[tuple[str, str]]:
     token = signer.token()
-    for name, value in {
+    yield from {
         "no scheme": token, "scheme only": "Bearer", "two spaces": f"Bearer  {token}", "tab": f"Bearer\t{token}",
         "trailing text": f"Bearer {token} x", "two tokens": f"Bearer {token},{token}", "two schemes": f"Bearer {token}, Bearer {token}",
         "Basic": "Basic YWRhOnB3", "Token": f"Token {token}", "JWT": f"JWT {token}", "Bearer:": f"Bearer: {token}",
         "parameter": f'Bearer token="{token}"',
-    }.items():  # fmt: skip
-        yield name, value
+    }.items()  # fmt: skip

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.client import Response, request
-from harness.upstream import Upstream
+from .client import Response, request
+from .upstream import Upstream
 
 GATEWAY = Path(__file__).resolve().parents[2]
 # One client address plays everybody: only the tests of the limits set low ones.
@@ -73,7 +73,9 @@ class Gateway:
 
     def render(self) -> None:
         subprocess.run(
-            [sys.executable, str(GATEWAY / "render.py"), str(self.directory)], env=self.environment, check=True
+            [sys.executable, str(GATEWAY / "render.py"), str(self.directory)],
+            env=self.environment,
+            check=True,
         )
 
     def start(self) -> None:
@@ -86,6 +88,9 @@ class Gateway:
     def _answers(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, (self.directory / "error.log").read_text()
+        pid_file = self.directory / "nginx.pid"
+        if not pid_file.exists() or pid_file.read_text().strip() != str(self.process.pid):
+            return False  # what answers is left over from a master that was killed
         try:
             return self.get("/healthz").status == 200
         except OSError:
@@ -117,7 +122,8 @@ class Gateway:
         """The access log's line of a request; nginx writes it just after the answer."""
         wanted = response.headers["X-Request-ID"]
         found: list[dict[str, Any]] = wait_until(
-            lambda: [line for line in self.log_lines() if line["request_id"] == wanted], f"the log line of {wanted}"
+            lambda: [line for line in self.log_lines() if line["request_id"] == wanted],
+            f"the log line of {wanted}",
         )
         return found[-1]
 

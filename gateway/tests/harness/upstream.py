@@ -35,7 +35,7 @@ class Upstream:
         self.seen: list[Seen] = []
         self.port = 0
         self._server: ThreadingHTTPServer | None = None
-        self._connections: set[socket.socket] = set()
+        self.connections: set[socket.socket] = set()
         self.start()
 
     @property
@@ -43,9 +43,13 @@ class Upstream:
         return f"127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), _handler(self))
+        self._server = ThreadingHTTPServer(
+            ("127.0.0.1", self.port), type("Handler", (_Handler,), {"upstream": self})
+        )
         self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        ).start()
 
     def stop(self) -> None:
         """As when the process dies: the port closes, and so does every open connection."""
@@ -54,7 +58,7 @@ class Upstream:
         self._server.shutdown()
         self._server.server_close()
         self._server = None
-        for connection in list(self._connections):
+        for connection in list(self.connections):
             _hang_up(connection)
 
     def requests_for(self, path: str) -> list[Seen]:
@@ -65,7 +69,12 @@ class Upstream:
         return self.answers.get(seen.path.split("?")[0]) or Answer(body=self._echo(seen))
 
     def _echo(self, seen: Seen) -> bytes:
-        told: dict[str, Any] = {"service": self.name, "method": seen.method, "path": seen.path, "size": len(seen.body)}
+        told: dict[str, Any] = {
+            "service": self.name,
+            "method": seen.method,
+            "path": seen.path,
+            "size": len(seen.body),
+        }
         return json.dumps(told).encode()
 
 
@@ -76,38 +85,36 @@ def _hang_up(connection: socket.socket) -> None:
         return  # the other side was quicker
 
 
-def _handler(upstream: Upstream) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    upstream: Upstream
 
-        def setup(self) -> None:
-            super().setup()
-            upstream._connections.add(self.connection)
+    def setup(self) -> None:
+        super().setup()
+        self.upstream.connections.add(self.connection)
 
-        def finish(self) -> None:
-            upstream._connections.discard(self.connection)
-            super().finish()
+    def finish(self) -> None:
+        self.upstream.connections.discard(self.connection)
+        super().finish()
 
-        def handle(self) -> None:
-            try:
-                super().handle()
-            except OSError:
-                return  # hung up, by the test or by nginx
+    def handle(self) -> None:
+        try:
+            super().handle()
+        except OSError:
+            return  # hung up, by the test or by nginx
 
-        def answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            answer = upstream.reply(Seen(self.command, self.path, list(self.headers.items()), body))
-            self.send_response(answer.status)
-            for name, value in answer.headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(answer.body)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(answer.body)
+    def answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        answer = self.upstream.reply(Seen(self.command, self.path, list(self.headers.items()), body))
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer.body)
 
-        do_GET = do_HEAD = do_POST = do_PATCH = do_DELETE = do_PUT = do_OPTIONS = answer
+    do_GET = do_HEAD = do_POST = do_PATCH = do_DELETE = do_PUT = do_OPTIONS = answer
 
-        def log_message(self, format: str, *args: object) -> None:
-            return
-
-    return Handler
+    def log_message(self, format: str, *args: object) -> None:
+        return

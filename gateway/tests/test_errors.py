@@ -1,0 +1,112 @@
+"""The gateway's own errors, and what the log says of a request."""
+
+import json
+import socket
+import time
+from collections.abc import Callable
+
+import pytest
+from harness.client import CONNECT_SECONDS, assert_problem, parse, send_raw
+from harness.nginx import Gateway, Services, wait_until
+from harness.tokens import Signer
+
+StartGateway = Callable[..., Gateway]
+
+
+def test_service_away_is_502_with_retry_after(own_gateway: StartGateway, own_services: Services) -> None:
+    gateway = own_gateway()
+    own_services.products.stop()
+
+    refused = gateway.get("/api/products/")
+
+    assert_problem(refused, 502, "service_unavailable")
+    assert int(refused.headers["Retry-After"]) > 0
+    assert refused.json["instance"] == "/api/products/"
+    own_services.products.start()
+    assert gateway.get("/api/products/").status == 200
+
+
+def test_service_that_hangs_up_is_502(own_gateway: StartGateway) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        gateway = own_gateway(PRODUCTS_UPSTREAM=f"127.0.0.1:{listener.getsockname()[1]}")
+        with socket.create_connection(("127.0.0.1", gateway.port), timeout=CONNECT_SECONDS) as client:
+            client.sendall(b"GET /api/products/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            service, _ = listener.accept()
+            service.close()
+            answered = parse(client.makefile("rb").read())
+
+    assert_problem(answered, 502)
+
+
+def test_slow_body_is_hung_up_on_and_others_are_served(gateway: Gateway, services: Services) -> None:
+    started = time.monotonic()
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as slow:
+        slow.sendall(b"POST /api/auth/token/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
+        assert gateway.get("/api/products/").status == 200
+
+        assert _reads_to_end(slow) == b""
+
+    assert time.monotonic() - started < 15
+    assert services.users.seen == []
+
+
+def _reads_to_end(connection: socket.socket) -> bytes:
+    try:
+        return connection.recv(65536)
+    except ConnectionResetError:
+        return b""
+
+
+def test_master_killed_leaves_nothing_that_keeps_the_next_from_starting(own_gateway: StartGateway) -> None:
+    gateway = own_gateway()
+    assert gateway.get("/healthz").status == 200
+
+    gateway.kill_master()
+    gateway.start()
+
+    assert gateway.get("/healthz").status == 200
+
+
+def test_log_is_one_escaped_line_without_secrets(gateway: Gateway, signer: Signer) -> None:
+    token = signer.token()
+    headers = {
+        "Authorization": f"Bearer {token}",
+        "User-Agent": 'a" \x1b[31m \\ ${jndi:ldap://x}',
+        "X-Request-ID": "log-1",
+    }
+    before = len(gateway.log_lines())
+
+    answered = gateway.request("GET", "/api/orders/?search=private-words", headers)
+
+    line = gateway.logged(answered)
+    assert len(gateway.log_lines()) == before + 1
+    assert (line["path"], line["status"], line["service"], line["client"]) == (
+        "/api/orders/",
+        "200",
+        "orders",
+        "127.0.0.1",
+    )
+    assert line["agent"] == headers["User-Agent"]
+    assert "private-words" not in json.dumps(line)
+    assert token not in json.dumps(line)
+
+
+def test_agent_in_no_known_letters_does_not_spoil_the_log(gateway: Gateway) -> None:
+    answered = gateway.request("GET", "/healthz", {"User-Agent": "\xff\xfe"})
+
+    assert gateway.logged(answered)["agent"] == "(not ASCII)"
+
+
+@pytest.mark.parametrize("path", ["/a\x01b", '/"x', "/\xff\xfe", "/${jndi:ldap:x}"])
+def test_odd_path_is_one_escaped_line(gateway: Gateway, path: str) -> None:
+    before = len(gateway.log_lines())
+
+    answered = parse(
+        send_raw(
+            gateway.port,
+            f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode("latin-1"),
+        )
+    )
+
+    assert_problem(answered, 400)
+    wait_until(lambda: len(gateway.log_lines()) == before + 1, "one line")

@@ -1,0 +1,154 @@
+"""Where the verifier's keys come from, and what happens when users rotates them, breaks or goes away."""
+
+from collections.abc import Callable
+
+import pytest
+from harness.client import assert_problem
+from harness.nginx import Gateway, Services, wait_until
+from harness.tokens import Signer, compact, key_set
+from harness.upstream import Answer
+
+KEYS = "/.well-known/jwks.json"
+StartGateway = Callable[..., Gateway]
+
+
+def fetches(services: Services) -> int:
+    return len(services.users.requests_for(KEYS))
+
+
+def test_key_set_is_fetched_once_for_many_tokens(
+    own_gateway: StartGateway, own_services: Services, signer: Signer
+) -> None:
+    gateway = own_gateway()
+
+    statuses = {gateway.get("/api/orders/", signer.token()).status for _ in range(20)}
+
+    assert statuses == {200}
+    assert fetches(own_services) == 1
+
+
+def test_unknown_key_ids_make_users_be_asked_once_per_cooldown(
+    own_gateway: StartGateway, own_services: Services, signer: Signer
+) -> None:
+    gateway = own_gateway(KEYS_COOLDOWN="60s")
+
+    statuses = {gateway.get("/api/orders/", Signer().token()).status for _ in range(20)}
+
+    assert statuses == {401}
+    assert fetches(own_services) == 2
+    assert gateway.get("/api/orders/", signer.token()).status == 200
+
+
+def test_new_key_is_accepted_at_its_first_token(
+    own_gateway: StartGateway, own_services: Services, signer: Signer
+) -> None:
+    gateway = own_gateway()
+    assert gateway.get("/api/orders/", signer.token()).status == 200
+    successor = Signer()
+    own_services.users.answers[KEYS] = Answer(body=key_set(successor, signer))
+
+    assert gateway.get("/api/orders/", successor.token()).status == 200
+    assert gateway.get("/api/orders/", signer.token()).status == 200
+
+
+def test_withdrawn_key_stops_being_accepted(
+    own_gateway: StartGateway, own_services: Services, signer: Signer
+) -> None:
+    gateway = own_gateway(KEYS_REFRESH="1s", KEYS_COOLDOWN="1s")
+    assert gateway.get("/api/orders/", signer.token()).status == 200
+
+    own_services.users.answers[KEYS] = Answer(body=key_set(Signer()))
+
+    wait_until(
+        lambda: gateway.get("/api/orders/", signer.token()).status == 401, "the withdrawn key to be refused"
+    )
+
+
+BROKEN = {
+    "html": Answer(200, b"<html>maintenance</html>", {"Content-Type": "text/html"}),
+    "no keys": Answer(body=b'{"keys": []}'),
+    "not a key set": Answer(body=b"[]"),
+    "only other keys": Answer(body=b'{"keys": [{"kty": "RSA", "kid": "a", "n": "AQAB", "e": "AQAB"}]}'),
+    "bad point": Answer(body=b'{"keys": [{"kty": "EC", "crv": "P-256", "kid": "a", "x": "AA", "y": "AA"}]}'),
+    "empty": Answer(body=b""),
+    "oversized": Answer(body=b'{"keys": [' + b" " * 200_000 + b"]}"),
+    "error": Answer(500, b"{}"),
+    "redirect": Answer(302, b"", {"Location": "http://127.0.0.1:9/"}),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN.keys())
+def test_broken_answer_does_not_replace_the_last_good_set(
+    own_gateway: StartGateway, own_services: Services, signer: Signer, broken: Answer
+) -> None:
+    gateway = own_gateway(KEYS_REFRESH="1s")
+    assert gateway.get("/api/orders/", signer.token()).status == 200
+    own_services.users.answers[KEYS] = broken
+    statuses: set[int] = set()
+
+    def asked_twice_more() -> bool:
+        statuses.add(gateway.get("/api/orders/", signer.token()).status)
+        return fetches(own_services) >= 3
+
+    wait_until(asked_twice_more, "two more fetches")
+    assert statuses == {200}
+
+
+def test_key_set_recovers_after_an_outage(
+    own_gateway: StartGateway, own_services: Services, signer: Signer
+) -> None:
+    gateway = own_gateway(KEYS_REFRESH="1s", KEYS_COOLDOWN="1s")
+    assert gateway.get("/api/orders/", signer.token()).status == 200
+    own_services.users.stop()
+    assert gateway.get("/api/orders/", signer.token()).status == 200
+    successor = Signer()
+    own_services.users.answers[KEYS] = Answer(body=key_set(successor))
+    own_services.users.start()
+
+    wait_until(lambda: gateway.get("/api/orders/", successor.token()).status == 200, "the new set")
+
+
+def test_without_any_key_set_tokens_are_503_not_401(
+    own_gateway: StartGateway, own_services: Services, signer: Signer
+) -> None:
+    own_services.users.stop()
+    gateway = own_gateway(KEYS_COOLDOWN="1s")
+    token = signer.token()
+
+    refused = gateway.get("/api/orders/", token)
+
+    assert_problem(refused, 503, "keys_unavailable")
+    assert refused.headers["Retry-After"]
+    assert gateway.get("/api/products/").status == 200
+    assert_problem(gateway.get("/api/orders/", "a.b.c"), 401)
+    own_services.users.start()
+    wait_until(lambda: gateway.get("/api/orders/", token).status == 200, "the first key set")
+
+
+def test_unusable_keys_beside_a_good_one_are_ignored(
+    own_gateway: StartGateway, own_services: Services, signer: Signer
+) -> None:
+    others = [
+        {"kty": "RSA", "kid": "r"},
+        {"kty": "EC", "crv": "P-384", "kid": "e"},
+        None,
+        "key",
+        {**signer.jwk(), "kid": ""},
+    ]
+    own_services.users.answers[KEYS] = Answer(body=compact({"keys": [*others, signer.jwk()]}))
+    gateway = own_gateway()
+
+    assert gateway.get("/api/orders/", signer.token()).status == 200
+
+
+def test_last_good_set_survives_a_restart_of_the_gateway(
+    own_gateway: StartGateway, own_services: Services, signer: Signer
+) -> None:
+    gateway = own_gateway()
+    assert gateway.get("/api/orders/", signer.token()).status == 200
+    own_services.users.stop()
+    gateway.kill_master()
+
+    gateway.start()
+
+    assert gateway.get("/api/orders/", signer.token()).status == 200

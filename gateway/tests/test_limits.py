@@ -1,0 +1,75 @@
+"""Rates and numbers, on gateways with low limits."""
+
+import socket
+from collections.abc import Callable
+
+from harness.client import assert_problem
+from harness.nginx import Gateway, Services
+from harness.tokens import Signer
+
+StartGateway = Callable[..., Gateway]
+SLOW = "1r/m"  # so slow that no test run refills it
+
+
+def test_address_over_its_rate_is_429(own_gateway: StartGateway, own_services: Services) -> None:
+    gateway = own_gateway(LIMIT_API_RATE=SLOW, LIMIT_API_BURST="3")
+
+    answers = [gateway.get("/api/products/") for _ in range(6)]
+
+    assert [answer.status for answer in answers] == [200] * 4 + [429] * 2
+    assert_problem(answers[-1], 429, "too_many_requests")
+    assert int(answers[-1].headers["Retry-After"]) > 0
+    assert len(own_services.products.seen) == 4
+    assert gateway.get("/healthz").status == 200
+
+
+def test_forged_address_does_not_escape_the_rate(own_gateway: StartGateway) -> None:
+    gateway = own_gateway(LIMIT_API_RATE=SLOW, LIMIT_API_BURST="1")
+    forged = [
+        {"X-Forwarded-For": f"9.9.9.{n}", "X-Real-IP": f"9.9.9.{n}", "Forwarded": f"for=9.9.9.{n}"}
+        for n in range(4)
+    ]
+
+    statuses = [gateway.request("GET", "/api/products/", headers).status for headers in forged]
+
+    assert statuses == [200, 200, 429, 429]
+
+
+def test_log_in_has_a_rate_of_its_own(own_gateway: StartGateway) -> None:
+    gateway = own_gateway(LIMIT_AUTH_RATE=SLOW, LIMIT_AUTH_BURST="1")
+
+    statuses = [gateway.request("POST", "/api/auth/token/", {}, b"{}").status for _ in range(3)]
+
+    assert statuses == [200, 200, 429]
+    assert gateway.request("POST", "/api/users/", {}, b"{}").status == 429
+    assert gateway.get("/api/products/").status == 200
+
+
+def test_session_over_its_rate_leaves_other_sessions_alone(own_gateway: StartGateway, signer: Signer) -> None:
+    gateway = own_gateway(LIMIT_SESSION_RATE=SLOW, LIMIT_SESSION_BURST="1")
+    mine, other = signer.token(), signer.token()
+
+    assert [gateway.get("/api/orders/", mine).status for _ in range(3)] == [200, 200, 429]
+    assert gateway.get("/api/orders/", other).status == 200
+    assert gateway.get("/api/products/").status == 200
+
+
+def test_guesses_at_tokens_count_against_the_address(own_gateway: StartGateway) -> None:
+    gateway = own_gateway(LIMIT_API_RATE=SLOW, LIMIT_API_BURST="2")
+
+    assert [gateway.get("/api/orders/", f"a.b.{n}").status for n in range(5)] == [401] * 3 + [429] * 2
+
+
+def test_connections_at_once_are_limited(own_gateway: StartGateway) -> None:
+    gateway = own_gateway(LIMIT_CONNECTIONS="2")
+    unfinished = b"POST /api/auth/token/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n"
+    held = [socket.create_connection(("127.0.0.1", gateway.port), timeout=10) for _ in range(2)]
+    try:
+        for connection in held:
+            connection.sendall(unfinished)
+            assert connection.recv(100).startswith(b"HTTP/1.1 100")  # read, judged, counted
+
+        assert_problem(gateway.get("/api/products/"), 429)
+    finally:
+        for connection in held:
+            connection.close()
