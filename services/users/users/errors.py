@@ -1,0 +1,39 @@
+"""What users refuses, as the API answers it."""
+
+from servicekit.problems import Problem
+
+
+class EmailTaken(Problem):
+    """Somebody registered with this address before."""
+
+    status_code = 409
+    code = "email_taken"
+    title = "Email taken"
+
+
+class WrongCredentials(Problem):
+    """No active account has this address and password; which of the two is wrong is not told."""
+
+    status_code = 401
+    code = "wrong_credentials"
+    title = "Wrong email or password"
+
+    auth_header = 'Bearer realm="souk"'
+
+
+class InvalidRefreshToken(Problem):
+    """The refresh token is unknown, spent, expired or revoked: log in again."""
+
+    status_code = 401
+    code = "invalid_refresh_token"
+    title = "Invalid refresh token"
+
+    auth_header = 'Bearer realm="souk", error="invalid_token"'
+
+
+class WrongPassword(Problem):
+    """The current password is not that."""
+
+    status_code = 403
+    code = "wrong_password"
+    title = "Wrong password"

@@ -1,0 +1,24 @@
+"""What users publishes. It reads nobody's events."""
+
+from uuid import UUID
+
+from pydantic import AwareDatetime
+
+from servicekit.envelope import PublishedEvent
+
+
+class UserRegistered(PublishedEvent):
+    """An account was made."""
+
+    user_id: UUID
+    email: str
+    roles: list[str]
+    registered_at: AwareDatetime
+
+
+class UserSessionsRevoked(PublishedEvent):
+    """Refuse the tokens of one session; with null, of every session begun before `revoked_at`."""
+
+    user_id: UUID
+    session_id: UUID | None
+    revoked_at: AwareDatetime

@@ -1,0 +1,159 @@
+"""The key ring: next is published before it signs, previous stays published until its last token is over.
+
+No logout ever comes from a rotation: a verifier has had the next key for longer than it caches the set, and finds the previous one for
+as long as a token of it can live (RFC 7517, 7638; design, section 6).
+"""
+
+import threading
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from cryptography.fernet import Fernet, MultiFernet
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+from joserfc.jwk import ECKey
+
+from users.models import SigningKey
+
+LIFE_SECONDS = 300
+JWKS_MAX_AGE_SECONDS = 60
+#: Published at least this long before it signs: everybody's cached set is older than that by then.
+PUBLISH_AHEAD_SECONDS = JWKS_MAX_AGE_SECONDS + 30
+#: Kept this long after it signed its last token: a token's life, the leeway, and processes that still hold the old ring.
+KEEP_PREVIOUS_SECONDS = LIFE_SECONDS + 60
+RING_CACHE_SECONDS = 5.0
+LOCK = 0x4B_45_59
+
+State = SigningKey.State
+
+
+class NextKeyTooYoung(RuntimeError):
+    """The next key has not been published for long enough; signing with it would refuse good tokens."""
+
+    def __init__(self, wait_seconds: int) -> None:
+        super().__init__(f"The next key must stay published for {wait_seconds} s more.")
+        self.wait_seconds = wait_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """The keys as this process last read them."""
+
+    signing_kid: str
+    signing_pem: bytes
+    jwks: dict[str, Any]
+    read_at: float
+
+
+_ring: Ring | None = None
+_reading = threading.Lock()
+
+
+def ring() -> Ring:
+    """Return the ring, at most five seconds old.
+
+    Raises:
+        SigningKey.DoesNotExist: `ensure_signing_keys` was never run.
+    """
+    global _ring
+    with _reading:
+        if _ring is None or time.monotonic() - _ring.read_at > RING_CACHE_SECONDS:
+            _ring = _read()
+        return _ring
+
+
+def forget_ring() -> None:
+    """Make this process read the ring anew."""
+    global _ring
+    _ring = None
+
+
+def jwks() -> dict[str, Any]:
+    """Return the public key set (RFC 7517): next, current, and previous while its tokens live."""
+    return ring().jwks
+
+
+def ensure_signing_keys() -> list[str]:
+    """Make a current and a next key where there are none; return the ids of the new ones. Several at once make one set."""
+    made = []
+    with transaction.atomic():
+        _lock()
+        for state in (State.CURRENT, State.NEXT):
+            if not SigningKey.objects.filter(state=state).exists():
+                made.append(_make_key(state).kid)
+    forget_ring()
+    return made
+
+
+def rotate_signing_key(*, unsafe_now: bool = False) -> str:
+    """Let the next key sign from now on; return its id. The current key becomes previous, and a new next is published.
+
+    Raises:
+        NextKeyTooYoung: verifiers may not have the next key yet; `unsafe_now` rotates all the same, for a stolen key.
+    """
+    with transaction.atomic():
+        _lock()
+        following = SigningKey.objects.get(state=State.NEXT)
+        previous = SigningKey.objects.filter(state=State.PREVIOUS).first()
+        wait = max(_seconds_left(following.changed_at, PUBLISH_AHEAD_SECONDS), _wait_for(previous))
+        if wait > 0 and not unsafe_now:
+            raise NextKeyTooYoung(wait)
+        if previous:
+            _move(previous, State.RETIRED)
+        _move(SigningKey.objects.get(state=State.CURRENT), State.PREVIOUS)
+        _move(following, State.CURRENT)
+        _make_key(State.NEXT)
+    forget_ring()
+    return following.kid
+
+
+def cipher() -> MultiFernet:
+    """Return what encrypts keys and answers at rest; the first of KEY_ENCRYPTION_KEY encrypts, all decrypt."""
+    return MultiFernet([Fernet(key) for key in settings.KEY_ENCRYPTION_KEYS])
+
+
+def _read() -> Ring:
+    rows = {row.state: row for row in SigningKey.objects.exclude(state=State.RETIRED)}
+    current = rows.get(State.CURRENT)
+    if current is None:
+        raise SigningKey.DoesNotExist("There is no signing key: run `manage.py ensure_signing_keys`.")
+    published = [row for row in rows.values() if row.state != State.PREVIOUS or _wait_for(row) > 0]
+    public = [_public(row) for row in sorted(published, key=lambda row: row.kid)]
+    return Ring(current.kid, _pem(current), {"keys": public}, time.monotonic())
+
+
+def _wait_for(previous: SigningKey | None) -> int:
+    return _seconds_left(previous.changed_at, KEEP_PREVIOUS_SECONDS) if previous else 0
+
+
+def _seconds_left(since: datetime, seconds: int) -> int:
+    return int((since + timedelta(seconds=seconds) - timezone.now()).total_seconds())
+
+
+def _make_key(state: SigningKey.State) -> SigningKey:
+    key = ECKey.generate_key("P-256")
+    pem = cipher().encrypt(key.as_pem(private=True))
+    return SigningKey.objects.create(kid=key.thumbprint(), state=state, encrypted_pem=pem)
+
+
+def _move(key: SigningKey, state: SigningKey.State) -> None:
+    key.state = state
+    key.changed_at = timezone.now()
+    key.save(update_fields=["state", "changed_at"])
+
+
+def _pem(row: SigningKey) -> bytes:
+    return cipher().decrypt(bytes(row.encrypted_pem))
+
+
+def _public(row: SigningKey) -> dict[str, Any]:
+    public = ECKey.import_key(_pem(row)).as_dict(private=False)
+    return {**{name: public[name] for name in ("kty", "crv", "x", "y")}, "kid": row.kid, "alg": "ES256", "use": "sig"}
+
+
+def _lock() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])

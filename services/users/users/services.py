@@ -1,0 +1,69 @@
+"""Every write to accounts. Sessions and their tokens are in sessions.py, the key ring in keys.py."""
+
+from uuid import UUID
+
+from django.contrib.auth.hashers import check_password, make_password
+from django.db import IntegrityError, transaction
+
+from servicekit.outbox import publish
+from users.emails import normalise
+from users.errors import EmailTaken, WrongPassword
+from users.events import UserRegistered
+from users.models import Account
+from users.sessions import end_sessions
+
+
+def register(*, email: str, password: str, name: str = "") -> Account:
+    """Make an account and publish UserRegistered.
+
+    Raises:
+        InvalidEmail: the address is not usable.
+        EmailTaken: the address has an account.
+    """
+    account = Account(email=normalise(email), password=make_password(password), name=name)
+    try:
+        with transaction.atomic():
+            account.save(force_insert=True)
+            account.refresh_from_db(fields=["registered_at"])
+            event = UserRegistered(
+                user_id=account.pk, email=account.email, roles=account.roles, registered_at=account.registered_at
+            )
+            publish(event, subject=str(account.pk), sequence=account.version)
+    except IntegrityError as error:
+        if "email" not in str(error):
+            raise
+        raise EmailTaken("This address has an account. Log in, or use another.") from error
+    return account
+
+
+def rename(*, account_id: UUID, name: str) -> None:
+    """Change the name that an account shows."""
+    Account.objects.filter(pk=account_id).update(name=name)
+
+
+def change_password(*, account_id: UUID, current: str, new: str, session_id: UUID) -> None:
+    """Set a new password and end every other session.
+
+    Raises:
+        WrongPassword: `current` is not the account's password.
+    """
+    with transaction.atomic():
+        account = Account.objects.select_for_update().get(pk=account_id)
+        if not check_password(current, account.password):
+            raise WrongPassword("The current password is not that.")
+        account.password = make_password(new)
+        account.save(update_fields=["password"])
+        end_sessions(account=account, reason="password", except_session=session_id)
+
+
+def make_staff(*, account: Account) -> bool:
+    """Give an account the staff role; return whether that is new. Its sessions end, since their tokens tell the old role."""
+    with transaction.atomic():
+        locked = Account.objects.select_for_update().get(pk=account.pk)
+        if locked.is_staff:
+            return False
+        locked.is_staff = True
+        locked.version += 1
+        locked.save(update_fields=["is_staff", "version"])
+        end_sessions(account=locked, reason="role")
+    return True

@@ -1,0 +1,154 @@
+"""Log in, refresh, log out. Refresh tokens rotate in families: a spent one that comes back ends the session.
+
+Refresh tokens are random and opaque, stored as SHA-256 only (docs/adr/0010-own-refresh-tokens.md; RFC 9700, section 4.14).
+"""
+
+import hashlib
+import secrets
+import time
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import jwt
+import orjson
+from django.conf import settings
+from django.contrib.auth.hashers import check_password, make_password
+from django.db import transaction
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from servicekit import revocations
+from servicekit.outbox import publish
+from users import keys
+from users.emails import InvalidEmail, normalise
+from users.errors import InvalidRefreshToken, WrongCredentials
+from users.events import UserSessionsRevoked
+from users.models import Account, RefreshToken, Session
+
+REFRESH_LIFE = timedelta(days=14)
+#: An honest client whose answer was lost, or two tabs at once, get the same answer within this time (RFC 9700 asks for detection).
+GRACE_SECONDS = 10
+Tokens = dict[str, Any]
+
+
+def log_in(*, email: str, password: str) -> Tokens:
+    """Begin a session and return its first tokens.
+
+    Raises:
+        WrongCredentials: no active account has them. It takes as long as a success, whatever is wrong.
+    """
+    account = _account_for(email)
+    if account is None:
+        make_password(password)  # takes as long as checking one: the time must not tell who is registered
+    if account is None or not check_password(password, account.password) or not account.is_active:
+        raise WrongCredentials("No active account has this address and password.")
+    with transaction.atomic():
+        session = Session.objects.create(account=account, expires_at=timezone.now() + REFRESH_LIFE)
+        return _issue(account, session)
+
+
+def refresh(*, refresh_token: str) -> Tokens:
+    """Spend a refresh token and return new tokens; the same token within 10 seconds gets the same answer.
+
+    Raises:
+        InvalidRefreshToken: it is unknown, expired or revoked, or was spent earlier, which ends the session.
+    """
+    with transaction.atomic():
+        row = _locked(refresh_token)
+        if row is None or not _is_alive(row.session):
+            raise InvalidRefreshToken("Log in again.")
+        if row.spent_at is None:
+            answer = _issue(row.session.account, row.session)
+            row.spent_at = timezone.now()
+            row.encrypted_answer = keys.cipher().encrypt(orjson.dumps(answer))
+            row.save(update_fields=["spent_at", "encrypted_answer"])
+            return answer
+        if row.encrypted_answer and (timezone.now() - row.spent_at).total_seconds() <= GRACE_SECONDS:
+            repeated: Tokens = orjson.loads(keys.cipher().decrypt(bytes(row.encrypted_answer)))
+            return repeated
+        _end([row.session], reason="replay")
+    # Outside the transaction: the refusal must not undo the end of the session.
+    raise InvalidRefreshToken("The token was used before; the session has ended. Log in again.")
+
+
+def log_out(*, refresh_token: str) -> None:
+    """End the session that a refresh token belongs to; an unknown token is nobody's business (RFC 7009, section 2.2)."""
+    with transaction.atomic():
+        row = _locked(refresh_token)
+        if row is not None:
+            _end([row.session], reason="logout")
+
+
+def end_sessions(*, account: Account, reason: str, except_session: UUID | None = None) -> None:
+    """End an account's sessions, all but one if it is named. Call it in the transaction of the change that demands it."""
+    sessions = Session.objects.select_for_update().filter(account=account, ended_at__isnull=True)
+    _end(list(sessions.exclude(pk=except_session).order_by("id")), reason=reason)
+
+
+def _account_for(email: str) -> Account | None:
+    try:
+        return Account.objects.filter(email=normalise(email)).first()
+    except InvalidEmail:
+        return None
+
+
+def _issue(account: Account, session: Session) -> Tokens:
+    token = secrets.token_urlsafe(32)
+    RefreshToken.objects.create(session=session, digest=_digest(token))
+    return {
+        "access_token": _access_token(account, session),
+        "token_type": "Bearer",
+        "expires_in": keys.LIFE_SECONDS,
+        "refresh_token": token,
+        "refresh_expires_in": int((session.expires_at - timezone.now()).total_seconds()),
+    }
+
+
+def _access_token(account: Account, session: Session) -> str:
+    ring, now = keys.ring(), int(time.time())
+    claims = {
+        "iss": settings.TOKEN_ISSUER,
+        "aud": settings.TOKEN_AUDIENCE,
+        "sub": str(account.pk),
+        "iat": now,
+        "nbf": now,
+        "exp": now + keys.LIFE_SECONDS,
+        "jti": str(uuid7()),
+        "sid": str(session.pk),
+        "roles": account.roles,
+        "email_verified": account.email_verified,
+    }
+    headers = {"kid": ring.signing_kid, "typ": "at+jwt"}
+    return jwt.encode(claims, ring.signing_pem, algorithm="ES256", headers=headers)
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _locked(refresh_token: str) -> RefreshToken | None:
+    """Return the token's row with its session, locked: of two at once, one spends it and the other sees it spent."""
+    rows = RefreshToken.objects.select_for_update(of=["self", "session"]).select_related("session__account")
+    return rows.filter(digest=_digest(refresh_token)).first()
+
+
+def _is_alive(session: Session) -> bool:
+    return session.ended_at is None and session.expires_at > timezone.now() and session.account.is_active
+
+
+def _end(sessions: Iterable[Session], *, reason: str) -> None:
+    now = timezone.now()
+    for session in sessions:
+        if session.ended_at is None:
+            session.ended_at, session.end_reason = now, reason
+            session.save(update_fields=["ended_at", "end_reason"])
+            _announce(session, now)
+
+
+def _announce(session: Session, now: datetime) -> None:
+    user_id = session.account_id
+    event = UserSessionsRevoked(user_id=user_id, session_id=session.pk, revoked_at=now)
+    publish(event, subject=str(user_id), sequence=int(now.timestamp() * 1_000_000))
+    revocations.revoke(session.pk, user_id, now)
