@@ -4,12 +4,25 @@ import argparse
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from native import environment, files, packages, run, stack, status, testservers
+from native import (
+    documents,
+    environment,
+    files,
+    lint,
+    packages,
+    run,
+    stack,
+    status,
+    suite,
+    supervisor,
+    testservers,
+)
 from native.errors import Cannot
-from native.layout import SERVICES, Layout, current
+from native.layout import REPOSITORY, SERVICES, Layout, current
 from native.progress import say
 
 
@@ -55,7 +68,24 @@ def _parser() -> argparse.ArgumentParser:
         "--dir", type=Path, help="their folder (default: one per checkout in the temporary folder)"
     )
     tests.add_argument("--stop", action="store_true", help="end them and delete their folder")
+    _add_checks(add)
     return parser
+
+
+def _add_checks(add: Callable[..., argparse.ArgumentParser]) -> None:
+    add("test", test, "all tests, or some parts").add_argument("parts", nargs="*")
+    add("lint", check, "all checks, or those whose name begins so").add_argument("names", nargs="*")
+    for name, text in (("e2e", "the end-to-end suite"), ("faults", "the fault suite")):
+        sub = add(name, against_running, f"{text} against what is up")
+        sub.set_defaults(suite=name)
+        sub.add_argument("words", nargs="*", help="more words for pytest, after --")
+    writer = add("documents", write_documents, "write OpenAPI or AsyncAPI documents from the code")
+    writer.add_argument("kind", choices=["openapi", "events"])
+    writer.add_argument("--check", action="store_true", help="write nothing, fail if they would change")
+    add("requirements", lock, "lock the packages again and export the hashed requirement files")
+    letters = add("deadletters", dead_letters, "dead letters of one service, or of each")
+    letters.add_argument("service", choices=[*SERVICES, "all"])
+    letters.add_argument("words", nargs="*", help="for the command, after -- (default: list)")
 
 
 def bootstrap(_: argparse.Namespace) -> None:
@@ -124,3 +154,39 @@ def test_environment(options: argparse.Namespace) -> None:
         return
     for name, value in testservers.start(layout).items():
         print(f"export {name}={value}")
+
+
+def test(options: argparse.Namespace) -> int:
+    return 0 if suite.everything(options.parts) else 1
+
+
+def check(options: argparse.Namespace) -> int:
+    return 0 if lint.everything(options.names) else 1
+
+
+def write_documents(options: argparse.Namespace) -> int:
+    environment.ensure()
+    write = documents.openapi if options.kind == "openapi" else documents.events
+    return 0 if write(check=options.check) else 1
+
+
+def lock(_: argparse.Namespace) -> None:
+    documents.requirements()
+
+
+def against_running(options: argparse.Namespace) -> int:
+    return 0 if suite.against_running(current(), [options.suite], options.words) else 1
+
+
+def dead_letters(options: argparse.Namespace) -> int:
+    layout = current()
+    if not supervisor.answers(layout):
+        raise Cannot("Souk is down: `make up` first")
+    code = 0
+    for name in SERVICES if options.service == "all" else [options.service]:
+        sys.stderr.write(f"{name}:\n")
+        command = [str(environment.PYTHON), "manage.py", "deadletters", *(options.words or ["list"])]
+        folder = REPOSITORY / "services" / name
+        done = subprocess.run(command, cwd=folder, env=run.environment(layout, name), check=False)
+        code = max(code, done.returncode)
+    return code

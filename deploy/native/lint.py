@@ -1,0 +1,172 @@
+"""`make lint`: every check that needs nothing running; all of them run, whatever the others say."""
+
+import os
+import subprocess
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from native import environment, packages, variables
+from native.layout import REPOSITORY, SERVICES, VENV, Layout
+from native.ports import NAMES
+from native.progress import say
+
+BIN = VENV / "bin"
+KIT = REPOSITORY / "services" / "servicekit"
+PYTHON_CODE = ["services", "gateway", "deploy", "tests"]
+# Packages that run as folders below deploy/, without Django.
+TOOLS = ("native", "shopper", "demo", "audit", "bench")
+
+
+@dataclass(frozen=True)
+class Check:
+    name: str
+    command: list[str]
+    folder: Path = REPOSITORY
+    variables: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    name: str
+    code: int
+    output: str
+    seconds: float
+
+
+def everything(only: list[str]) -> bool:
+    """Runs all checks, or those whose name begins with a word of `only`. Returns whether all are content."""
+    packages.ensure()
+    environment.ensure()
+    with tempfile.TemporaryDirectory(prefix="souk-lint-") as folder:
+        layout = Layout(Path(folder).resolve())
+        layout.make()
+        checks = [one for one in _checks(layout) if not only or one.name.startswith(tuple(only))]
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            outcomes = list(pool.map(_run, checks))
+    for one in outcomes:
+        if one.code:
+            print(f"--- {one.name}\n{one.output.rstrip()}\n")
+    for one in outcomes:
+        print(f"{one.name:<28} {one.seconds:>6.1f} s  {'FAILED' if one.code else 'ok'}")
+    return not any(one.code for one in outcomes)
+
+
+def _run(check: Check) -> Outcome:
+    say(check.name)
+    started = time.monotonic()
+    done = subprocess.run(
+        check.command,
+        cwd=check.folder,
+        env={**os.environ, **check.variables},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return Outcome(check.name, done.returncode, done.stdout, time.monotonic() - started)
+
+
+def _checks(layout: Layout) -> list[Check]:
+    """The slow ones first, so that two cores end together."""
+    ports = dict.fromkeys(NAMES, 1)
+    # Production's own variables: what passes here passes there.
+    services = {name: variables.service(layout, ports, name, {}) for name in SERVICES}
+    return [
+        *(_types(layout, name, variables_of) for name, variables_of in services.items()),
+        *(check for name, variables_of in services.items() for check in _django(name, variables_of)),
+        *_documents(),
+        _tool_types(),
+        Check("bandit", [str(BIN / "bandit"), "-q", "-r", "-c", ".bandit.yaml", *_existing(PYTHON_CODE)]),
+        _imports(services["users"]),
+        Check("ruff check", [str(BIN / "ruff"), "check", "."]),
+        Check("ruff format", [str(BIN / "ruff"), "format", "--check", "."]),
+        *_gateway(layout),
+    ]
+
+
+def _existing(folders: list[str]) -> list[str]:
+    return [folder for folder in folders if (REPOSITORY / folder).exists()]
+
+
+def _types(layout: Layout, name: str, variables_of: dict[str, str]) -> Check:
+    """mypy on a service and the kit it uses, with the settings of that service for the Django plugin."""
+    root = (REPOSITORY / "pyproject.toml").read_text()
+    configuration = layout.state / f"mypy-{name}.toml"
+    configuration.write_text(root.replace('"orders.settings"', f'"{name}.settings"'))
+    folder = REPOSITORY / "services" / name
+    command = [
+        str(BIN / "mypy"), "--config-file", str(configuration), "--cache-dir", str(REPOSITORY / ".mypy_cache" / name),
+        "-p", name, "-p", "servicekit",
+    ]  # fmt: skip
+    search = {"MYPYPATH": f"{folder}:{KIT}", "PYTHONPATH": str(folder)}
+    return Check(f"mypy {name}", command, folder, variables_of | search)
+
+
+def _tool_types() -> Check:
+    """mypy on the tools below deploy/, which use no Django."""
+    found = [name for name in TOOLS if (REPOSITORY / "deploy" / name / "__init__.py").exists()]
+    configuration = str(REPOSITORY / "deploy" / "mypy.ini")
+    command = [
+        str(BIN / "mypy"),
+        "--config-file",
+        configuration,
+        "--cache-dir",
+        str(REPOSITORY / ".mypy_cache" / "tools"),
+    ]
+    return Check(
+        "mypy deploy", [*command, *(word for name in found for word in ("-p", name))], REPOSITORY / "deploy"
+    )
+
+
+def _django(name: str, variables_of: dict[str, str]) -> list[Check]:
+    manage = [str(BIN / "python"), "manage.py"]
+    folder = REPOSITORY / "services" / name
+    return [
+        Check(
+            f"migrations {name}", [*manage, "makemigrations", "--check", "--dry-run"], folder, variables_of
+        ),
+        Check(
+            f"check --deploy {name}",
+            [*manage, "check", "--deploy", "--fail-level", "WARNING"],
+            folder,
+            variables_of,
+        ),
+    ]
+
+
+def _imports(variables_of: dict[str, str]) -> Check:
+    """The layers of the house style; .importlinter names them."""
+    search = ":".join(str(REPOSITORY / "services" / name) for name in SERVICES)
+    return Check(
+        "lint-imports", [str(BIN / "lint-imports")], REPOSITORY, variables_of | {"PYTHONPATH": search}
+    )
+
+
+def _documents() -> list[Check]:
+    native = [str(BIN / "python"), "deploy/native", "documents"]
+    return [Check(f"documents {kind}", [*native, kind, "--check"]) for kind in ("openapi", "events")]
+
+
+def _gateway(layout: Layout) -> list[Check]:
+    """gixy on what the gateway's templates become; nginx's own opinion too."""
+    variables_of = variables.gateway(layout, dict.fromkeys(NAMES, 8080), {})
+    render = [str(BIN / "python"), "gateway/render.py", str(layout.gateway)]
+    rendered = subprocess.run(
+        render,
+        cwd=REPOSITORY,
+        env={**os.environ, **variables_of},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if rendered.returncode:
+        return [Check("gateway", ["sh", "-c", 'echo "$0"; exit 1', rendered.stderr])]
+    configuration = str(layout.gateway / "nginx.conf")
+    return [
+        Check("gixy", [str(BIN / "gixy"), configuration]),
+        Check("nginx -t", [packages.program("nginx"), "-t", "-q", "-c", configuration]),
+    ]

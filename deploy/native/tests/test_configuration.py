@@ -1,0 +1,61 @@
+import configparser
+import shlex
+from pathlib import Path
+
+from native import programs
+from native.layout import LONGEST_SOCKET_PATH, Layout
+from native.readiness import _failing
+
+
+def read(text: str) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string(text)
+    return parser
+
+
+def test_configuration_restarts_every_program_and_starts_only_servers(layout: Layout) -> None:
+    wanted = programs.everything(layout)
+
+    parser = read(programs.configuration(layout, wanted))
+
+    found = {
+        name.partition(":")[2]: parser[name] for name in parser.sections() if name.startswith("program:")
+    }
+    assert list(found) == [program.name for program in wanted]
+    assert all(one["autorestart"] == "true" and one["killasgroup"] == "true" for one in found.values())
+    assert {name for name, one in found.items() if one["autostart"] == "true"} == programs.SERVERS
+
+
+def test_configuration_is_the_same_when_rendered_again(layout: Layout) -> None:
+    wanted = programs.everything(layout)
+
+    assert programs.configuration(layout, wanted) == programs.configuration(layout, wanted)
+
+
+def test_configuration_survives_blanks_and_percent_signs(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "50% of it")
+
+    parser = read(programs.configuration(layout, programs.gateway(layout)))
+
+    command = parser["program:gateway"]["command"].replace("%%", "%")
+    assert str(layout.gateway) in shlex.split(command)
+
+
+def test_configuration_holds_no_secret(layout: Layout) -> None:
+    text = programs.configuration(layout, programs.everything(layout))
+
+    assert not [path.name for path in layout.secrets.iterdir() if path.read_text().strip() in text]
+
+
+def test_sockets_fit_however_deep_the_checkout_lies(tmp_path: Path) -> None:
+    deep = Layout(tmp_path / ("deep" * 20) / ".souk")
+
+    assert len(str(deep.run / "gateway" / "verifier.sock")) <= LONGEST_SOCKET_PATH
+    assert deep.run != Layout(tmp_path / ("deep" * 21) / ".souk").run
+
+
+def test_readiness_names_only_the_checks_that_fail() -> None:
+    body = '{"checks": {"database": {"ok": true}, "broker": {"ok": false, "detail": "refused"}}}'
+
+    assert _failing(body) == "broker: refused"
+    assert _failing("<html>") == ""

@@ -1,0 +1,129 @@
+"""Facts that no single part can check: what is written in two places says the same."""
+
+import ast
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+READERS = {"text", "secret", "boolean", "integer", "names", "database"}
+DOCUMENTED = set(
+    re.findall(r"^#?([A-Z][A-Z0-9_]*)=", (REPOSITORY / ".env.example").read_text(), re.MULTILINE)
+)
+
+
+def sources(*folders: str) -> Iterator[Path]:
+    for folder in folders:
+        found = (REPOSITORY / folder).rglob("*.py")
+        yield from (path for path in found if "tests" not in path.parts)
+
+
+def variables_read(path: Path) -> set[str]:
+    """Names given as literals to servicekit.env's functions, or to os.environ itself."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        called = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        if called and node.args and _reads_environment(node.func):
+            found |= _literals(node.args[0])
+        if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "os.environ":
+            found |= _literals(node.slice)
+    return {name for name in found if re.fullmatch(r"[A-Z][A-Z0-9_]+", name)}
+
+
+def _reads_environment(function: ast.Attribute) -> bool:
+    owner = ast.unparse(function.value)
+    return (owner == "env" and function.attr in READERS) or (owner == "os.environ" and function.attr == "get")
+
+
+def _literals(node: ast.expr) -> set[str]:
+    return {node.value} if isinstance(node, ast.Constant) and isinstance(node.value, str) else set()
+
+
+def test_every_variable_that_is_read_is_documented() -> None:
+    read = {name: path for path in sources("services") for name in variables_read(path)}
+
+    known = DOCUMENTED | {f"{name}_FILE" for name in DOCUMENTED} | {"DJANGO_SETTINGS_MODULE", "CONTRACTS"}
+    undocumented = {
+        name: str(path.relative_to(REPOSITORY)) for name, path in read.items() if name not in known
+    }
+    assert not undocumented, f"describe them in .env.example: {undocumented}"
+
+
+def test_services_read_the_environment_through_the_kit_only() -> None:
+    allowed = {"manage.py", "wsgi.py", "asgi.py", "celery.py", "env.py"}
+    guilty = [
+        str(path.relative_to(REPOSITORY))
+        for path in sources("services/users", "services/products", "services/orders")
+        if path.name not in allowed and "os.environ" in path.read_text()
+    ]
+
+    assert not guilty
+
+
+def test_every_make_target_is_in_the_readme_or_the_operations_page() -> None:
+    targets = re.findall(r"^([a-z0-9-]+):.*## ", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+    operations = REPOSITORY / "docs" / "operations.md"
+    text = (REPOSITORY / "README.md").read_text() + (operations.read_text() if operations.exists() else "")
+
+    assert targets
+    missing = [
+        name for name in targets if f"make {name}" not in text and name not in ("help", "clean", "restart")
+    ]
+    assert not missing
+
+
+def pinned(path: Path) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9][a-z0-9._-]*)==([^ ;\\]+)", path.read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", ["users", "products", "orders"])
+def test_versions_agree_between_a_service_and_the_workspace(name: str) -> None:
+    everywhere = pinned(REPOSITORY / "requirements.txt")
+    service = pinned(REPOSITORY / "services" / name / "requirements.txt")
+
+    assert service
+    assert not {package for package, version in service.items() if everywhere.get(package) != version}
+
+
+def test_exact_versions_are_what_was_locked() -> None:
+    everywhere = pinned(REPOSITORY / "requirements.txt")
+    wanted = [
+        line
+        for path in (REPOSITORY / "services").glob("*/pyproject.toml")
+        for line in tomllib.loads(path.read_text())["project"]["dependencies"]
+    ] + tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["dependency-groups"]["dev"]
+
+    exact = dict(re.sub(r"\[.*?\]", "", line).split("==") for line in wanted if "==" in line)
+    assert exact
+    assert {name: everywhere.get(name) for name in exact} == exact
+
+
+def test_every_requirement_has_a_hash_and_no_registry_address() -> None:
+    for path in (REPOSITORY / "requirements.txt", *(REPOSITORY / "services").glob("*/requirements.txt")):
+        text = path.read_text()
+        blocks = re.split(r"\n(?=\S)", text.strip())
+        packages = [block for block in blocks if "==" in block.splitlines()[0]]
+        assert packages
+        assert not [block.split()[0] for block in packages if "--hash=sha256:" not in block], path
+        assert "://" not in text, path
+
+
+def committed() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    return [path for name in listed.stdout.split("\0") if name and (path := REPOSITORY / name).is_file()]
+
+
+def test_no_committed_file_names_a_registry_or_a_machine() -> None:
+    hosts = re.compile(
+        rb"files\.pythonhosted\.org|registry\.npmjs\.org|deb\.debian\.org|/work/(main|shared)/"
+    )
+
+    found = [path for path in committed() if hosts.search(path.read_bytes())]
+
+    assert [path for path in found if path != Path(__file__).resolve()] == []
