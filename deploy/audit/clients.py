@@ -1,0 +1,110 @@
+"""I7, I8: what a client was told is in the database, and a repeated request is one order."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from audit.result import Result
+from audit.sources import Sources
+
+TWICE = """
+    SELECT caller::text, operation, key, count(*) FROM idempotency_key
+    GROUP BY caller, operation, key HAVING count(*) > 1
+"""
+ONCE_INDEX = """
+    SELECT count(*) FROM pg_indexes WHERE schemaname = 'public' AND tablename = 'idempotency_key'
+    AND indexdef LIKE 'CREATE UNIQUE INDEX%%(caller, operation, key)%%'
+"""
+# The body of an accepted order is the order, or holds it.
+ANSWERED = """
+    WITH answered AS (
+        SELECT caller, operation, key, coalesce(body -> 'order' ->> 'id', body ->> 'id') AS order_id
+        FROM idempotency_key WHERE status BETWEEN 200 AND 299
+    )
+    SELECT answered.caller::text, key, order_id, orders.user_id::text FROM answered
+    LEFT JOIN orders ON orders.id::text = order_id
+    WHERE order_id IS NOT NULL AND orders.user_id IS DISTINCT FROM answered.caller
+"""
+SHARED = """
+    SELECT coalesce(body -> 'order' ->> 'id', body ->> 'id') AS order_id, count(*) FROM idempotency_key
+    WHERE status BETWEEN 200 AND 299 AND coalesce(body -> 'order' ->> 'id', body ->> 'id') IS NOT NULL
+    GROUP BY 1 HAVING count(*) > 1
+"""
+#: kind in the client log → where the row must be
+ROWS = {
+    "order": ("orders", "SELECT id::text FROM orders WHERE id = ANY(%s)"),
+    "cancel": ("orders", "SELECT id::text FROM orders WHERE status = 'cancelled' AND id = ANY(%s)"),
+    "user": ("users", "SELECT id::text FROM account WHERE id = ANY(%s)"),
+}
+
+
+def answered_is_durable(sources: Sources, logs: Iterable[Path]) -> Result:
+    """I7: every accepted write in the clients' logs exists."""
+    told: dict[str, set[str]] = defaultdict(set)
+    keys: dict[tuple[str, str], set[str]] = defaultdict(set)
+    found, read = [], 0
+    for log in logs:
+        for line in log.read_text(encoding="utf-8").splitlines():
+            entry = _entry(line)
+            if entry is None:
+                continue  # the writer was killed in the middle of a line
+            read += 1
+            told[entry["kind"]].add(entry["id"])
+            if entry["kind"] == "order" and entry.get("key"):
+                keys[str(entry.get("account")), entry["key"]].add(entry["id"])
+    for kind, (service, query) in ROWS.items():
+        ids = sorted(told[kind])
+        there = (
+            {row[0] for row in sources.database(service).rows(query, [[UUID(one) for one in ids]])}
+            if ids
+            else set()
+        )
+        found += [f"{kind} {one} was accepted, but is not in {service}" for one in ids if one not in there]
+    found += [
+        f"{account} repeated {key} and was told {len(ids)} orders"
+        for (account, key), ids in keys.items()
+        if len(ids) > 1
+    ]
+    counts = ", ".join(f"{len(ids)} {kind}s" for kind, ids in sorted(told.items())) or "no client log"
+    return Result(
+        "I7",
+        "what was answered is there",
+        f"{counts} ({read} lines)" if read else counts,
+        found,
+        "an acknowledged write is gone: a database was restored, or ran with fsync or synchronous_commit off",
+    )
+
+
+def idempotency(sources: Sources) -> Result:
+    """I8: per caller, operation and key one answer, and it names an order of that caller."""
+    found = []
+    for service in ("orders", "products"):
+        database = sources.database(service)
+        found += [
+            f"{service}: {caller} has {count} answers to {operation} {key}"
+            for caller, operation, key, count in database.rows(TWICE)
+        ]
+        if not database.number(ONCE_INDEX):
+            found.append(
+                f"{service}: the table idempotency_key has no unique index on caller, operation and key"
+            )
+    found += [
+        f"key {key} of {caller} answers with order {order}, which is {'missing' if owner is None else 'of ' + owner}"
+        for caller, key, order, owner in sources.orders.rows(ANSWERED)
+    ]
+    found += [f"order {order} is the answer to {count} keys" for order, count in sources.orders.rows(SHARED)]
+    count = sources.orders.number("SELECT count(*) FROM idempotency_key")
+    return Result(
+        "I8", "a repeated request is one order", f"{count} keys", found, "run the migrations of orders"
+    )
+
+
+def _entry(line: str) -> dict[str, Any] | None:
+    try:
+        entry = json.loads(line)
+        return entry if isinstance(entry, dict) and {"kind", "id"} <= entry.keys() else None
+    except ValueError:
+        return None
