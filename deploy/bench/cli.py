@@ -1,0 +1,84 @@
+"""The command: measure the sections asked for, print a table for each."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from shopper.ops import Ops, StackUnknown, load_ops
+
+from bench.anchor import baseline
+from bench.catalogue import measure_catalogue
+from bench.latency import measure_latency
+from bench.purchase import measure_purchases
+from bench.relay import measure_relay
+from bench.scene import Scene, set_scene
+from bench.size import measure_code, measure_memory
+from bench.table import Figure, print_table
+from bench.wrk import WrkMissing
+
+SECTIONS = ("purchase", "latency", "relay", "catalogue", "memory", "code")
+
+
+def main() -> int:
+    """Return 0 when everything was measured; whether a goal is reached is for the reader."""
+    options = _parser().parse_args()
+    wanted = options.sections or list(SECTIONS)
+    unknown = set(wanted) - set(SECTIONS)
+    if unknown:
+        print(
+            f"bench: no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}",
+            file=sys.stderr,
+        )
+        return 2
+    started = time.monotonic()
+    try:
+        _measure(wanted, load_ops(options.state), options)
+    except (StackUnknown, WrkMissing) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+    print(f"\ntook {time.monotonic() - started:.0f} s; median of {options.runs} (least to most)")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="bench", description="Measure the running shop and its anchors.")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=6, help="length of one load (default: 6)")
+    parser.add_argument("--state", type=Path, help="the stack's state folder (default: .souk)")
+    return parser
+
+
+def _measure(wanted: list[str], ops: Ops, options: argparse.Namespace) -> None:
+    bounds = {"runs": options.runs, "seconds": options.seconds}
+    scene = set_scene(ops) if set(wanted) - {"memory", "code"} else None
+    half = 0.0
+    if scene and {"purchase", "catalogue"} & set(wanted):
+        half = _with_anchor(wanted, scene, bounds)
+    if scene and "latency" in wanted:
+        rates = {"idle, 20/s": 20.0, "200/s": 200.0, "500/s": 500.0}
+        if half:
+            rates[f"half load, {half:.0f}/s"] = half
+        print_table("placed to confirmed", measure_latency(scene, rates, **bounds))
+    if scene and "relay" in wanted:
+        print_table("relay", measure_relay(scene, **bounds))
+    if "memory" in wanted:
+        print_table("memory (PSS)", measure_memory(ops))
+    if "code" in wanted:
+        print_table("lines of code", measure_code())
+
+
+def _with_anchor(wanted: list[str], scene: Scene, bounds: dict[str, int]) -> float:
+    """Measure what is compared with the baseline; return half of the confirmed rate."""
+    purchases: list[Figure] = []
+    with baseline(scene.ops) as anchor:
+        if "purchase" in wanted:
+            purchases = measure_purchases(scene, anchor, **bounds)
+            print_table("purchase, 16 clients", purchases)
+        if "catalogue" in wanted:
+            print_table("catalogue, 16 clients", measure_catalogue(scene, anchor, **bounds))
+    confirmed = next(
+        (each.median for each in purchases if each.name.startswith("confirmed end to end, 1000")), 0.0
+    )
+    return confirmed / 2
