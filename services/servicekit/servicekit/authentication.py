@@ -81,7 +81,9 @@ def authenticated_claims(header: str) -> tokens.Claims:
     try:
         claims = tokens.verify(credentials[1])
     except tokens.InvalidToken as fault:
-        detail = "The access token has expired." if fault.code == "expired" else "The access token is not valid."
+        detail = (
+            "The access token has expired." if fault.code == "expired" else "The access token is not valid."
+        )
         raise AuthenticationFailed(detail, "invalid_token") from None
     if revocations.is_revoked(claims):
         raise AuthenticationFailed("The session has ended.", "invalid_token")

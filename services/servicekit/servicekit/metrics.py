@@ -48,7 +48,9 @@ class WaitingWork(Collector):
         return [
             GaugeMetricFamily("souk_outbox_unsent", "Events not yet published", value=unsent),
             GaugeMetricFamily(
-                "souk_outbox_oldest_age_seconds", "Age of the oldest unpublished event", value=float(age_seconds)
+                "souk_outbox_oldest_age_seconds",
+                "Age of the oldest unpublished event",
+                value=float(age_seconds),
             ),
             GaugeMetricFamily("souk_dead_letters_waiting", "Dead letters to look at", value=letters),
         ]

@@ -69,7 +69,9 @@ class ServiceUnavailable(Problem):
     code = "service_unavailable"
     title = "Service unavailable"
 
-    def __init__(self, detail: str = "Something this service needs is away. Try again.", *, code: str = "") -> None:
+    def __init__(
+        self, detail: str = "Something this service needs is away. Try again.", *, code: str = ""
+    ) -> None:
         self.code = code or self.code
         super().__init__(detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
@@ -119,7 +121,13 @@ CODES = {
 
 
 def problem_body(
-    *, status: int, code: str, title: str, detail: str, instance: str, members: Mapping[str, Any] | None = None
+    *,
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    instance: str,
+    members: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the body of a problem; `members` are the extensions beside the standard and our fixed ones."""
     return {
@@ -142,7 +150,9 @@ def problem_response(request: HttpRequest, problem: exceptions.APIException) -> 
     )
 
 
-def status_response(request: HttpRequest, status: int, headers: Mapping[str, str] | None = None) -> HttpResponse:
+def status_response(
+    request: HttpRequest, status: int, headers: Mapping[str, str] | None = None
+) -> HttpResponse:
     """Return the problem that a bare status means."""
     title = TITLES.get(status, HTTPStatus(status).phrase)
     body = problem_body(
@@ -152,7 +162,9 @@ def status_response(request: HttpRequest, status: int, headers: Mapping[str, str
         detail=DETAILS.get(status, title),
         instance=request.path,
     )
-    return HttpResponse(orjson.dumps(body), status=status, headers=dict(headers or {}), content_type=CONTENT_TYPE)
+    return HttpResponse(
+        orjson.dumps(body), status=status, headers=dict(headers or {}), content_type=CONTENT_TYPE
+    )
 
 
 def exception_handler(error: Exception, view_context: Mapping[str, Any]) -> Response | None:

@@ -25,6 +25,10 @@ class PublishingFailed(ConnectionError):
     """The window's fate is unknown: the connection was dropped, publish again."""
 
 
+class ChannelRefused(PublishingFailed):
+    """The broker closed the channel over one of the messages: no such exchange, no permission, too large. It names none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """What goes to the broker. `key` is the caller's own name for it, given back with the outcome."""
@@ -53,22 +57,29 @@ class Publisher:
         self._timeout = confirm_timeout_seconds
         self._connection: kombu.Connection | None = None
         self._channel: _ConfirmingChannel | None = None
+        self._used_at = 0.0
 
     def publish(self, messages: Sequence[Message]) -> Outcome:
         """Publish all, mandatory and persistent, and wait for every confirm.
 
         Raises:
-            PublishingFailed: the broker is away, closed the channel or did not confirm in time; each message of the window may or
-                may not have arrived.
+            ChannelRefused: the broker closed the channel over one of them.
+            PublishingFailed: the broker is away or did not confirm in time. Either way each message of the window may or may not
+                have arrived.
         """
+        if time.monotonic() - self._used_at > broker.HEARTBEAT_SECONDS:
+            self.close()  # nobody ticked it: the broker has given the connection up, or soon will
         try:
             if self._channel is None:
                 self._connection = broker.connect(self._url)
                 self._channel = _ConfirmingChannel(self._connection, self._timeout)
-            return self._channel.publish(messages)
+            outcome = self._channel.publish(messages)
         except Exception as error:
             self.close()
-            raise PublishingFailed(f"{type(error).__name__}: {error}") from error
+            failure = ChannelRefused if isinstance(error, amqp.ChannelError) else PublishingFailed
+            raise failure(f"{type(error).__name__}: {error}") from error
+        self._used_at = time.monotonic()
+        return outcome
 
     def tick(self) -> None:
         """Keep the heartbeat going and notice a dead connection while there is nothing to publish.
@@ -80,6 +91,7 @@ class Publisher:
             return
         try:
             broker.tick(self._connection)
+            self._used_at = time.monotonic()
         except Exception as error:
             self.close()
             raise PublishingFailed(f"{type(error).__name__}: {error}") from error

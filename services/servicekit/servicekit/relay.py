@@ -1,9 +1,11 @@
 """The relay: takes unsent outbox rows, oldest first, publishes them and marks them sent after their own confirm.
 
-One relay of a service is active, the one that holds an advisory lock on a connection of its own; the others stand by. It asks for
-unsent rows, never for rows after a high-water mark: positions are handed out before commit, so a late commit would be skipped.
+One relay of a service is active, the one that holds an advisory lock; the others stand by. Lock, look-up and marks share one
+connection, so a relay that lost its lock can do nothing more. It asks for unsent rows, never for rows after a high-water mark:
+positions are handed out before commit, so a late commit would be skipped.
 """
 
+import contextlib
 import logging
 import random
 import signal
@@ -14,13 +16,12 @@ from typing import Any
 import psycopg
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
-from django.db.backends.utils import CursorWrapper
 
 from servicekit import heartbeats, metrics
 from servicekit.broker import exchange_name
 from servicekit.database import direct_connection
 from servicekit.envelope import CONTENT_TYPE, MAX_DATA_BYTES, Envelope
-from servicekit.publisher import Message, Outcome, Publisher, PublishingFailed
+from servicekit.publisher import ChannelRefused, Message, Outcome, Publisher, PublishingFailed
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +29,9 @@ LOCK = 0x50_55_4B  # any number: the lock is per database, and each service has 
 PARK_AFTER_ATTEMPTS = 10
 KEEP_SENT_DAYS = 7
 #: The adaptive poll (docs/adr/0002-relay-polls.md): after work look again at once, then ever less often.
-SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.002, 0.010
+SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, LONGER_EACH_TIME = 0.002, 0.010, 1.05
 
+TAKE_LOCK = "SELECT pg_try_advisory_lock(%s)"
 UNSENT = """
     SELECT position, id, type, subject, sequence, data, traceparent, causation, created_at FROM outbox
     WHERE sent_at IS NULL AND parked_at IS NULL AND (not_before IS NULL OR not_before <= clock_timestamp())
@@ -55,6 +57,9 @@ class Relay:
     def __init__(self, publisher: Publisher, *, batch: int = 500) -> None:
         self._publisher = publisher
         self._batch = batch
+        self._window = batch
+        self._database: psycopg.Connection[Any] | None = None
+        self._failures = 0
         self._stopping = False
         self._clean_at = 0.0
 
@@ -66,19 +71,25 @@ class Relay:
 
     def run_in_thread(self) -> None:
         """Like `run`, without the signals: somebody else calls `stop`."""
-        failures = 0
         while not self._stopping:
             try:
                 self._lead()
-                failures = 0
             except (psycopg.Error, DatabaseError, InterfaceError, PublishingFailed) as error:
-                failures = self._back_off(failures, error)
-        self._publisher.close()
+                self._back_off(error)
+        self.close()
         connection.close()
 
     def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
         """Stop after the window in hand."""
         self._stopping = True
+
+    def close(self) -> None:
+        """Drop both connections, and with the database's the lock."""
+        self._publisher.close()
+        database, self._database = self._database, None
+        if database is not None:
+            with contextlib.suppress(psycopg.Error):
+                database.close()
 
     def step(self) -> int:
         """Publish one window of what is there; return how many rows were sent.
@@ -86,48 +97,59 @@ class Relay:
         Raises:
             PublishingFailed: the broker is away; every row is still unsent.
         """
-        with connection.cursor() as cursor:
-            cursor.execute(UNSENT, [self._batch])
-            rows = cursor.fetchall()
+        rows = self._execute(UNSENT, [self._window]).fetchall()
         if not rows:
             return 0
-        too_large = [row[0] for row in rows if len(row[5]) > MAX_DATA_BYTES]
-        messages = [_message(row) for row in rows if len(row[5]) <= MAX_DATA_BYTES]
-        outcome = self._publisher.publish(messages) if messages else Outcome([], {})
-        self._record(outcome, too_large)
+        messages, hopeless = _messages(rows)
+        for position, reason in hopeless.items():
+            self._refuse(position, reason, attempts=1)
+        outcome = self._publish(messages) if messages else Outcome([], {})
+        for position, reason in outcome.refused.items():
+            self._refuse(position, reason, attempts=PARK_AFTER_ATTEMPTS)
+        if outcome.confirmed:
+            self._execute(MARK_SENT, [outcome.confirmed])
+            metrics.EVENTS_PUBLISHED.inc(len(outcome.confirmed))
+            self._failures = 0
+            self._window = min(self._window * 2, self._batch)
         return len(outcome.confirmed)
 
+    def _publish(self, messages: list[Message]) -> Outcome:
+        """Publish a window. The broker closes the channel over some messages without saying which: those it meets alone."""
+        try:
+            return self._publisher.publish(messages)
+        except ChannelRefused as error:
+            self._window = 1
+            if len(messages) == 1:
+                self._refuse(messages[0].key, str(error), attempts=PARK_AFTER_ATTEMPTS)
+            raise
+
+    def _execute(self, statement: str, parameters: list[Any]) -> psycopg.Cursor[Any]:
+        if self._database is None:
+            self._database = direct_connection()
+        return self._database.execute(statement, parameters)
+
     def _lead(self) -> None:
-        """Hold the lock, relay while it is held. Losing the lock's connection ends the lead: a standby may have it by then."""
-        with direct_connection() as lock:
-            while not self._stopping and not _take(lock):
-                heartbeats.beat("relay")
-                self._rest(1.0)
-            logger.info("relay leads")
-            pause = SHORTEST_PAUSE_SECONDS
-            checked_at = time.monotonic()
-            while not self._stopping:
-                if time.monotonic() - checked_at > 1.0:
-                    lock.execute("SELECT 1")
-                    self._housekeeping()
-                    checked_at = time.monotonic()
-                pause = SHORTEST_PAUSE_SECONDS if self.step() else min(pause * 1.3, LONGEST_PAUSE_SECONDS)
-                if pause > SHORTEST_PAUSE_SECONDS:
-                    time.sleep(pause)
+        """Take the lock, and relay for as long as its connection lives."""
+        while not self._stopping and not self._execute(TAKE_LOCK, [LOCK]).fetchone()[0]:  # type: ignore[index]
+            heartbeats.beat("relay")
+            self._rest(1.0)
+        logger.info("relay leads")
+        pause = SHORTEST_PAUSE_SECONDS
+        tidy_at = 0.0
+        while not self._stopping:
+            if time.monotonic() >= tidy_at:
+                self._housekeeping()
+                tidy_at = time.monotonic() + 1.0
+            if self.step():
+                pause = SHORTEST_PAUSE_SECONDS
+            else:
+                time.sleep(pause)
+                pause = min(pause * LONGER_EACH_TIME, LONGEST_PAUSE_SECONDS)
 
-    def _record(self, outcome: Outcome, too_large: list[int]) -> None:
-        with connection.cursor() as cursor:
-            if outcome.confirmed:
-                cursor.execute(MARK_SENT, [outcome.confirmed])
-                metrics.EVENTS_PUBLISHED.inc(len(outcome.confirmed))
-            for position, reason in outcome.refused.items():
-                self._refuse(cursor, position, reason, PARK_AFTER_ATTEMPTS)
-            for position in too_large:
-                self._refuse(cursor, position, f"larger than {MAX_DATA_BYTES} bytes", 1)
-
-    def _refuse(self, cursor: CursorWrapper, position: int, reason: str, limit: int) -> None:
-        cursor.execute(MARK_REFUSED, [reason, limit, position])
-        parked = cursor.fetchone()[0]
+    def _refuse(self, position: int, reason: str, *, attempts: int) -> None:
+        """Note why a row did not leave; park it when it had `attempts` tries."""
+        row = self._execute(MARK_REFUSED, [reason[:2000], attempts, position]).fetchone()
+        parked = bool(row and row[0])
         metrics.RELAY_ERRORS.labels("parked" if parked else "refused").inc()
         logger.error("event not published", extra={"position": position, "reason": reason, "parked": parked})
 
@@ -135,17 +157,19 @@ class Relay:
         heartbeats.beat("relay")
         self._publisher.tick()
         if time.monotonic() >= self._clean_at:
-            with connection.cursor() as cursor:
-                cursor.execute(DELETE_OLD, [KEEP_SENT_DAYS])
-                self._clean_at = time.monotonic() + (1 if cursor.rowcount == 5000 else 60)
+            deleted = self._execute(DELETE_OLD, [KEEP_SENT_DAYS]).rowcount
+            self._clean_at = time.monotonic() + (1 if deleted == 5000 else 60)
 
-    def _back_off(self, failures: int, error: Exception) -> int:
+    def _back_off(self, error: Exception) -> None:
         metrics.RELAY_ERRORS.labels("broker" if isinstance(error, PublishingFailed) else "database").inc()
-        pause = min(0.2 * 2**failures, 5.0) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+        pause = min(0.2 * 2**self._failures, 5.0) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+        self._failures = min(self._failures + 1, 5)
         logger.warning("relay waits", extra={"seconds": round(pause, 2), "error": str(error)[:300]})
+        self.close()
+        with contextlib.suppress(DatabaseError, InterfaceError, psycopg.Error):
+            heartbeats.beat("relay")  # waiting for the broker is a sign of life too
         connection.close()
         self._rest(pause)
-        return min(failures + 1, 5)
 
     def _rest(self, seconds: float) -> None:
         """Sleep in short steps, so that SIGTERM is obeyed at once."""
@@ -154,9 +178,19 @@ class Relay:
             time.sleep(0.05)
 
 
-def _take(lock: psycopg.Connection[tuple[bool]]) -> bool:
-    row = lock.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchone()
-    return bool(row and row[0])
+def _messages(rows: list[tuple[Any, ...]]) -> tuple[list[Message], dict[int, str]]:
+    """Return what can be published, and why the other rows never can."""
+    messages: list[Message] = []
+    hopeless: dict[int, str] = {}
+    for row in rows:
+        if len(row[5]) > MAX_DATA_BYTES:
+            hopeless[row[0]] = f"larger than {MAX_DATA_BYTES} bytes"
+            continue
+        try:
+            messages.append(_message(row))
+        except Exception as error:  # whatever is wrong with one row, the others leave
+            hopeless[row[0]] = f"no valid event: {type(error).__name__}: {error}"
+    return messages, hopeless
 
 
 def _message(row: tuple[Any, ...]) -> Message:

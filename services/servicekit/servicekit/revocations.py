@@ -60,7 +60,7 @@ def is_revoked(claims: Claims) -> bool:
 
 def forget() -> None:
     """Drop the snapshot: this process reads the table at the next request."""
-    global _snapshot  # noqa: PLW0603 - one a process
+    global _snapshot
     _snapshot = _Snapshot()
 
 
@@ -78,7 +78,7 @@ def _current() -> _Snapshot:
 
 
 def _read() -> _Snapshot:
-    global _snapshot  # noqa: PLW0603
+    global _snapshot
     read_at = time.monotonic()
     rows = RevokedSession.objects.filter(expires_at__gt=timezone.now()).order_by("before")
     ended = list(rows.values_list("subject", "session", "before"))

@@ -3,13 +3,14 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
-from servicekit import outbox
+from servicekit import metrics, outbox
 from servicekit.models import OutboxEvent
 from servicekit.publisher import Message, Publisher, PublishingFailed
 from servicekit.relay import PARK_AFTER_ATTEMPTS, Relay
@@ -25,9 +26,8 @@ QUEUE = "products.orders"
 
 @pytest.fixture
 def relay(broker_url: str) -> Iterator[Relay]:
-    publisher = Publisher(broker_url)
-    yield Relay(publisher)
-    publisher.close()
+    with closing(Relay(Publisher(broker_url))) as relay:
+        yield relay
 
 
 def depth(admin: BrokerAdmin, vhost: str, queue: str = QUEUE) -> int:
@@ -208,30 +208,109 @@ def test_confirms_of_a_window_match_their_messages(broker_url: str) -> None:
 def test_broker_away_leaves_every_row_unsent(publish: Callable[..., None]) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        relay = Relay(Publisher(f"amqp://a:b@127.0.0.1:{closed.getsockname()[1]}/x"))
+        url = f"amqp://a:b@127.0.0.1:{closed.getsockname()[1]}/x"
     publish("waiting")
 
-    with pytest.raises(PublishingFailed):
+    with closing(Relay(Publisher(url))) as relay, pytest.raises(PublishingFailed):
         relay.step()
 
     assert OutboxEvent.objects.filter(sent_at__isnull=True).count() == 1
 
 
+@contextmanager
+def relaying(url: str, **options: Any) -> Iterator[Relay]:
+    """Run a relay in a thread for the length of the block."""
+    relay = Relay(Publisher(url, confirm_timeout_seconds=1), **options)
+    thread = threading.Thread(target=relay.run_in_thread)
+    thread.start()
+    try:
+        yield relay
+    finally:
+        relay.stop()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def all_sent() -> bool:
+    return not OutboxEvent.objects.filter(sent_at__isnull=True).exists()
+
+
 def test_second_relay_stands_by_until_the_first_is_gone(
     broker_url: str, publish: Callable[..., None]
 ) -> None:
-    relays = [Relay(Publisher(broker_url)) for _ in range(2)]
-    threads = [threading.Thread(target=one.run_in_thread) for one in relays]
-    threads[0].start()
-    publish("one")
-    wait_until(lambda: not OutboxEvent.objects.filter(sent_at__isnull=True).exists())
-    threads[1].start()
-
-    relays[0].stop()
-    threads[0].join(10)
+    with relaying(broker_url):
+        publish("one")
+        wait_until(all_sent)
+        standby = relaying(broker_url)
+        standby.__enter__()
     publish("two")
 
-    wait_until(lambda: not OutboxEvent.objects.filter(sent_at__isnull=True).exists())
-    relays[1].stop()
-    threads[1].join(10)
-    assert not any(thread.is_alive() for thread in threads)
+    wait_until(all_sent)
+    standby.__exit__(None, None, None)
+
+
+def test_relay_survives_the_loss_of_its_database_connection(
+    broker_url: str, publish: Callable[..., None]
+) -> None:
+    with relaying(broker_url):
+        for n in range(3):
+            publish(f"order-{n}")
+            wait_until(all_sent)
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+
+
+def test_relay_survives_a_silent_broker(proxy: StallingProxy, publish: Callable[..., None]) -> None:
+    with relaying(proxy.url):
+        publish("before")
+        wait_until(all_sent)
+        proxy.stall()
+        publish("meanwhile")
+        wait_until(lambda: metrics_of("broker") > 0)
+        assert not all_sent()
+
+        proxy.flow()
+
+        wait_until(all_sent)
+
+
+def metrics_of(kind: str) -> float:
+    return metrics.RELAY_ERRORS.labels(kind)._value.get()  # the client has no public reader of one child
+
+
+def test_event_that_closes_the_channel_holds_up_nobody(
+    broker_url: str, publish: Callable[..., None], broker_admin: BrokerAdmin, vhost: str
+) -> None:
+    """A missing exchange or permission makes the broker close the channel, and it does not say over which message."""
+    publish("first", "second")
+    OutboxEvent.objects.filter(subject="first").update(type="nobody.knows_this_service.v1")
+    publish("third", "fourth")
+
+    with relaying(broker_url):
+        wait_until(lambda: OutboxEvent.objects.filter(sent_at__isnull=True).count() == 1)
+
+    unsent = OutboxEvent.objects.get(sent_at__isnull=True)
+    assert unsent.subject == "first"
+    assert "404" in unsent.last_error
+    assert set(peek_ids(broker_admin, vhost)) == {"second", "third", "fourth"}
+
+
+def test_full_queue_leaves_rows_unsent(
+    relay: Relay, publish: Callable[..., None], broker_admin: BrokerAdmin, vhost: str
+) -> None:
+    limit = {"pattern": f"^{QUEUE}$", "definition": {"max-length": 3}, "apply-to": "queues"}
+    broker_admin.call("PUT", f"/policies/{vhost}/short", limit)
+    wait_until(lambda: broker_admin.call("GET", f"/queues/{vhost}/{QUEUE}").get("policy") == "short")
+
+    def publish_one_more() -> bool:
+        publish("more")
+        return relay.step() == 0
+
+    wait_until(publish_one_more)
+
+    refused = OutboxEvent.objects.get(sent_at__isnull=True)
+    assert "full" in refused.last_error
+    assert refused.attempts == 1

@@ -19,6 +19,19 @@ from servicekit.broker import Topology
 from servicekit.definitions import topology_definitions
 from servicekit.testing.waiting import wait_until
 
+# Before any settings are read: a service under test takes its servers from here.
+for name, value in {
+    "SECRET_KEY": "for tests only, not a secret",
+    "DATABASE_URL": os.environ.get("TEST_DATABASE_URL", "postgres://nobody@127.0.0.1:1/none"),
+    "BROKER_URL": os.environ.get("TEST_BROKER_URL", "amqp://nobody@127.0.0.1:1/none"),
+    "REDIS_URL": os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:1/0"),
+    "JWKS_URL": "http://127.0.0.1:1/.well-known/jwks.json",
+    "PRODUCTS_URL": "http://127.0.0.1:1",
+    "KEY_ENCRYPTION_KEY": "c291ayB0ZXN0cyBvbmx5LCBub3QgYSBzZWNyZXQhISE=",
+    "WEB_THREADS": "24",
+}.items():
+    os.environ.setdefault(name, value)
+
 TOPOLOGY_FILE = Path(__file__).parents[4] / "deploy" / "topology.json"
 SERVERS = ("TEST_DATABASE_URL", "TEST_BROKER_URL", "TEST_BROKER_ADMIN_URL")
 
@@ -88,3 +101,16 @@ def broker_url(vhost: str, broker_admin: BrokerAdmin, topology: Topology, settin
     url = urlunsplit((parts.scheme, parts.netloc, f"/{vhost}", "", ""))
     settings.BROKER_URL = url
     return url
+
+
+@pytest.fixture
+def test_keys(settings: Any) -> Iterator[None]:
+    """Trust the tokens of servicekit.testing.tokens, and forget what earlier tests verified."""
+    from servicekit import keyset, revocations, tokens  # noqa: PLC0415 - settings are there only once Django is set up
+
+    settings.TOKEN_KEYS = "servicekit.testing.tokens.jwks"
+    for forget in (keyset.forget, tokens.forget_verified, revocations.forget):
+        forget()
+    yield
+    for forget in (keyset.forget, tokens.forget_verified, revocations.forget):
+        forget()

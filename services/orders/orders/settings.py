@@ -1,0 +1,60 @@
+"""Settings of the orders service: plain assignments, values from the environment (.env.example describes each)."""
+
+from servicekit import env, logs, rest
+
+SECRET_KEY = env.secret("SECRET_KEY")
+DEBUG = env.boolean("DEBUG", False)
+ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", "orders,localhost,127.0.0.1,testserver")
+
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "rest_framework",
+    "drf_spectacular",
+    "servicekit",
+    "orders",
+]
+MIDDLEWARE = rest.MIDDLEWARE
+ROOT_URLCONF = "orders.urls"
+WSGI_APPLICATION = "orders.wsgi.application"
+APPEND_SLASH = False
+
+WEB_THREADS = env.integer("WEB_THREADS", 8, minimum=1, maximum=256)
+DATABASES = {"default": env.database(threads=WEB_THREADS + 1)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+BROKER_URL = env.secret("BROKER_URL")
+EVENT_ROUTER = "orders.handlers.router"
+RELAY_BATCH = env.integer("RELAY_BATCH", 500, minimum=1, maximum=2000)
+CONSUMER_BATCH = env.integer("CONSUMER_BATCH", 100, minimum=1, maximum=1000)
+
+TOKEN_ISSUER = env.text("TOKEN_ISSUER", "souk")
+TOKEN_AUDIENCE = env.text("TOKEN_AUDIENCE", "souk")
+JWKS_URL = env.text("JWKS_URL", "http://users:8000/.well-known/jwks.json")
+JWKS_CACHE_FILE = env.text("JWKS_CACHE_FILE", "")
+
+PRODUCTS_URL = env.text("PRODUCTS_URL", "http://products:8000")
+# Longer than any outage we mean to sit out: a broker away for a minute must not cost orders (docs/adr/0020-order-deadline.md).
+ORDER_DEADLINE_SECONDS = env.integer("ORDER_DEADLINE_SECONDS", 900, minimum=1)
+
+# RabbitMQ carries the jobs in one durable classic queue that the definitions file declares; nothing transient is made.
+CELERY_BROKER_URL = BROKER_URL
+CELERY_TASK_DEFAULT_QUEUE = "orders.celery"
+CELERY_TASK_CREATE_MISSING_QUEUES = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {
+    "expire-overdue-orders": {"task": "orders.expire_overdue_orders", "schedule": 5.0},
+    "delete-old-idempotency-keys": {"task": "orders.delete_old_idempotency_keys", "schedule": 600.0},
+}
+
+REST_FRAMEWORK = rest.REST_FRAMEWORK
+SPECTACULAR_SETTINGS = rest.spectacular("Souk orders", "Orders, from placing to their end.")
+SILENCED_SYSTEM_CHECKS = rest.SILENCED_SYSTEM_CHECKS
+
+LOGGING = logs.logging("orders")
+USE_TZ = True
+TIME_ZONE = "UTC"

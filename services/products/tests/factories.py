@@ -1,0 +1,43 @@
+"""Rows and events for tests."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from products import services
+from products.events import OrderCancelled, OrderPlaced
+from products.models import Product
+from servicekit.delivery import Delivery
+from servicekit.testing.deliver import make_delivery
+
+_numbers = count(1)
+
+
+def make_product(**overrides: Any) -> Product:
+    number = next(_numbers)
+    fields = {
+        "slug": f"lantern-{number}",
+        "name": f"Lantern {number}",
+        "price": Decimal("3.39"),
+        "currency": "GBP",
+        "stock": 10,
+    }
+    return services.create_product(**{**fields, **overrides})
+
+
+def placed(lines: Mapping[UUID, int] | list[tuple[UUID, int]], order_id: UUID | None = None) -> Delivery:
+    """Return an OrderPlaced message; `lines` maps products to quantities, or lists lines as they are."""
+    pairs = lines.items() if isinstance(lines, Mapping) else lines
+    data = {
+        "order_id": str(order_id or uuid7()),
+        "lines": [{"product_id": str(product_id), "quantity": quantity} for product_id, quantity in pairs],
+    }
+    return make_delivery(OrderPlaced.type, data)
+
+
+def cancelled(order_id: UUID) -> Delivery:
+    return make_delivery(OrderCancelled.type, {"order_id": str(order_id)})

@@ -1,0 +1,323 @@
+"""Stock is conserved: never negative, never oversold, whatever is repeated, reordered or done at once."""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import IntegrityError, connection, connections, transaction
+from django.db.models import Sum
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from uuid_utils.compat import uuid7
+
+from products import stock
+from products.errors import InsufficientStock
+from products.handlers import router
+from products.models import Product, Reservation, StockMovement
+from servicekit.database import is_try_again
+from servicekit.testing.deliver import deliver, outbox_events
+from tests.factories import cancelled, make_product, placed
+
+QUEUE = "products.orders"
+STAFF = uuid7()
+
+
+def answers() -> dict[str, dict[str, Any]]:
+    """What was published about orders, by order id."""
+    kinds = ("stock_reserved", "stock_rejected", "stock_released")
+    return {
+        one["data"]["order_id"]: {"type": one["type"].split(".")[1], **one["data"]}
+        for one in outbox_events()
+        if one["type"].split(".")[1] in kinds
+    }
+
+
+def assert_conserved() -> None:
+    """I1 and I3: the stock of each product is the sum of its movements, and what is missing is held by reservations."""
+    for product in Product.objects.all():
+        assert product.stock == product.movements.aggregate(total=Sum("quantity"))["total"] or product.stock == 0
+        initial = product.movements.filter(kind__in=["initial", "adjustment"]).aggregate(n=Sum("quantity"))["n"] or 0
+        held = sum(
+            line.quantity
+            for reservation in Reservation.objects.filter(status="reserved")
+            for line in reservation.lines.filter(product=product)
+        )
+        assert product.stock + held == initial
+        assert product.stock >= 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_order_takes_all_its_lines() -> None:
+    first, second = make_product(stock=5), make_product(stock=5)
+    message = placed({first.pk: 2, second.pk: 5})
+
+    deliver(router, QUEUE, [message], times=2)
+
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.stock, second.stock) == (3, 0)
+    assert [one["type"] for one in answers().values()] == ["stock_reserved"]
+    assert_conserved()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_order_with_one_short_line_takes_nothing_and_says_what_is_left() -> None:
+    plenty, scarce = make_product(stock=5), make_product(stock=1)
+    inactive, unknown = make_product(active=False), uuid7()
+    message = placed({plenty.pk: 1, scarce.pk: 3, inactive.pk: 1, unknown: 1})
+
+    deliver(router, QUEUE, [message])
+
+    plenty.refresh_from_db()
+    assert plenty.stock == 5
+    (answer,) = answers().values()
+    assert answer["type"] == "stock_rejected"
+    reasons = {one["product_id"]: (one["reason"], one["available"]) for one in answer["shortages"]}
+    assert reasons == {
+        str(scarce.pk): ("insufficient_stock", 1),
+        str(inactive.pk): ("inactive_product", 0),
+        str(unknown): ("unknown_product", 0),
+    }
+    assert not StockMovement.objects.filter(kind="reservation").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_lines_of_one_product_count_together() -> None:
+    product = make_product(stock=3)
+
+    deliver(router, QUEUE, [placed([(product.pk, 2), (product.pk, 2)])])
+
+    (answer,) = answers().values()
+    assert answer["shortages"][0]["requested"] == 4
+    product.refresh_from_db()
+    assert product.stock == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_batch_decides_its_orders_in_sequence() -> None:
+    product = make_product(stock=5)
+    orders = [uuid7() for _ in range(4)]
+    messages = [placed({product.pk: quantity}, one) for one, quantity in zip(orders, [3, 3, 2, 1], strict=True)]
+
+    deliver(router, QUEUE, messages)
+
+    kinds = [answers()[str(one)]["type"] for one in orders]
+    assert kinds == ["stock_reserved", "stock_rejected", "stock_reserved", "stock_rejected"]
+    assert answers()[str(orders[1])]["shortages"][0]["available"] == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_cancel_puts_the_units_back_once() -> None:
+    product, order_id = make_product(stock=5), uuid7()
+    deliver(router, QUEUE, [placed({product.pk: 4}, order_id)])
+
+    deliver(router, QUEUE, [cancelled(order_id)], times=2)
+    deliver(router, QUEUE, [cancelled(order_id)])
+
+    product.refresh_from_db()
+    assert product.stock == 5
+    assert [one["type"] for one in outbox_events("products.stock_released.v1")] == ["products.stock_released.v1"]
+    assert_conserved()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_cancel_that_comes_first_voids_the_order() -> None:
+    product, order_id = make_product(stock=5), uuid7()
+
+    deliver(router, QUEUE, [cancelled(order_id)])
+    deliver(router, QUEUE, [placed({product.pk: 4}, order_id)])
+
+    product.refresh_from_db()
+    assert product.stock == 5
+    assert Reservation.objects.get().status == "void"
+    assert answers() == {}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_place_and_cancel_in_one_batch_keep_their_order() -> None:
+    product, order_id = make_product(stock=5), uuid7()
+
+    deliver(router, QUEUE, [placed({product.pk: 4}, order_id), cancelled(order_id), placed({product.pk: 5})])
+
+    product.refresh_from_db()
+    assert product.stock == 0
+    assert_conserved()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_batch_costs_the_same_statements_whatever_its_size(django_assert_num_queries: Any) -> None:
+    products = [make_product(stock=10_000) for _ in range(20)]
+
+    def statements(count: int) -> int:
+        messages = [placed({one.pk: 1 for one in products[: 1 + n % 20]}) for n in range(count)]
+        with connection.execute_wrapper(counter := _Counter()):
+            deliver(router, QUEUE, messages)
+        return counter.statements
+
+    assert statements(2) == statements(50) <= 12
+
+
+class _Counter:
+    def __init__(self) -> None:
+        self.statements = 0
+
+    def __call__(self, execute: Callable[..., Any], *arguments: Any) -> Any:
+        self.statements += 1
+        return execute(*arguments)
+
+
+def at_once(works: Sequence[Callable[[], None]]) -> list[BaseException]:
+    """Run the works in threads that start together; return what they raised."""
+    barrier, errors = threading.Barrier(len(works)), []
+
+    def run(work: Callable[[], None]) -> None:
+        try:
+            barrier.wait(10)
+            work()
+        except BaseException as error:  # the test judges it
+            errors.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=[work]) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return errors
+
+
+def persistently(messages: list[Any]) -> Callable[[], None]:
+    """Deliver as the consumer does: what the database rolled back runs again."""
+
+    def run() -> None:
+        while True:
+            try:
+                return deliver(router, QUEUE, messages)
+            except Exception as error:
+                if not is_try_again(error):
+                    raise
+
+    return run
+
+
+@pytest.mark.django_db(transaction=True)
+def test_last_hundred_units_go_to_exactly_a_hundred_of_five_hundred() -> None:
+    product = make_product(stock=100)
+    works = [persistently([placed({product.pk: 1}) for _ in range(125)]) for _ in range(4)]
+
+    assert at_once(works) == []
+
+    kinds = [one["type"] for one in answers().values()]
+    assert (kinds.count("stock_reserved"), kinds.count("stock_rejected")) == (100, 400)
+    product.refresh_from_db()
+    assert product.stock == 0
+    assert_conserved()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_opposite_product_orders_never_deadlock() -> None:
+    ids: list[UUID] = [make_product(stock=10_000).pk for _ in range(6)]
+
+    def deadlocks() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+            return int(cursor.fetchone()[0])
+
+    before = deadlocks()
+
+    def work(sequence: list[UUID]) -> Callable[[], None]:
+        return lambda: [deliver(router, QUEUE, [placed(dict.fromkeys(sequence, 1))]) for _ in range(40)]  # type: ignore[return-value]
+
+    assert at_once([work(ids), work(ids[::-1]), work(ids[::2] + ids[1::2]), work(ids[::-1])]) == []
+
+    assert deadlocks() == before
+    assert_conserved()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_order_in_two_consumers_has_one_effect() -> None:
+    product = make_product(stock=100)
+    messages = [placed({product.pk: 1}) for _ in range(50)]
+
+    assert at_once([persistently(messages), persistently(messages), persistently(messages[::-1])]) == []
+
+    product.refresh_from_db()
+    assert product.stock == 50
+    assert len(outbox_events("products.stock_reserved.v1")) == 50
+
+
+@pytest.mark.django_db(transaction=True)
+def test_releases_at_once_release_once() -> None:
+    product, order_id = make_product(stock=5), uuid7()
+    deliver(router, QUEUE, [placed({product.pk: 5}, order_id)])
+
+    assert at_once([persistently([cancelled(order_id)]) for _ in range(6)]) == []
+
+    product.refresh_from_db()
+    assert product.stock == 5
+    assert_conserved()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_adjustments_race_with_orders_and_conserve() -> None:
+    product = make_product(stock=50)
+
+    def remove() -> None:
+        for _ in range(20):
+            try:
+                stock.adjust_stock(product=product, delta=-3, reason="damaged", by=STAFF)
+            except InsufficientStock:
+                return
+
+    works = [persistently([placed({product.pk: 1}) for _ in range(30)]) for _ in range(2)]
+    assert at_once([*works, remove, remove]) == []
+
+    assert_conserved()
+
+
+@pytest.mark.django_db
+def test_adjustment_below_zero_changes_nothing() -> None:
+    product = make_product(stock=2)
+
+    with pytest.raises(InsufficientStock) as refusal:
+        stock.adjust_stock(product=product, delta=-3, reason="damaged", by=STAFF)
+
+    assert refusal.value.members == {"available": 2}
+    product.refresh_from_db()
+    assert product.stock == 2
+    assert product.movements.count() == 1
+
+
+@pytest.mark.django_db
+def test_database_refuses_negative_stock() -> None:
+    product = make_product(stock=2)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Product.objects.filter(pk=product.pk).update(stock=-1)
+
+
+step = st.tuples(st.sampled_from(["place", "cancel", "again"]), st.integers(0, 9), st.integers(1, 4))
+
+
+@pytest.mark.django_db(transaction=True)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(step, min_size=1, max_size=6), min_size=1, max_size=8))
+def test_any_sequence_with_repeats_and_reorders_conserves(batches: list[list[tuple[str, int, int]]]) -> None:
+    product = make_product(stock=6)
+    orders = [uuid7() for _ in range(10)]
+    sent: list[Any] = []
+    for batch in batches:
+        messages = []
+        for kind, number, quantity in batch:
+            if kind == "again" and sent:
+                messages.append(sent[number % len(sent)])
+            elif kind == "cancel":
+                messages.append(cancelled(orders[number]))
+            else:
+                messages.append(placed({product.pk: quantity}, orders[number]))
+        sent += messages
+        deliver(router, QUEUE, messages)
+        assert_conserved()

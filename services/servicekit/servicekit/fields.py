@@ -1,0 +1,87 @@
+"""Serializers and fields that check the shape of input and guess nothing."""
+
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from rest_framework import serializers
+
+# C0 and C1 controls but tab and line ends, the bidi overrides that make text lie, and byte order marks.
+UNCLEAN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+MONEY = re.compile(r"\d{1,10}(\.\d{1,2})?", re.ASCII)
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """A serializer that refuses members it does not know: a typing error must not be silently ignored."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the validated members.
+
+        Raises:
+            ValidationError: unknown members, or what the fields object to.
+        """
+        unknown = sorted(set(data) - set(self.fields)) if isinstance(data, dict) else []
+        if unknown:
+            known = ", ".join(self.fields)
+            raise serializers.ValidationError(
+                {name: [serializers.ErrorDetail(f"Unknown member. Known: {known}.", "unknown_member")] for name in unknown}
+            )
+        return super().to_internal_value(data)
+
+
+class StrictIntegerField(serializers.IntegerField):
+    """A JSON integer: no string, no boolean, no 1.0 and no 1e2."""
+
+    def to_internal_value(self, data: Any) -> int:
+        """Return it, or fail with code `invalid`."""
+        if type(data) is not int:
+            self.fail("invalid")
+        return int(data)
+
+
+class StrictBooleanField(serializers.BooleanField):
+    """A JSON true or false and nothing that resembles it."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        """Return it, or fail with code `invalid`."""
+        if type(data) is not bool:
+            self.fail("invalid", input=data)
+        return bool(data)
+
+
+class MoneyField(serializers.Field[Decimal, str, str, Any]):
+    """An amount as a decimal string such as "2.55": at most ten digits before the point and two after it, never negative."""
+
+    default_error_messages = {"invalid": 'Use a decimal string such as "2.55".'}
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        """Return it, or fail with code `invalid`."""
+        if not isinstance(data, str) or not MONEY.fullmatch(data):
+            self.fail("invalid")
+        try:
+            return Decimal(data).quantize(Decimal("0.01"))
+        except InvalidOperation:
+            self.fail("invalid")
+
+    def to_representation(self, value: Decimal) -> str:
+        """Return it with two decimal places."""
+        return f"{value:.2f}"
+
+
+class CleanCharField(serializers.CharField):
+    """Text without control characters, bidi overrides and lone surrogates; otherwise kept exactly as it came."""
+
+    default_error_messages = {"unclean": "Control characters and text direction overrides are not allowed."}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"trim_whitespace": False, **options})
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return it, or fail with code `invalid` or `unclean`."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        if UNCLEAN.search(data):
+            self.fail("unclean")
+        if not self.allow_blank and not data.strip():
+            self.fail("blank")
+        return str(super().to_internal_value(data))

@@ -1,0 +1,40 @@
+"""gunicorn for every service: `gunicorn -c python:servicekit.gunicorn_conf orders.wsgi`."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from servicekit import env, logs
+
+bind = env.text("WEB_BIND", "0.0.0.0:8000")
+workers = env.integer("WEB_PROCESSES", 2, minimum=1, maximum=64)
+threads = env.integer("WEB_THREADS", 8, minimum=1, maximum=256)
+worker_class = "gthread"
+# nginx keeps idle connections 60 s; the side that is asked must not be the one that closes first.
+keepalive = 75
+graceful_timeout = 10
+timeout = 60
+backlog = 1024
+# Three services of one user would overwrite each other's socket in the home folder.
+control_socket_disable = True
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - heartbeats need memory, not a secret place
+accesslog = None
+logconfig_dict = logs.logging(Path.cwd().name)
+logconfig_dict["loggers"]["gunicorn.error"] = {"level": "INFO", "handlers": ["stdout"], "propagate": False}
+
+
+def on_starting(_server: Any) -> None:
+    """Clear away the counters of processes that are gone."""
+    from servicekit import metrics  # noqa: PLC0415 - it reads the environment that gunicorn's own start may change
+
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if folder:
+        metrics.drop_files_of_the_dead(Path(folder))
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Let the living gauges of a dead worker go."""
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        from prometheus_client import multiprocess  # noqa: PLC0415 - only with the folder set
+
+        multiprocess.mark_process_dead(worker.pid)

@@ -1,0 +1,118 @@
+"""Is this service well? `/livez` asks the process only; `/readyz` asks everything it needs; `/metrics` is for Prometheus.
+
+Not ready (503) means: send no requests. Degraded (200) means: requests are answered, but something behind them waits and wants
+attention; a broker that is away leaves orders acceptable, so it must not take the service out of the gateway.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import kombu
+import orjson
+from django.conf import settings
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse
+
+from servicekit import heartbeats, metrics
+
+OLD_EVENT_SECONDS = 60
+BROKER_CHECK_SECONDS = 5.0
+CONTENT_TYPE = "application/json"
+
+OLDEST = """
+    SELECT coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0) FROM outbox
+    WHERE sent_at IS NULL AND parked_at IS NULL
+"""
+
+
+def livez(_request: HttpRequest) -> HttpResponse:
+    """The process answers."""
+    return HttpResponse(b'{"status": "alive"}', content_type=CONTENT_TYPE)
+
+
+def readyz(_request: HttpRequest) -> HttpResponse:
+    """Each check with its finding: ok, or what is wrong and what mends it."""
+    needed = {"database": _run(_database), "migrations": _run(_migrations)}
+    wished = {"broker": _run(_broker), "processes": _run(_processes), "outbox": _run(_outbox)}
+    ready = all(finding == "ok" for finding in needed.values())
+    well = ready and all(finding == "ok" for finding in wished.values())
+    status = "ready" if well else "degraded" if ready else "not ready"
+    body = {"status": status, "checks": {**needed, **wished}}
+    return HttpResponse(orjson.dumps(body), status=200 if ready else 503, content_type=CONTENT_TYPE)
+
+
+def metrics_page(_request: HttpRequest) -> HttpResponse:
+    """Every counter and gauge in Prometheus' text format."""
+    return HttpResponse(metrics.exposition(), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _run(check: Callable[[], str]) -> str:
+    try:
+        return check() or "ok"
+    except Exception as error:  # any failure is a finding; a health check must not fail itself
+        return f"{type(error).__name__}: {error}"[:300]
+
+
+def _database() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return ""
+
+
+_migrated = False
+
+
+def _migrations() -> str:
+    global _migrated
+    if not _migrated:
+        executor = MigrationExecutor(connection)
+        pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        if pending:
+            return f"{len(pending)} pending: run `manage.py migrate`"
+        _migrated = True
+    return ""
+
+
+class _BrokerCheck:
+    """Asks the broker at most every five seconds, one thread at a time; the others take the last finding."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._asked_at = float("-inf")
+        self._finding = ""
+
+    def __call__(self) -> str:
+        if time.monotonic() - self._asked_at > BROKER_CHECK_SECONDS and self._lock.acquire(blocking=False):
+            try:
+                self._finding = self._ask()
+                self._asked_at = time.monotonic()
+            finally:
+                self._lock.release()
+        return self._finding
+
+    def _ask(self) -> str:
+        try:
+            with kombu.Connection(settings.BROKER_URL, connect_timeout=2) as broker:
+                broker.connect()
+        except Exception as error:
+            return f"away, events wait in the outbox ({type(error).__name__}: {error})"[:300]
+        return ""
+
+
+_broker = _BrokerCheck()
+
+
+def _processes() -> str:
+    expected: list[str] = getattr(settings, "EXPECTED_PROCESSES", ["relay", "consumer"])
+    missing = heartbeats.stale(expected)
+    return f"no sign of life from {', '.join(missing)}: is it running?" if missing else ""
+
+
+def _outbox() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(OLDEST)
+        age: Any = cursor.fetchone()[0]
+    return f"the oldest unsent event is {int(age)} s old: is the relay running?" if age > OLD_EVENT_SECONDS else ""

@@ -1,0 +1,76 @@
+"""Logs: one JSON object a line on standard output, with request, trace and event ids, and never a secret.
+
+Tracebacks name no local variables: those hold passwords and tokens.
+"""
+
+import re
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+import structlog
+
+from servicekit import context, env
+
+SECRET_NAMES = re.compile(r"password|passwd|token|secret|authorization|cookie|^key$|_key$", re.IGNORECASE)
+SECRET_VALUES = re.compile(r"eyJ[\w-]{5,}\.[\w-]+\.[\w-]+|(?<=://)[^/@\s:]+:[^/@\s]+(?=@)")
+REDACTED = "[redacted]"
+
+
+def logging(service: str) -> dict[str, Any]:
+    """Return Django's LOGGING for a service."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "json": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": [
+                    structlog.stdlib.add_log_level,
+                    structlog.stdlib.add_logger_name,
+                    structlog.stdlib.ExtraAdder(),
+                    structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+                    _Context(service),
+                ],
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    structlog.processors.format_exc_info,
+                    redact,
+                    structlog.processors.JSONRenderer(sort_keys=False),
+                ],
+            }
+        },
+        "handlers": {"stdout": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stdout"}},
+        "root": {"handlers": ["stdout"], "level": env.text("LOG_LEVEL", "INFO")},
+        # Django repeats there what the access line says; a failed request is logged by django.request.
+        "loggers": {"django.server": {"level": "ERROR"}, "amqp": {"level": "WARNING"}},
+    }
+
+
+class _Context:
+    """Adds what is being worked on."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+
+    def __call__(self, _logger: Any, _name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        known = {
+            "service": self._service,
+            "request_id": context.request_id.get(),
+            "traceparent": context.traceparent.get(),
+            "cause": context.causation.get(),
+        }
+        line.update({name: str(value) for name, value in known.items() if value and name not in line})
+        return line
+
+
+def redact(_logger: Any, _name: str, line: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """Hide what is called like a secret or looks like a token or a URL's password."""
+    return {name: _redacted(name, value) for name, value in line.items()}
+
+
+def _redacted(name: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return {inner: _redacted(str(inner), one) for inner, one in value.items()}
+    if SECRET_NAMES.search(name) and value is not None:
+        return REDACTED
+    return SECRET_VALUES.sub(REDACTED, value) if isinstance(value, str) else value

@@ -1,0 +1,65 @@
+"""What surrounds every request: its id and trace, its access line, its measure. Nothing else: the hot path stays short."""
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from uuid import uuid4
+
+from django.http import HttpRequest, HttpResponse
+
+from servicekit import context, metrics
+from servicekit.problems import as_problem, problem_response
+
+logger = logging.getLogger("access")
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+QUIET = frozenset({"/livez", "/readyz", "/metrics"})
+
+
+class RequestContext:
+    """Names the request for everything that comes of it, and writes its access line."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        started = time.perf_counter()
+        sent_id = request.headers.get("X-Request-ID", "")
+        sent_trace = request.headers.get("traceparent", "")
+        request_id = sent_id if REQUEST_ID.fullmatch(sent_id) else uuid4().hex
+        tokens = (
+            context.request_id.set(request_id),
+            context.traceparent.set(sent_trace if TRACEPARENT.fullmatch(sent_trace) else None),
+        )
+        try:
+            response = self._get_response(request)
+            response.headers["X-Request-ID"] = request_id
+            _record(request, response, time.perf_counter() - started)
+        finally:
+            context.request_id.reset(tokens[0])
+            context.traceparent.reset(tokens[1])
+        return response
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Answer what views outside DRF raise, where it has a meaning for the client."""
+        problem = as_problem(error)
+        return problem_response(request, problem) if problem else None
+
+
+def _record(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
+    if request.path in QUIET:
+        return
+    match = request.resolver_match
+    route = match.route if match else "unmatched"
+    metrics.HTTP_REQUESTS.labels(request.method, route, str(response.status_code)).observe(seconds)
+    logger.info(
+        "request",
+        extra={
+            "method": request.method,
+            "path": request.path[:500],
+            "status": response.status_code,
+            "milliseconds": round(seconds * 1000, 1),
+        },
+    )

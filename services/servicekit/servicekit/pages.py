@@ -1,0 +1,132 @@
+"""Lists in pages by keyset: page one thousand costs what page one costs, and rows that come and go move no others.
+
+The cursor is opaque to clients: the last row's place in the order, and which order that was.
+"""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import orjson
+from django.db.models import Q, QuerySet
+from rest_framework.request import Request
+
+from servicekit.problems import InvalidInput
+
+DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 20, 100
+MAX_CURSOR_LENGTH = 1000
+PARAMETERS = frozenset({"cursor", "page_size"})
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order of rows: a field and the id to break ties, both in one direction. `kind` reads the field's value back."""
+
+    field: str
+    kind: type = str
+    descending: bool = False
+
+    @property
+    def columns(self) -> list[str]:
+        names = ["id"] if self.field == "id" else [self.field, "id"]
+        return [f"-{name}" if self.descending else name for name in names]
+
+
+def page(request: Request, rows: QuerySet[Any], order: Order) -> tuple[list[dict[str, Any]], str | None]:
+    """Return one page of `rows` (a values() queryset that names `order.field` and id), and the link to the next.
+
+    Raises:
+        InvalidInput: a cursor that is not ours or is of another order, or a page size outside 1 to 100.
+    """
+    size = _page_size(request)
+    cursor = request.query_params.get("cursor")
+    if cursor is not None:
+        rows = rows.filter(_after(order, cursor))
+    found = list(rows.order_by(*order.columns)[: size + 1])
+    following = _link(request, order, found[size - 1]) if len(found) > size else None
+    return found[:size], following
+
+
+def check_parameters(request: Request, known: frozenset[str]) -> None:
+    """Refuse query parameters that nobody reads, and those that are given twice.
+
+    Raises:
+        InvalidInput: naming each.
+    """
+    errors = [
+        {"pointer": "", "code": "unknown_parameter", "detail": f"Unknown parameter {name[:50]!r}."}
+        for name in request.query_params
+        if name not in known
+    ]
+    errors += [
+        {"pointer": "", "code": "repeated_parameter", "detail": f"{name} is given more than once."}
+        for name in known
+        if len(request.query_params.getlist(name)) > 1
+    ]
+    if errors:
+        raise InvalidInput(f"Known parameters: {', '.join(sorted(known)) or 'none'}.", errors=errors)
+    if any("\0" in value for value in request.query_params.values()):
+        raise InvalidInput("A parameter holds a NUL character.")
+
+
+def _page_size(request: Request) -> int:
+    text = request.query_params.get("page_size", str(DEFAULT_PAGE_SIZE))
+    if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MAX_PAGE_SIZE):
+        raise InvalidInput(f"page_size is a whole number from 1 to {MAX_PAGE_SIZE}.")
+    return int(text)
+
+
+def _after(order: Order, cursor: str) -> Q:
+    value, row_id = _decode(order, cursor)
+    way = "lt" if order.descending else "gt"
+    if order.field == "id":
+        return Q(**{f"id__{way}": row_id})
+    beyond = Q(**{f"{order.field}__{way}": value}) | Q(**{order.field: value, f"id__{way}": row_id})
+    # The first condition is implied by the second; the index needs it said.
+    return Q(**{f"{order.field}__{way}e": value}) & beyond
+
+
+def _decode(order: Order, cursor: str) -> tuple[Any, UUID]:
+    try:
+        if len(cursor) > MAX_CURSOR_LENGTH:
+            raise ValueError("too long")
+        raw = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        columns, value, row_id = orjson.loads(raw)
+        if columns != _name(order) or not isinstance(value, str) or "\0" in value:
+            raise ValueError("of another list")
+        return _read(order.kind, value), UUID(row_id)
+    except (ValueError, TypeError, AttributeError, InvalidOperation, binascii.Error) as error:
+        raise InvalidInput("The cursor is not one of this list. Follow the links, or begin without a cursor.") from error
+
+
+def _read(kind: type, value: str) -> Any:
+    if kind is datetime:
+        return datetime.fromisoformat(value)
+    number = kind(value)
+    if isinstance(number, Decimal) and not (number.is_finite() and abs(number) < Decimal(10) ** 12):
+        raise ValueError("no such amount")
+    return number
+
+
+def _name(order: Order) -> str:
+    return ",".join(order.columns)
+
+
+def _link(request: Request, order: Order, last: dict[str, Any]) -> str:
+    value = last[order.field]
+    text = value.isoformat() if isinstance(value, datetime) else str(value)
+    raw = orjson.dumps([_name(order), text, str(last["id"])])
+    cursor = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    query = {**request.query_params.dict(), "cursor": cursor}
+    return f"{request.path}?{urlencode(query)}"
+
+
+def page_body(results: Sequence[Any], following: str | None) -> dict[str, Any]:
+    """Return the body of a page; `next` is a path on the host that was asked."""
+    return {"results": list(results), "next": following}

@@ -1,0 +1,32 @@
+"""The base of our API views."""
+
+from typing import Any, ClassVar
+
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from servicekit import pages
+from servicekit.fields import StrictSerializer
+
+
+class StrictView(APIView):
+    """A view that refuses query parameters it does not read, and bodies that no serializer takes."""
+
+    #: By method, the query parameters that are read; every other one is a 400.
+    query_parameters: ClassVar[dict[str, frozenset[str]]] = {}
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Authenticate and authorise, as DRF does; then look at the parameters."""
+        super().initial(request, *args, **kwargs)
+        pages.check_parameters(request, self.query_parameters.get(request.method or "", frozenset()))
+
+    def valid(self, serializer_class: type[StrictSerializer], **options: Any) -> dict[str, Any]:
+        """Return the body's validated members.
+
+        Raises:
+            ValidationError: naming each fault by its JSON pointer.
+        """
+        serializer = serializer_class(data=self.request.data, **options)
+        serializer.is_valid(raise_exception=True)
+        members: dict[str, Any] = serializer.validated_data
+        return members

@@ -1,0 +1,43 @@
+"""Settings of the users service: plain assignments, values from the environment (.env.example describes each)."""
+
+from servicekit import env, logs, rest
+
+SECRET_KEY = env.secret("SECRET_KEY")
+DEBUG = env.boolean("DEBUG", False)
+ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", "users,localhost,127.0.0.1,testserver")
+
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "rest_framework",
+    "drf_spectacular",
+    "servicekit",
+    "users",
+]
+MIDDLEWARE = rest.MIDDLEWARE
+ROOT_URLCONF = "users.urls"
+WSGI_APPLICATION = "users.wsgi.application"
+APPEND_SLASH = False
+
+WEB_THREADS = env.integer("WEB_THREADS", 8, minimum=1, maximum=256)
+DATABASES = {"default": env.database(threads=WEB_THREADS + 1)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+BROKER_URL = env.secret("BROKER_URL")
+EVENT_ROUTER = "users.handlers.router"
+RELAY_BATCH = env.integer("RELAY_BATCH", 500, minimum=1, maximum=2000)
+CONSUMER_BATCH = env.integer("CONSUMER_BATCH", 100, minimum=1, maximum=1000)
+
+TOKEN_ISSUER = env.text("TOKEN_ISSUER", "souk")
+TOKEN_AUDIENCE = env.text("TOKEN_AUDIENCE", "souk")
+# The keys are at home here: tokens are checked against the ring itself.
+TOKEN_KEYS = "users.keys.jwks"
+KEY_ENCRYPTION_KEYS = [key.strip() for key in env.secret("KEY_ENCRYPTION_KEY").split(",")]
+PASSWORD_HASHERS = ["users.hashers.SoukArgon2Hasher"]
+EXPECTED_PROCESSES = ["relay"]
+
+REST_FRAMEWORK = rest.REST_FRAMEWORK
+SPECTACULAR_SETTINGS = rest.spectacular("Souk users", "Accounts, tokens and signing keys.")
+SILENCED_SYSTEM_CHECKS = rest.SILENCED_SYSTEM_CHECKS
+
+LOGGING = logs.logging("users")
+USE_TZ = True
+TIME_ZONE = "UTC"
