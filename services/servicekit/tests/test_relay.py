@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -238,15 +238,14 @@ def all_sent() -> bool:
 def test_second_relay_stands_by_until_the_first_is_gone(
     broker_url: str, publish: Callable[..., None]
 ) -> None:
-    with relaying(broker_url):
-        publish("one")
-        wait_until(all_sent)
-        standby = relaying(broker_url)
-        standby.__enter__()
-    publish("two")
+    with ExitStack() as standby:
+        with relaying(broker_url):
+            publish("one")
+            wait_until(all_sent)
+            standby.enter_context(relaying(broker_url))
+        publish("two")
 
-    wait_until(all_sent)
-    standby.__exit__(None, None, None)
+        wait_until(all_sent)
 
 
 def test_relay_survives_the_loss_of_its_database_connection(
