@@ -16,12 +16,8 @@ RABBITMQ = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 NJS_MODULE = Path("/usr/lib/nginx/modules/ngx_http_js_module.so")
 POLICY = Path("/usr/sbin/policy-rc.d")
 NO_CLUSTER = Path("/etc/postgresql-common/createcluster.d/souk.conf")
-UNITS = {
-    "rabbitmq-server": "rabbitmq-server",
-    "redis-server": "redis-server",
-    "nginx": "nginx",
-    "postgresql": "postgresql",
-}
+# Packages with a service of their own; package and service have the same name.
+SERVICES = frozenset({"rabbitmq-server", "redis-server", "nginx", "postgresql"})
 
 
 def program(name: str) -> str:
@@ -126,8 +122,6 @@ def _asleep() -> Iterator[None]:
 
 
 def _keep_asleep(names: list[str]) -> None:
-    """What we installed does not start at the next boot either: Souk starts its own."""
-    if not _has("systemctl"):
-        return
-    units = [UNITS[name] for name in names if name in UNITS]
-    subprocess.run(["systemctl", "disable", "--quiet", *units], stderr=subprocess.DEVNULL, check=False)
+    """What we installed does not start at the next boot either, under systemd or without: Souk starts its own."""
+    for name in SERVICES.intersection(names):
+        subprocess.run(["update-rc.d", name, "disable"], capture_output=True, check=False)
