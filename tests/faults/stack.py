@@ -1,0 +1,118 @@
+"""The stack from the operator's side: its processes, its databases, its broker, its audit."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from harness import wait_until
+from native import processes, supervisor
+from native.layout import Layout
+from shopper.ops import ROOT, Ops
+
+#: Everything of ours that may die, in the order of a purchase.
+OURS = (
+    "orders-web",
+    "orders-relay",
+    "products-consumer",
+    "products-relay",
+    "orders-consumer",
+    "products-web",
+    "users-web",
+    "users-relay",
+    "orders-worker",
+    "orders-beat",
+)
+
+
+class Stack:
+    """A running native stack."""
+
+    def __init__(self, ops: Ops) -> None:
+        self.ops = ops
+        self.layout = Layout(ops.state.resolve())
+
+    def pids(self) -> dict[str, int]:
+        return {each.name: each.pid for each in supervisor.processes_of(self.layout)}
+
+    def kill(self, name: str) -> None:
+        """SIGKILL the program's own process; supervisor starts it again."""
+        os.kill(self.pids()[name], signal.SIGKILL)
+
+    def kill_a_child(self, name: str) -> None:
+        """SIGKILL one process that the program started, a gunicorn worker for instance."""
+        parent = self.pids()[name]
+        children = processes.descendants([parent]) - {parent}
+        if children:
+            os.kill(min(children), signal.SIGKILL)
+
+    def await_running(self, *names: str, seconds: float = 60) -> None:
+        wait_until(
+            lambda: all(
+                each.state == "RUNNING" for each in supervisor.processes_of(self.layout) if each.name in names
+            ),
+            seconds=seconds,
+            what=f"{', '.join(names)} run",
+        )
+
+    @contextmanager
+    def stopped(self, *names: str) -> Iterator[None]:
+        supervisor.stop_programs(self.layout, names)
+        try:
+            yield
+        finally:
+            supervisor.start_programs(self.layout, names)
+            self.await_running(*names)
+
+    def restart(self, name: str) -> None:
+        with self.stopped(name):
+            pass
+
+    @contextmanager
+    def database(self, service: str) -> Iterator[psycopg.Connection[Any]]:
+        with psycopg.connect(self.ops[f"OPS_DATABASE_URL_{service.upper()}"], autocommit=True) as connection:
+            yield connection
+
+    def number(self, service: str, query: str, *parameters: Any) -> int:
+        with self.database(service) as connection:
+            row = connection.execute(query, parameters).fetchone()
+            return int(row[0]) if row else 0
+
+    def audit(self, *, settle: float = 120) -> None:
+        """Run the audit and fail with what it printed."""
+        done = self._tool("audit", "--settle", str(settle))
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def start_replay(self, file: Path, log: Path, *words: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, str(ROOT / "deploy" / "demo"), "--file", str(file), *words],
+            env=self._variables(),
+            stdout=log.open("w"),
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def deadletters(self, service: str, *words: str) -> str:
+        """Run the command of the same name for a service."""
+        command = [sys.executable, str(ROOT / "deploy" / "native"), "deadletters", service, "--", *words]
+        done = subprocess.run(command, env=self._variables(), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def _tool(self, name: str, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(ROOT / "deploy" / name), *words]
+        return subprocess.run(command, env=self._variables(), capture_output=True, text=True, check=False)
+
+    def _variables(self) -> dict[str, str]:
+        return {**os.environ, "SOUK_STATE_DIR": str(self.layout.state)}
+
+
+def pause(seconds: float) -> None:
+    """Let time pass between faults: the fault's own duration, not a wait for a result."""
+    time.sleep(seconds)

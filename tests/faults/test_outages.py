@@ -1,0 +1,64 @@
+"""What is away for a while delays the shop, and breaks nothing."""
+
+import time
+
+import pytest
+from harness import SETTLED, assert_problem, wait_until
+from hostile import wrong_tokens
+
+OUTAGE_SECONDS = 60.0
+
+
+def test_orders_are_accepted_while_the_broker_is_away(shop, stack, staff, customer):
+    product = shop.add_product(staff, stock=100_000)
+    placed = []
+
+    with stack.stopped("rabbitmq"):
+        until = time.monotonic() + OUTAGE_SECONDS
+        while time.monotonic() < until:
+            answer = shop.place(customer, (product["id"], 1))
+            assert answer.status_code == 201, answer.text
+            placed.append(answer.json()["id"])
+        assert shop.order(customer, placed[-1])["status"] == "pending"
+
+    # Orders past their deadline may have expired; those units are back.
+    ids = ",".join(f"'{one}'" for one in placed)
+    pending = f"SELECT count(*) FROM orders WHERE status = 'pending' AND id IN ({ids})"  # noqa: S608  our own ids
+    wait_until(lambda: stack.number("orders", pending) == 0, seconds=120, what="all settle")
+    assert shop.settled(customer, placed[-1])["status"] in SETTLED
+    stack.audit()
+
+
+def test_valid_tokens_work_while_users_is_away(shop, stack, customer):
+    with stack.stopped("users-web", "users-relay"):
+        assert shop.call("GET", "/api/orders/", customer).status_code == 200
+        assert shop.call("GET", "/api/products/", customer).status_code == 200
+        log_in = shop.call(
+            "POST", "/api/auth/token/", json={"email": customer.email, "password": customer.password}
+        )
+        assert log_in.status_code in (502, 503, 504)
+        problem = assert_problem(log_in, log_in.status_code)
+        assert problem["request_id"]
+        assert int(log_in.headers["retry-after"]) > 0
+
+
+def test_catalogue_is_read_while_orders_is_away(shop, stack):
+    with stack.stopped("orders-web"):
+        assert shop.call("GET", "/api/products/").status_code == 200
+
+
+@pytest.mark.parametrize("service", ["users", "products", "orders"])
+def test_service_asked_directly_refuses_wrong_tokens(shop, ops, customer, service):
+    paths = {"users": "/api/users/me/", "products": "/api/products/", "orders": "/api/orders/"}
+    url = f"{ops[f'{service.upper()}_URL']}{paths[service]}"
+    (jwk, *_) = shop.call("GET", "/.well-known/jwks.json").json()["keys"]
+
+    for name, value in wrong_tokens(customer.access, jwk).items():
+        answer = shop.http.get(url, headers={"Authorization": f"Bearer {value}"})
+        # A header beyond the server's own limit never reaches the application.
+        assert answer.status_code == 401 or (name == "9 KB" and answer.status_code in (400, 431)), (
+            f"{name}: {answer.text}"
+        )
+        if answer.status_code == 401:
+            assert_problem(answer, 401)
+    assert shop.http.get(url, headers={"Authorization": customer.bearer}).status_code == 200
