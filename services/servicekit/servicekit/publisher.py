@@ -18,7 +18,7 @@ from servicekit import broker
 
 #: A confirm that takes longer means a blocked or dead broker; quorum queues confirm within milliseconds.
 CONFIRM_TIMEOUT_SECONDS = 5.0
-PERSISTENT = 2
+PERSISTENT, MANDATORY = 2, True
 
 
 class PublishingFailed(ConnectionError):
@@ -121,29 +121,26 @@ class _ConfirmingChannel:
 
     def publish(self, messages: Sequence[Message]) -> Outcome:
         self._refused = {}
-        for message in messages:
-            self._last_tag += 1
-            self._open[self._last_tag] = message
-            self._send(message)
+        # basic_publish() would look for incoming frames and set the socket's timeout for each message: half of its time.
+        with self._connection.connection.transport.having_timeout(self._timeout):
+            for message in messages:
+                self._last_tag += 1
+                self._open[self._last_tag] = message
+                self._send(message)
         self._await_confirms()
         refused = self._refused
         return Outcome([one.key for one in messages if one.key not in refused], refused)
 
     def _send(self, message: Message) -> None:
-        self._channel.basic_publish(
-            amqp.Message(
-                message.body,
-                content_type=message.content_type,
-                content_encoding="utf-8",
-                delivery_mode=PERSISTENT,
-                message_id=str(message.key),
-                application_headers=message.headers,
-            ),
-            exchange=message.exchange,
-            routing_key=message.routing_key,
-            mandatory=True,
-            timeout=self._timeout,
-        )
+        properties = {
+            "content_type": message.content_type,
+            "content_encoding": "utf-8",
+            "delivery_mode": PERSISTENT,
+            "message_id": str(message.key),
+            "application_headers": message.headers,
+        }
+        address = (0, message.exchange, message.routing_key, MANDATORY, False)
+        self._channel.send_method(amqp.spec.Basic.Publish, "Bssbb", address, amqp.Message(message.body, **properties))
 
     def _await_confirms(self) -> None:
         deadline = time.monotonic() + self._timeout
