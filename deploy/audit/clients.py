@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -41,41 +42,60 @@ ROWS = {
 }
 
 
+@dataclass
+class _Told:
+    """What the client logs say was accepted."""
+
+    lines: int = 0
+    ids: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    keys: dict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
+    restocks: set[tuple[str, str]] = field(default_factory=set)
+
+    def add(self, entry: dict[str, Any]) -> None:
+        self.lines += 1
+        self.ids[entry["kind"]].add(entry["id"])
+        if entry["kind"] == "stock":
+            self.restocks.add((entry["id"], str(entry.get("reason"))))
+        if entry["kind"] == "order" and entry.get("key"):
+            self.keys[str(entry.get("account")), entry["key"]].add(entry["id"])
+
+
 def answered_is_durable(sources: Sources, logs: Iterable[Path]) -> Result:
     """I7: every accepted write in the clients' logs exists."""
-    told: dict[str, set[str]] = defaultdict(set)
-    keys: dict[tuple[str, str], set[str]] = defaultdict(set)
-    found, read = [], 0
-    for log in logs:
-        for line in log.read_text(encoding="utf-8").splitlines():
-            entry = _entry(line)
-            if entry is None:
-                continue  # the writer was killed in the middle of a line
-            read += 1
-            told[entry["kind"]].add(entry["id"])
-            if entry["kind"] == "order" and entry.get("key"):
-                keys[str(entry.get("account")), entry["key"]].add(entry["id"])
-    for kind, (service, query) in ROWS.items():
-        ids = sorted(told[kind])
-        there = (
-            {row[0] for row in sources.database(service).rows(query, [[UUID(one) for one in ids]])}
-            if ids
-            else set()
-        )
-        found += [f"{kind} {one} was accepted, but is not in {service}" for one in ids if one not in there]
+    told = _read_logs(logs)
+    found = [line for kind in ROWS for line in _missing_rows(sources, kind, sorted(told.ids[kind]))]
     found += [
         f"{account} repeated {key} and was told {len(ids)} orders"
-        for (account, key), ids in keys.items()
+        for (account, key), ids in told.keys.items()
         if len(ids) > 1
     ]
-    counts = ", ".join(f"{len(ids)} {kind}s" for kind, ids in sorted(told.items())) or "no client log"
+    found += _missing_movements(sources, told.restocks)
+    counts = ", ".join(f"{len(ids)} {kind}s" for kind, ids in sorted(told.ids.items()) if ids)
     return Result(
         "I7",
         "what was answered is there",
-        f"{counts} ({read} lines)" if read else counts,
+        f"{counts} in {told.lines} lines" if told.lines else "no client log",
         found,
         "an acknowledged write is gone: a database was restored, or ran with fsync or synchronous_commit off",
     )
+
+
+def _read_logs(logs: Iterable[Path]) -> _Told:
+    told = _Told()
+    for log in logs:
+        for line in log.read_text(encoding="utf-8").splitlines():
+            entry = _entry(line)
+            if entry is not None:  # else the writer was killed in the middle of a line
+                told.add(entry)
+    return told
+
+
+def _missing_rows(sources: Sources, kind: str, ids: list[str]) -> list[str]:
+    if not ids:
+        return []
+    service, query = ROWS[kind]
+    there = {row[0] for row in sources.database(service).rows(query, [[UUID(one) for one in ids]])}
+    return [f"{kind} {one} was accepted, but is not in {service}" for one in ids if one not in there]
 
 
 def idempotency(sources: Sources) -> Result:
@@ -100,6 +120,16 @@ def idempotency(sources: Sources) -> Result:
     return Result(
         "I8", "a repeated request is one order", f"{count} keys", found, "run the migrations of orders"
     )
+
+
+def _missing_movements(sources: Sources, restocks: set[tuple[str, str]]) -> list[str]:
+    query = "SELECT product_id::text, reason FROM stock_movement WHERE kind = 'adjustment' AND product_id = ANY(%s)"
+    products = [UUID(product) for product in {product for product, _ in restocks}]
+    there = set(sources.products.rows(query, [products])) if products else set()
+    return [
+        f"restock of {product} ({reason}) was accepted, but is not in products"
+        for product, reason in restocks - there
+    ]
 
 
 def _entry(line: str) -> dict[str, Any] | None:

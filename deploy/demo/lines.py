@@ -191,7 +191,7 @@ def _parse_line(number: int, fields: dict[str, str]) -> Line | str:
         number=number,
         invoice=fields["invoice"],
         code=fields["code"],
-        description=" ".join(fields["description"].split()),
+        description=" ".join(_printable(fields["description"]).split()),
         quantity=quantity,
         at=at,
         price=price,
@@ -199,6 +199,10 @@ def _parse_line(number: int, fields: dict[str, str]) -> Line | str:
         customer=re.sub(r"^(\d+)\.0+$", r"\1", fields["customer"]),
         country=fields.get("country", ""),
     )
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _decimal(text: str) -> Decimal:

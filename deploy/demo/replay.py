@@ -59,7 +59,7 @@ class Replay:
     async def _make_products(self) -> None:
         known: dict[str, str] = {}
         for category in self.plan.categories:
-            for product in await self._pages(f"/api/products/?category={category.slug}"):
+            for product in await self._pages(f"/api/products/?category={category.slug}&active=all"):
                 known[product["slug"]] = product["id"]
         self.products = {each.code: known[each.slug] for each in self.plan.products if each.slug in known}
         missing = [each for each in self.plan.products if each.slug not in known]
@@ -77,10 +77,11 @@ class Replay:
         }
         answer = await self.staff.call("POST", "/api/products/", body=body)
         if answer.status in (400, 409):  # made by an earlier run, or by a request whose answer got lost
-            found = await self._pages(f"/api/products/?slug={product.slug}")
-            if not found:
-                raise Refused("POST", "/api/products/", answer)
-            self.products[product.code] = found[0]["id"]
+            found = await self._pages(f"/api/products/?slug={product.slug}&active=all")
+            if found:
+                self.products[product.code] = found[0]["id"]
+            else:
+                self.outcome.refused.append(f"product {product.code}: {answer.status} {answer.detail}")
             return
         self._count_new("products", answer)
         self.products[product.code] = answer.body["id"]
@@ -104,6 +105,10 @@ class Replay:
         units = sum(count for _, count in order.units)
         outcome = OrderOutcome(order.key, order.invoice, units, order.line_count, customer=order.customer)
         self.outcome.orders[order.key] = outcome
+        missing = [code for code, _ in order.units if code not in self.products]
+        if missing:
+            outcome.status, outcome.reason = "refused", f"because product {missing[0]} was refused"
+            return
         body = {"lines": [{"product": self.products[code], "quantity": count} for code, count in order.units]}
         answer = await self._place_when_known(order, body)
         if not answer.is_success:
@@ -175,13 +180,17 @@ class Replay:
 
     async def _restock(self, planned: PlannedReturn, outcome: ReturnOutcome) -> None:
         for code, count in planned.units:
+            if code not in self.products:
+                outcome.kind, outcome.reason = "refused", f"because product {code} was refused"
+                return
             path = f"/api/products/{self.products[code]}/stock/"
-            body = {"delta": count, "reason": f"Return {planned.invoice}"}
+            reason = f"Return {planned.invoice}"[:200]
+            body = {"delta": count, "reason": reason}
             answer = await self.staff.call("POST", path, body=body, key=key_of(f"{planned.invoice}-{code}"))
             if not answer.is_success:
                 raise Refused("POST", path, answer)
             outcome.is_new = outcome.is_new or not answer.is_replay
-            self.log.wrote("stock", str(answer.body.get("id", "")), product=self.products[code])
+            self.log.wrote("stock", self.products[code], reason=reason)
 
     async def _pages(self, path: str) -> list[dict[str, Any]]:
         """Return all results of a list, as staff."""

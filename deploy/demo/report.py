@@ -45,6 +45,7 @@ class Outcome:
     new: Counter[str] = field(default_factory=Counter)
     orders: dict[str, OrderOutcome] = field(default_factory=dict)
     returns: list[ReturnOutcome] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
     seconds: float = 0.0
     repeats: dict[str, int] = field(default_factory=dict)
 
@@ -58,7 +59,7 @@ class Outcome:
 
     def disagreements(self) -> list[str]:
         """Return what does not add up or did not end well; empty is good."""
-        found = []
+        found = list(self.refused)
         if not self.plan.sums_up():
             found.append("the plan does not account for every line and invoice of the file")
         if len(self.orders) != len(self.plan.orders) or len(self.returns) != len(self.plan.returns):
