@@ -140,7 +140,9 @@ class _ConfirmingChannel:
             "application_headers": message.headers,
         }
         address = (0, message.exchange, message.routing_key, MANDATORY, False)
-        self._channel.send_method(amqp.spec.Basic.Publish, "Bssbb", address, amqp.Message(message.body, **properties))
+        self._channel.send_method(
+            amqp.spec.Basic.Publish, "Bssbb", address, amqp.Message(message.body, **properties)
+        )
 
     def _await_confirms(self) -> None:
         deadline = time.monotonic() + self._timeout

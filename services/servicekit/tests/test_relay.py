@@ -44,8 +44,8 @@ def peek_ids(admin: BrokerAdmin, vhost: str) -> list[str]:
     return [one["properties"]["headers"]["ce-subject"] for one in messages]
 
 
-def message(key: int, routing_key: str = OrderPlaced.type) -> Message:
-    return Message(key, "orders.events", routing_key, b"{}", {})
+def message(key: int, routing_key: str = OrderPlaced.type, body: bytes = b"{}") -> Message:
+    return Message(key, "orders.events", routing_key, body, {})
 
 
 def test_publish_outside_a_transaction_is_refused() -> None:
@@ -171,13 +171,14 @@ def proxy(broker_url: str) -> Iterator[StallingProxy]:
         yield proxy
 
 
-def test_blocked_broker_fails_in_time_instead_of_hanging(proxy: StallingProxy) -> None:
+@pytest.mark.parametrize("kilobytes", [1, 20_000], ids=["awaiting a confirm", "in the middle of sending"])
+def test_blocked_broker_fails_in_time_instead_of_hanging(proxy: StallingProxy, kilobytes: int) -> None:
     with closing(Publisher(proxy.url, confirm_timeout_seconds=1)) as publisher:
         publisher.publish([message(1)])
         proxy.stall()
 
         with pytest.raises(PublishingFailed):
-            publisher.publish([message(2)])
+            publisher.publish([message(2, body=b"x" * 1000 * kilobytes)])
 
 
 def test_late_confirm_is_not_taken_for_another_message(proxy: StallingProxy) -> None:
