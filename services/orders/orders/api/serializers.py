@@ -1,0 +1,98 @@
+"""The shape of what clients send, and of what they get; no rule of the shop."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from orders.models import MAX_LINES, MAX_QUANTITY, Status
+from servicekit.fields import StrictIntegerField, StrictSerializer
+
+
+class LineWrite(StrictSerializer):
+    product = serializers.UUIDField()
+    quantity = StrictIntegerField(min_value=1, max_value=MAX_QUANTITY)
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict) and not isinstance(data.get("product", ""), str):
+            raise serializers.ValidationError({"product": ["Use a product's id."]}, "invalid")
+        return super().to_internal_value(data)
+
+
+class OrderWrite(StrictSerializer):
+    lines = LineWrite(many=True, allow_empty=False, max_length=MAX_LINES)
+
+
+class PurchaseWrite(StrictSerializer):
+    quantity = StrictIntegerField(min_value=1, max_value=MAX_QUANTITY, required=False, default=1)
+
+
+# What clients get. These document; the bodies are shaped in selectors.py.
+
+
+class LineRead(serializers.Serializer[Any]):
+    product = serializers.UUIDField()
+    name = serializers.CharField()
+    quantity = serializers.IntegerField()
+    unit_price = serializers.RegexField(r"^\d+\.\d{2}$")
+    line_total = serializers.RegexField(r"^\d+\.\d{2}$")
+
+
+class ShortageRead(serializers.Serializer[Any]):
+    product = serializers.UUIDField()
+    requested = serializers.IntegerField()
+    available = serializers.IntegerField()
+    reason = serializers.CharField()
+
+
+class OrderRead(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    user = serializers.UUIDField()
+    status = serializers.ChoiceField(choices=Status.values)
+    total = serializers.RegexField(r"^\d+\.\d{2}$")
+    currency = serializers.CharField()
+    lines = LineRead(many=True)
+    shortages = ShortageRead(many=True, allow_null=True)
+    version = serializers.IntegerField()
+    placed_at = serializers.DateTimeField()
+    settled_at = serializers.DateTimeField(allow_null=True)
+
+
+class OrderPage(serializers.Serializer[Any]):
+    results = OrderRead(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
+class PurchaseRead(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(choices=["purchased", "pending"])
+    order = OrderRead()
+
+
+class HistoryRow(serializers.Serializer[Any]):
+    version = serializers.IntegerField()
+    to = serializers.CharField()
+    event = serializers.UUIDField(allow_null=True)
+    note = serializers.CharField()
+    at = serializers.DateTimeField()
+
+    def get_fields(self) -> dict[str, Any]:
+        # A class body cannot name a field "from".
+        return {**super().get_fields(), "from": serializers.CharField(allow_null=True)}
+
+
+class HistoryRead(serializers.Serializer[Any]):
+    results = HistoryRow(many=True)
+
+
+class ProblemRead(serializers.Serializer[Any]):
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    instance = serializers.CharField()
+    code = serializers.CharField()
+    request_id = serializers.CharField()
+
+
+class OutOfStockRead(ProblemRead):
+    shortages = ShortageRead(many=True)
+    order = OrderRead()

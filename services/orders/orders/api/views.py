@@ -1,0 +1,177 @@
+"""Orders over HTTP: parse, call, answer."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.http import Http404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from orders import selectors, services
+from orders.api import serializers
+from orders.api.waiting import preferred_seconds, wait_for_outcome
+from orders.errors import NotSettledAsWished, OutOfStock
+from orders.models import Status
+from orders.services import WishedLine
+from servicekit import idempotency, pages
+from servicekit.idempotency import Replay
+from servicekit.problems import InvalidInput
+from servicekit.views import StrictView
+
+PURCHASE_WAIT_SECONDS = 2
+NEWEST = pages.Order("id", UUID, descending=True)
+
+
+def _header(name: str, description: str) -> OpenApiParameter:
+    return OpenApiParameter(name, OpenApiTypes.STR, location=OpenApiParameter.HEADER, description=description)
+
+
+PREFER = _header("Prefer", "`wait=N` answers with the outcome, after at most N (≤ 10) seconds (RFC 7240).")
+KEY = _header("Idempotency-Key", "1 to 255 visible ASCII characters; the same key again gets the first answer for 7 days.")
+
+
+class Orders(StrictView):
+    """The caller's orders, and a new one."""
+
+    query_parameters: ClassVar = {"GET": pages.PARAMETERS | {"status", "user"}}
+
+    @extend_schema(
+        operation_id="list_orders",
+        parameters=[
+            OpenApiParameter("cursor", OpenApiTypes.STR, description="From `next`."),
+            OpenApiParameter("page_size", OpenApiTypes.INT, description="1 to 100."),
+            OpenApiParameter("status", OpenApiTypes.STR, enum=Status.values),
+            OpenApiParameter("user", OpenApiTypes.UUID, description="Staff only."),
+        ],
+        responses=serializers.OrderPage,
+    )
+    def get(self, request: Request) -> Response:
+        rows = selectors.list_orders(
+            viewer_id=request.user.id,
+            is_staff=request.user.is_staff,
+            status=_status(request),
+            user_id=_user(request),
+        )
+        found, following = pages.page(request, rows, NEWEST)
+        return Response(pages.page_body(selectors.bodies(found), following))
+
+    @extend_schema(
+        operation_id="place_order",
+        parameters=[PREFER, KEY],
+        request=serializers.OrderWrite,
+        responses={201: serializers.OrderRead, 202: serializers.OrderRead, 409: serializers.OutOfStockRead},
+    )
+    def post(self, request: Request) -> Response:
+        members = self.valid(serializers.OrderWrite)
+        lines = [WishedLine(line["product"], line["quantity"]) for line in members["lines"]]
+        placed = _place(request, lines, "place_order")
+        seconds = preferred_seconds(request.headers.get("Prefer"))
+        headers = {"Location": f"/api/orders/{placed.body['id']}/", **placed.headers}
+        if seconds is None:
+            return Response(placed.body, 201, headers=headers)
+        body = _outcome(request, placed, seconds)
+        status = 202 if body["status"] == Status.PENDING else 201
+        return Response(body, status, headers={**headers, "Preference-Applied": f"wait={seconds}"})
+
+
+class OneOrder(StrictView):
+    """One order; somebody else's does not exist."""
+
+    @extend_schema(operation_id="read_order", responses=serializers.OrderRead)
+    def get(self, request: Request, order_id: UUID) -> Response:
+        body = _readable(request, order_id)
+        return Response(body, headers={"ETag": f'"{body["version"]}"'})
+
+
+class Cancel(StrictView):
+    """Takes an order back."""
+
+    @extend_schema(operation_id="cancel_order", request=None, responses=serializers.OrderRead)
+    def post(self, request: Request, order_id: UUID) -> Response:
+        body = _readable(request, order_id)
+        services.cancel_order(order_id=order_id, by_staff=body["user"] != str(request.user.id))
+        return Response(_readable(request, order_id))
+
+
+class History(StrictView):
+    """Every state an order has had."""
+
+    @extend_schema(operation_id="read_order_history", responses=serializers.HistoryRead)
+    def get(self, request: Request, order_id: UUID) -> Response:
+        _readable(request, order_id)
+        return Response({"results": selectors.list_history(order_id=order_id)})
+
+
+class Purchase(StrictView):
+    """Buy one product, in one line."""
+
+    @extend_schema(
+        operation_id="purchase_product",
+        parameters=[PREFER, KEY],
+        request=serializers.PurchaseWrite,
+        responses={200: serializers.PurchaseRead, 202: serializers.PurchaseRead, 409: serializers.OutOfStockRead},
+    )
+    def post(self, request: Request, product_id: UUID) -> Response:
+        quantity = self.valid(serializers.PurchaseWrite)["quantity"]
+        placed = _place(request, [WishedLine(product_id, quantity)], "purchase", about=str(product_id))
+        asked = preferred_seconds(request.headers.get("Prefer"))
+        body = _outcome(request, placed, PURCHASE_WAIT_SECONDS if asked is None else asked)
+        headers = {"Location": f"/api/orders/{body['id']}/", **placed.headers}
+        if body["status"] == Status.PENDING:
+            return Response({"status": "pending", "order": body}, 202, headers=headers)
+        return Response({"status": "purchased", "order": body}, 200, headers=headers)
+
+
+def _place(request: Request, lines: Sequence[WishedLine], operation: str, about: str = "") -> Replay:
+    keyed = idempotency.from_request(request, operation, about=about)
+    placed = services.place_order(user_id=request.user.id, lines=lines, idempotent=keyed)
+    if isinstance(placed, Replay):
+        return Replay(placed.status, placed.body, {idempotency.REPLAYED: "true"})
+    return Replay(201, placed)
+
+
+def _outcome(request: Request, placed: Replay, seconds: int) -> dict[str, Any]:
+    """Wait for the decision and return the order; a repeat with the same key waits and is told the same.
+
+    Raises:
+        OutOfStock: it was rejected.
+        NotSettledAsWished: it was cancelled or expired.
+    """
+    order_id = UUID(placed.body["id"])
+    wait_for_outcome(order_id, seconds)
+    body = _readable(request, order_id)
+    if body["status"] == Status.REJECTED:
+        members = {"shortages": body["shortages"], "order": body}
+        raise OutOfStock("Not enough is left; shortages says of what.", members=members, headers=placed.headers)
+    if body["status"] in {Status.CANCELLED, Status.EXPIRED}:
+        raise NotSettledAsWished(f"The order is {body['status']}.", members={"order": body}, headers=placed.headers)
+    return body
+
+
+def _readable(request: Request, order_id: UUID) -> dict[str, Any]:
+    body = selectors.order_for_id(order_id=order_id, viewer_id=request.user.id, is_staff=request.user.is_staff)
+    if body is None:
+        raise Http404
+    return body
+
+
+def _status(request: Request) -> str:
+    status = request.query_params.get("status", "")
+    if status and status not in Status.values:
+        raise InvalidInput(f"status is one of {', '.join(Status.values)}.")
+    return str(status)
+
+
+def _user(request: Request) -> UUID | None:
+    text = request.query_params.get("user")
+    if text is None:
+        return None
+    if not request.user.is_staff:
+        raise InvalidInput("user is for staff.")
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise InvalidInput("user is an id.") from error

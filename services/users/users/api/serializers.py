@@ -1,0 +1,113 @@
+"""The shape of what clients send, and of what they get; no rule of the shop."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from rest_framework import serializers
+
+from servicekit.fields import CleanCharField, StrictSerializer
+from users.emails import MAX_LENGTH, InvalidEmail, normalise
+from users.passwords import check_new_password
+
+#: A password is capped before it is hashed; beyond the rule's own limit, so that the rule can say what is wrong.
+MAX_PASSWORD = 1024
+
+
+class EmailField(CleanCharField):
+    """An address, in the one spelling that is stored."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=MAX_LENGTH, **options)
+
+    def to_internal_value(self, data: Any) -> str:
+        try:
+            return normalise(super().to_internal_value(data))
+        except InvalidEmail as error:
+            raise serializers.ValidationError(str(error), "invalid_email") from error
+
+
+class PasswordField(CleanCharField):
+    """A password, exactly as it was typed."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"max_length": MAX_PASSWORD, "allow_blank": True, **options})
+
+
+class Register(StrictSerializer):
+    email = EmailField()
+    password = PasswordField()
+    name = CleanCharField(max_length=200, allow_blank=True, required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        check_password_field("password", attrs["password"], attrs["email"])
+        return attrs
+
+
+class LogIn(StrictSerializer):
+    email = CleanCharField(max_length=MAX_LENGTH)
+    password = PasswordField()
+
+
+class RefreshToken(StrictSerializer):
+    refresh_token = CleanCharField(max_length=200)
+
+
+class Rename(StrictSerializer):
+    name = CleanCharField(max_length=200, allow_blank=True)
+
+
+class ChangePassword(StrictSerializer):
+    current_password = PasswordField()
+    new_password = PasswordField()
+
+
+def check_password_field(name: str, password: str, email: str) -> None:
+    """Apply the password rule to a member.
+
+    Raises:
+        ValidationError: naming the member and what is wrong with it.
+    """
+    try:
+        check_new_password(password, email=email)
+    except ValidationError as error:
+        detail = serializers.ErrorDetail(" ".join(error.messages), getattr(error, "code", None) or "invalid")
+        raise serializers.ValidationError({name: [detail]}) from error
+
+
+# What clients get. These document; the bodies are shaped in selectors.py and sessions.py.
+
+
+class AccountRead(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    email = serializers.CharField()
+    name = serializers.CharField()
+    roles = serializers.ListField(child=serializers.CharField())
+    email_verified = serializers.BooleanField()
+    registered_at = serializers.DateTimeField()
+
+
+class AccountPage(serializers.Serializer[Any]):
+    results = AccountRead(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
+class TokensRead(serializers.Serializer[Any]):
+    access_token = serializers.CharField()
+    token_type = serializers.CharField()
+    expires_in = serializers.IntegerField()
+    refresh_token = serializers.CharField()
+    refresh_expires_in = serializers.IntegerField()
+
+
+class KeyRead(serializers.Serializer[Any]):
+    kty = serializers.CharField()
+    crv = serializers.CharField()
+    x = serializers.CharField()
+    y = serializers.CharField()
+    kid = serializers.CharField()
+    alg = serializers.CharField()
+    use = serializers.CharField()
+
+
+class KeySetRead(serializers.Serializer[Any]):
+    keys = KeyRead(many=True)

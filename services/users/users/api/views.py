@@ -1,0 +1,127 @@
+"""Accounts and tokens over HTTP: parse, call, answer."""
+
+import hashlib
+from typing import Any, ClassVar
+
+import orjson
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from servicekit import pages
+from servicekit.permissions import IsAuthenticated, IsStaff
+from servicekit.views import StrictView
+from users import keys, selectors, services, sessions
+from users.api import serializers
+
+NO_STORE = {"Cache-Control": "no-store"}
+NEWEST = pages.Order("id", descending=True)
+
+
+class KeySet(StrictView):
+    """The public keys that verify access tokens (RFC 7517)."""
+
+    authentication_classes: ClassVar = []
+    permission_classes = [AllowAny]
+
+    @extend_schema(operation_id="read_key_set", responses=serializers.KeySetRead, auth=[])
+    def get(self, request: Request) -> Response:
+        body = keys.jwks()
+        tag = f'"{hashlib.sha256(orjson.dumps(body)).hexdigest()[:32]}"'
+        headers = {"Cache-Control": f"public, max-age={keys.JWKS_MAX_AGE_SECONDS}", "ETag": tag}
+        if request.headers.get("If-None-Match") == tag:
+            return Response(status=304, headers=headers)
+        return Response(body, headers=headers)
+
+
+class Users(StrictView):
+    """Registration, and the list for staff."""
+
+    query_parameters: ClassVar = {"GET": pages.PARAMETERS}
+
+    def get_permissions(self) -> list[Any]:
+        return [AllowAny()] if self.request.method == "POST" else [IsAuthenticated(), IsStaff()]
+
+    @extend_schema(operation_id="list_users", responses=serializers.AccountPage)
+    def get(self, request: Request) -> Response:
+        rows, following = pages.page(request, selectors.list_accounts(), NEWEST)
+        body = pages.page_body([selectors.account_body(row) for row in rows], following)
+        return Response(body, headers=NO_STORE)
+
+    @extend_schema(
+        operation_id="register", request=serializers.Register, responses={201: serializers.AccountRead}
+    )
+    def post(self, request: Request) -> Response:
+        account = services.register(**self.valid(serializers.Register))
+        headers = {**NO_STORE, "Location": "/api/users/me/"}
+        return Response(selectors.account_for_id(account.pk), 201, headers=headers)
+
+
+class Me(StrictView):
+    """The caller's own account."""
+
+    @extend_schema(operation_id="read_me", responses=serializers.AccountRead)
+    def get(self, request: Request) -> Response:
+        return Response(_own(request), headers=NO_STORE)
+
+    @extend_schema(operation_id="edit_me", request=serializers.Rename, responses=serializers.AccountRead)
+    def patch(self, request: Request) -> Response:
+        _own(request)
+        services.rename(account_id=request.user.id, **self.valid(serializers.Rename))
+        return Response(_own(request), headers=NO_STORE)
+
+
+class Password(StrictView):
+    """A new password; every other session ends."""
+
+    @extend_schema(operation_id="change_password", request=serializers.ChangePassword, responses={204: None})
+    def post(self, request: Request) -> Response:
+        members = self.valid(serializers.ChangePassword)
+        serializers.check_password_field("new_password", members["new_password"], _own(request)["email"])
+        services.change_password(
+            account_id=request.user.id,
+            current=members["current_password"],
+            new=members["new_password"],
+            session_id=request.user.session_id,
+        )
+        return Response(status=204)
+
+
+class LogIn(StrictView):
+    """Address and password for tokens."""
+
+    permission_classes = [AllowAny]
+
+    @extend_schema(operation_id="log_in", request=serializers.LogIn, responses=serializers.TokensRead)
+    def post(self, request: Request) -> Response:
+        return Response(sessions.log_in(**self.valid(serializers.LogIn)), headers=NO_STORE)
+
+
+class Refresh(StrictView):
+    """A refresh token for new tokens."""
+
+    permission_classes = [AllowAny]
+
+    @extend_schema(operation_id="refresh", request=serializers.RefreshToken, responses=serializers.TokensRead)
+    def post(self, request: Request) -> Response:
+        return Response(sessions.refresh(**self.valid(serializers.RefreshToken)), headers=NO_STORE)
+
+
+class Revoke(StrictView):
+    """Log out: the session ends everywhere within seconds (RFC 7009)."""
+
+    permission_classes = [AllowAny]
+
+    @extend_schema(operation_id="log_out", request=serializers.RefreshToken, responses={204: None})
+    def post(self, request: Request) -> Response:
+        sessions.log_out(**self.valid(serializers.RefreshToken))
+        return Response(status=204)
+
+
+def _own(request: Request) -> dict[str, Any]:
+    body = selectors.account_for_id(request.user.id)
+    if body is None:
+        raise AuthenticationFailed("The account is gone.", "invalid_token")
+    return body
