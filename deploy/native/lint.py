@@ -15,7 +15,7 @@ from native.progress import say
 
 BIN = VENV / "bin"
 KIT = REPOSITORY / "services" / "servicekit"
-PYTHON_CODE = ["services", "gateway", "deploy", "tests"]
+PRODUCT = ["services", "gateway", "deploy"]
 # Packages that run as folders below deploy/, without Django.
 TOOLS = ("native", "shopper", "demo", "audit", "bench")
 
@@ -80,16 +80,12 @@ def _checks(layout: Layout) -> list[Check]:
         *(check for name, variables_of in services.items() for check in _django(name, variables_of)),
         *_documents(),
         _tool_types(),
-        Check("bandit", [str(BIN / "bandit"), "-q", "-r", "-c", ".bandit.yaml", *_existing(PYTHON_CODE)]),
+        Check("bandit", [str(BIN / "bandit"), "-q", "-ll", "-r", "-c", ".bandit.yaml", *PRODUCT]),
         _imports(services["users"]),
         Check("ruff check", [str(BIN / "ruff"), "check", "."]),
         Check("ruff format", [str(BIN / "ruff"), "format", "--check", "."]),
         *_gateway(layout),
     ]
-
-
-def _existing(folders: list[str]) -> list[str]:
-    return [folder for folder in folders if (REPOSITORY / folder).exists()]
 
 
 def _types(layout: Layout, name: str, variables_of: dict[str, str]) -> Check:

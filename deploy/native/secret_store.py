@@ -11,7 +11,7 @@ from native.layout import Layout
 
 def token() -> str:
     """A password that needs no quoting anywhere: not in URLs, SQL or configuration files."""
-    return secrets.token_hex(24)
+    return secrets.token_hex(32)
 
 
 def fernet_key() -> str:

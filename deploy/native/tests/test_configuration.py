@@ -55,7 +55,8 @@ def test_sockets_fit_however_deep_the_checkout_lies(tmp_path: Path) -> None:
 
 
 def test_readiness_names_only_the_checks_that_fail() -> None:
-    body = '{"checks": {"database": {"ok": true}, "broker": {"ok": false, "detail": "refused"}}}'
+    body = '{"status": "degraded", "checks": {"database": "ok", "broker": "refused"}}'
 
     assert _failing(body) == "broker: refused"
     assert _failing("<html>") == ""
+    assert _failing('{"status": "ok"}') == ""
