@@ -19,21 +19,22 @@ ONCE_INDEX = """
     SELECT count(*) FROM pg_indexes WHERE schemaname = 'public' AND tablename = 'idempotency_key'
     AND indexdef LIKE 'CREATE UNIQUE INDEX%%(caller, operation, key)%%'
 """
-# The body of an accepted order is the order, or holds it.
-ANSWERED = """
-    WITH answered AS (
-        SELECT caller, operation, key, coalesce(body -> 'order' ->> 'id', body ->> 'id') AS order_id
-        FROM idempotency_key WHERE status BETWEEN 200 AND 299
-    )
+# The answer is kept as the exact JSON; that of an accepted order is the order, or holds it.
+ACCEPTED = """
+    SELECT caller, key, coalesce(body -> 'order' ->> 'id', body ->> 'id') AS order_id
+    FROM (SELECT caller, key, convert_from(body, 'UTF8')::jsonb AS body FROM idempotency_key
+          WHERE status BETWEEN 200 AND 299) AS parsed
+"""
+ANSWERED = f"""
+    WITH answered AS ({ACCEPTED})
     SELECT answered.caller::text, key, order_id, orders.user_id::text FROM answered
     LEFT JOIN orders ON orders.id::text = order_id
     WHERE order_id IS NOT NULL AND orders.user_id IS DISTINCT FROM answered.caller
-"""
-SHARED = """
-    SELECT coalesce(body -> 'order' ->> 'id', body ->> 'id') AS order_id, count(*) FROM idempotency_key
-    WHERE status BETWEEN 200 AND 299 AND coalesce(body -> 'order' ->> 'id', body ->> 'id') IS NOT NULL
-    GROUP BY 1 HAVING count(*) > 1
-"""
+"""  # noqa: S608  our own constant
+SHARED = f"""
+    WITH answered AS ({ACCEPTED})
+    SELECT order_id, count(*) FROM answered WHERE order_id IS NOT NULL GROUP BY order_id HAVING count(*) > 1
+"""  # noqa: S608  our own constant
 #: kind in the client log → where the row must be
 ROWS = {
     "order": ("orders", "SELECT id::text FROM orders WHERE id = ANY(%s)"),

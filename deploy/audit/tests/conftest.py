@@ -109,4 +109,4 @@ def world(database_urls: dict[str, str]) -> Iterator[World]:
 def sources(world: World, broker: Broker) -> Sources:
     databases = {service: OpenDatabase(world.of(service)) for service in SERVICES}
     topology: Path = ROOT / "deploy" / "topology.json"
-    return Sources(**databases, broker=broker, subscriptions=subscriptions_of(topology), settle_seconds=0)
+    return Sources(**databases, broker=broker, subscriptions=subscriptions_of(topology), settle_seconds=1.5)

@@ -97,7 +97,7 @@ DEFECTS = {
     ),
     "an event was handled twice": (
         "products",
-        "DROP INDEX IF EXISTS inbox_once; ALTER TABLE inbox DROP CONSTRAINT IF EXISTS inbox_once;"
+        "ALTER TABLE inbox DROP CONSTRAINT inbox_once;"
         "INSERT INTO inbox (queue, event_id, type, payload_hash, handled_at)"
         "SELECT queue, event_id, type, payload_hash, handled_at FROM inbox LIMIT 1",
         {"I6"},
@@ -110,7 +110,7 @@ DEFECTS = {
     "a key names somebody else's order": ("orders", f"UPDATE idempotency_key SET caller = '{STAFF}'", {"I8"}),
     "a key names no order": (
         "orders",
-        f"UPDATE idempotency_key SET body = '{json.dumps({'id': str(uuid.uuid4())})}'",
+        f"UPDATE idempotency_key SET body = convert_to('{json.dumps({'id': str(uuid.uuid4())})}', 'UTF8')",
         {"I8"},
     ),
     "two keys are one order": (

@@ -53,8 +53,11 @@ class World:
         self.orders.execute(
             """INSERT INTO idempotency_key (caller, operation, key, request_hash, status, body, headers, created_at)
             VALUES (%s, 'place_order', 'first', '', 201, %s, '{}', %s)""",
-            [USER, json.dumps({"id": str(CONFIRMED)}), EARLIER],
+            [USER, json.dumps({"id": str(CONFIRMED)}).encode(), EARLIER],
         )
+        for connection in (self.products, self.orders):
+            # A table with pending checks of foreign keys cannot be altered.
+            connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
     def send(self, event: Event, *, handled: bool = True) -> Event:
         self.of(event.service).execute(
