@@ -25,7 +25,7 @@ KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 CLAIM = """
     INSERT INTO idempotency_key (caller, operation, key, request_hash, status, body, headers, created_at)
-    VALUES (%s, %s, %s, %s, 0, 'null', '{}', clock_timestamp()) ON CONFLICT DO NOTHING RETURNING id
+    VALUES (%s, %s, %s, %s, 0, '', '{}', clock_timestamp()) ON CONFLICT DO NOTHING RETURNING id
 """
 STORE = """
     UPDATE idempotency_key SET status = %s, body = %s, headers = %s WHERE caller = %s AND operation = %s AND key = %s
@@ -81,12 +81,12 @@ class IdempotentRequest:
         row = IdempotencyKey.objects.get(caller=self.caller, operation=self.operation, key=self.key)
         if bytes(row.request_hash) != self.request_hash:
             raise KeyReused("This key was used with another request. Choose a new one.")
-        return Replay(row.status, row.body, row.headers)
+        return Replay(row.status, orjson.loads(row.body), row.headers)
 
     def store(self, *, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
         """Keep the answer with the key; it commits with the effect."""
         with connection.cursor() as cursor:
-            values = [status, Jsonb(body), Jsonb(headers or {}), self.caller, self.operation, self.key]
+            values = [status, orjson.dumps(body), Jsonb(headers or {}), self.caller, self.operation, self.key]
             cursor.execute(STORE, values)
 
 
