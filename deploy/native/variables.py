@@ -73,6 +73,7 @@ def service(layout: Layout, ports: Ports, name: str, environment: Mapping[str, s
         del variables["JWKS_URL"], variables["JWKS_CACHE_FILE"]
     if name == "orders":
         variables["PRODUCTS_URL"] = base_url(ports["products"])
+        variables["JOBS_BROKER_URL"] = broker_url(layout, ports, name, f"{name}-jobs")
     return variables | {key: environment[key] for key in TUNABLE if environment.get(key)}
 
 

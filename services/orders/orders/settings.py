@@ -35,10 +35,9 @@ PRODUCTS_URL = env.text("PRODUCTS_URL", "http://products:8000")
 # Longer than any outage we mean to sit out: a broker away for a minute must not cost orders (docs/adr/0020-order-deadline.md).
 ORDER_DEADLINE_SECONDS = env.integer("ORDER_DEADLINE_SECONDS", 900, minimum=1)
 
-# RabbitMQ carries the jobs in one durable classic queue that the definitions file declares; nothing transient is made.
-CELERY_BROKER_URL = BROKER_URL
+# Jobs have a virtual host of their own: Celery publishes through the default exchange, which among the events would be every queue.
+CELERY_BROKER_URL = env.secret("JOBS_BROKER_URL")
 CELERY_TASK_DEFAULT_QUEUE = "orders.celery"
-CELERY_TASK_CREATE_MISSING_QUEUES = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False

@@ -7,11 +7,13 @@ has 20. Services may not configure anything: the topology comes from the definit
 import contextlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import kombu
+from amqp import method_framing
+from amqp.basic_message import Message
 
 #: Seconds between heartbeats; a peer that misses two is dead (rabbitmq.com/docs/heartbeats advises 5 to 20).
 HEARTBEAT_SECONDS = 10
@@ -45,6 +47,23 @@ def dead_name(service: str) -> str:
     return f"{service}.dead"
 
 
+class TolerantMessage(Message):  # type: ignore[misc]
+    """A message whose properties cannot be read has none, and is still a message.
+
+    py-amqp raises in the middle of the connection's stream instead, over a timestamp in milliseconds for one: the same message
+    would come back to every new connection, and no consumer would ever get past it.
+    """
+
+    def _load_properties(self, class_id: int, buf: bytes, offset: int) -> None:
+        try:
+            super()._load_properties(class_id, buf, offset)
+        except Exception as error:  # whatever a stranger can put there
+            self.properties = {"content_type": f"unreadable properties: {type(error).__name__}: {error}"}
+
+
+method_framing.Message = TolerantMessage  # py-amqp has no other place to say so
+
+
 def connect(url: str) -> kombu.Connection:
     """Return an established connection with a heartbeat; the caller ticks it with `heartbeat_check()`.
 
@@ -56,7 +75,7 @@ def connect(url: str) -> kombu.Connection:
         heartbeat=HEARTBEAT_SECONDS,
         connect_timeout=CONNECT_TIMEOUT_SECONDS,
         transport_options={
-            "read_timeout": 3 * HEARTBEAT_SECONDS,
+            "read_timeout": HEARTBEAT_SECONDS,
             "write_timeout": HEARTBEAT_SECONDS,
             "client_properties": {"product": "souk"},
         },
@@ -76,6 +95,11 @@ def tick(connection: kombu.Connection, wait_seconds: float = 0.0) -> None:
     connection.heartbeat_check()
 
 
+def jobs_vhost(service: str) -> str:
+    """The virtual host of a service's background jobs: Celery declares and publishes there as it likes."""
+    return f"{service}-jobs"
+
+
 @dataclass(frozen=True)
 class Topology:
     """Who listens to what, read from deploy/topology.json."""
@@ -84,8 +108,8 @@ class Topology:
     queues: Mapping[str, Mapping[str, list[str]]]
     #: service → the types it publishes that nobody consumes yet; they are kept in a short queue so that they are routable
     unsubscribed: Mapping[str, list[str]]
-    #: service → name patterns of what it may configure for itself (its job queue)
-    own: Mapping[str, str] = field(default_factory=dict)
+    #: services with background jobs: each has a virtual host of its own for them, where it may do anything
+    jobs: frozenset[str] = frozenset()
 
     @classmethod
     def load(cls, path: Path) -> "Topology":
@@ -93,7 +117,7 @@ class Topology:
         return cls(
             queues={name: service["queues"] for name, service in data.items()},
             unsubscribed={name: service.get("unsubscribed", []) for name, service in data.items()},
-            own={name: service["own"] for name, service in data.items() if "own" in service},
+            jobs=frozenset(name for name, service in data.items() if service.get("jobs")),
         )
 
     def bindings(self) -> list[tuple[str, str, str]]:

@@ -2,8 +2,8 @@
 
 `python -m servicekit.definitions --topology deploy/topology.json --passwords passwords.json > definitions.json`
 
-A service may write its own exchanges only, under its own routing keys only, read its own queues only, and configure nothing
-(but its own job queue where the topology says so), after rabbitmq.com/docs/access-control.
+A service may write its own exchanges only, under its own routing keys only, read its own queues only, and configure nothing;
+its background jobs have a virtual host of their own, where it may do anything. After rabbitmq.com/docs/access-control.
 """
 
 import argparse
@@ -49,11 +49,12 @@ def full_definitions(topology: Topology, passwords: Mapping[str, str], vhost: st
     inner = topology_definitions(topology)
     services = list(topology.queues)
     return {
-        "vhosts": [{"name": vhost}],
+        "vhosts": [{"name": name} for name in (vhost, *map(broker.jobs_vhost, sorted(topology.jobs)))],
         "users": [_user(name, passwords[name], "") for name in services]
         + [_user(ADMIN, passwords[ADMIN], "administrator")],
         "permissions": [{"vhost": vhost, **_permission(topology, name)} for name in services]
-        + [{"vhost": vhost, "user": ADMIN, "configure": ".*", "write": ".*", "read": ".*"}],
+        + [_everything(broker.jobs_vhost(name), name) for name in sorted(topology.jobs)]
+        + [_everything(name, ADMIN) for name in (vhost, *map(broker.jobs_vhost, sorted(topology.jobs)))],
         "topic_permissions": [{"vhost": vhost, **_topic_permission(name)} for name in services],
         **{
             kind: [{"vhost": vhost, **one} for one in inner[kind]]
@@ -132,15 +133,18 @@ def _user(name: str, password: str, tags: str) -> dict[str, Any]:
 
 
 def _permission(topology: Topology, service: str) -> dict[str, str]:
-    own = topology.own.get(service, "")
     writes = [re.escape(f"{service}.") + r"(events|redrive|dead|retry\.\d+s)"]
     reads = [re.escape(name) for name in topology.queues[service]] + [re.escape(broker.dead_name(service))]
     return {
         "user": service,
-        "configure": f"^({own})$" if own else "^$",
-        "write": "^(" + "|".join(writes + ([own] if own else [])) + ")$",
-        "read": "^(" + "|".join(reads + ([own] if own else [])) + ")$",
+        "configure": "^$",
+        "write": "^(" + "|".join(writes) + ")$",
+        "read": "^(" + "|".join(reads) + ")$",
     }
+
+
+def _everything(vhost: str, user: str) -> dict[str, str]:
+    return {"vhost": vhost, "user": user, "configure": ".*", "write": ".*", "read": ".*"}
 
 
 def _topic_permission(service: str) -> dict[str, str]:

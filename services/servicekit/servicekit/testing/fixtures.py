@@ -24,6 +24,7 @@ for name, value in {
     "SECRET_KEY": "for tests only, not a secret",
     "DATABASE_URL": os.environ.get("TEST_DATABASE_URL", "postgres://nobody@127.0.0.1:1/none"),
     "BROKER_URL": os.environ.get("TEST_BROKER_URL", "amqp://nobody@127.0.0.1:1/none"),
+    "JOBS_BROKER_URL": os.environ.get("TEST_BROKER_URL", "amqp://nobody@127.0.0.1:1/none"),
     "REDIS_URL": os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:1/0"),
     "JWKS_URL": "http://127.0.0.1:1/.well-known/jwks.json",
     "PRODUCTS_URL": "http://127.0.0.1:1",
