@@ -1,9 +1,9 @@
 """The consumer: takes what its queues hold, handles it in batches, acknowledges after the commit.
 
 What goes wrong decides what happens (docs/events.md has the table):
-database away → keep the messages and wait, no attempt is counted; deadlock or lock timeout → again at once; a batch that fails →
-one by one, so that neighbours do not suffer; unreadable → dead letter with its reason; any other exception → again after 1, 10 and
-60 seconds, then dead letter. Nothing a message contains ends the process.
+database away → keep the messages and wait, no attempt is counted; deadlock → again at once; a batch that fails → one by one, so that
+neighbours do not suffer; a row locked for long → again later, no attempt is counted; unreadable → dead letter with its reason; any
+other exception → again after 1, 10 and 60 seconds, then dead letter. Nothing a message contains ends the process.
 """
 
 import contextlib
@@ -13,8 +13,9 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
+from typing import Any
 
 import amqp
 import kombu
@@ -23,7 +24,7 @@ from django.db import connection as database
 
 from servicekit import broker, deadletters, heartbeats, inbox, metrics
 from servicekit.batch import handle_batch
-from servicekit.database import is_database_away, is_try_again
+from servicekit.database import is_database_away, is_deadlock, is_locked
 from servicekit.delivery import ATTEMPT_HEADER, Delivery
 from servicekit.publisher import Message, Publisher, PublishingFailed
 from servicekit.router import Router
@@ -58,7 +59,7 @@ def as_delivery(message: amqp.Message) -> Delivery:
     body = message.body
     return Delivery(
         tag=message.delivery_info["delivery_tag"],
-        body=body if isinstance(body, bytes) else str(body).encode("utf-8", "surrogateescape"),
+        body=body.encode("utf-8", "surrogateescape") if isinstance(body, str) else bytes(body),
         headers=dict(message.properties.get("application_headers") or {}),
         content_type=str(message.properties.get("content_type") or ""),
     )
@@ -90,12 +91,20 @@ class _Pulse:
 class Consumer:
     """Consumes some queues of one service until it is told to stop."""
 
-    def __init__(self, router: Router, url: str, *, batch: int = 100, queues: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        router: Router,
+        url: str,
+        *,
+        batch: int = 100,
+        queues: Sequence[str] = (),
+        publisher: Publisher | None = None,
+    ) -> None:
         self._router = router
         self._url = url
         self._batch = batch
         self._names = list(queues) or list(router.queues)
-        self._publisher = Publisher(url)
+        self._publisher = publisher or Publisher(url)
         self._stopping = False
         self._clean_at = 0.0
 
@@ -112,7 +121,9 @@ class Consumer:
             started = time.monotonic()
             try:
                 self._consume()
-            except (OSError, amqp.AMQPError, kombu.exceptions.KombuError) as error:
+            except Exception as error:
+                if not isinstance(error, OSError | amqp.AMQPError | kombu.exceptions.KombuError):
+                    logger.exception("consumer stumbled")  # a fault of ours: give all back, and try again
                 failures = 0 if time.monotonic() - started > 30 else min(failures + 1, 5)
                 self._rest(min(0.2 * 2**failures, 5.0) * random.uniform(0.5, 1.0), error)  # noqa: S311 - jitter
         self._publisher.close()
@@ -131,7 +142,7 @@ class Consumer:
             while not self._stopping:
                 self._take_in(connection, pulse, [*queues, dead])
                 for queue in queues:
-                    self._empty(pulse, queue, self._handle)
+                    self._empty(pulse, queue, self.handle)
                 self._empty(pulse, dead, self._bury)
                 self._housekeeping()
         finally:
@@ -150,7 +161,7 @@ class Consumer:
                 wait = 0.0
             connection.heartbeat_check()
 
-    def _empty(self, pulse: _Pulse, queue: _Queue, handle: Callable[[str, list[Delivery]], None]) -> None:
+    def _empty(self, pulse: _Pulse, queue: _Queue, handle: Callable[[str, Sequence[Delivery]], None]) -> None:
         while queue.hand and not self._stopping:
             batch = [queue.hand.popleft() for _ in range(min(self._batch, len(queue.hand)))]
             if self._persist(lambda batch=batch: handle(queue.name, batch)):  # type: ignore[misc]
@@ -158,13 +169,13 @@ class Consumer:
                     queue.ack_through(batch[-1].tag)
 
     def _persist(self, work: Callable[[], None]) -> bool:
-        """Do the work however long the database is away; False if we were told to stop before it came back."""
+        """Do the work however long the database (or the broker, for a retry) is away; False if told to stop before it is back."""
         pause = 0.1
         while not self._stopping:
             try:
                 work()
             except Exception as error:
-                if not is_database_away(error):
+                if not _is_away(error):
                     raise
                 database.close()
                 self._rest(pause, error)
@@ -173,28 +184,33 @@ class Consumer:
                 return True
         return False
 
-    def _handle(self, queue: str, batch: list[Delivery]) -> None:
+    def handle(self, queue: str, batch: Sequence[Delivery]) -> None:
+        """Handle a batch; what fails in it is retried, delayed or given up on, so that all of it may be acknowledged.
+
+        Raises:
+            Exception: the database or, for a retry, the broker is away; the same batch may simply be handled again.
+        """
         try:
             self._attempt(queue, batch)
         except Exception as error:
-            if is_database_away(error):
+            if _is_away(error):
                 raise
-            if len(batch) > 1:
-                logger.warning(
-                    "batch failed, isolating",
-                    extra={"queue": queue, "size": len(batch), "error": repr(error)[:300]},
-                )
-                for one in batch:
-                    self._handle(queue, [one])
-            else:
+            if len(batch) == 1:
                 self._put_off(queue, batch[0], error)
+                return
+            logger.warning(
+                "batch failed, isolating",
+                extra={"queue": queue, "size": len(batch), "error": repr(error)[:300]},
+            )
+            for one in batch:
+                self.handle(queue, [one])
 
-    def _attempt(self, queue: str, batch: list[Delivery]) -> None:
+    def _attempt(self, queue: str, batch: Sequence[Delivery]) -> None:
         for left in reversed(range(IMMEDIATE_TRIES)):
             try:
                 handle_batch(queue, self._router.queues[queue], batch)
             except Exception as error:
-                if not left or not is_try_again(error):
+                if not left or not is_deadlock(error):
                     raise
             else:
                 return
@@ -202,29 +218,33 @@ class Consumer:
     def _put_off(self, queue: str, delivery: Delivery, error: Exception) -> None:
         """Send the delivery to the next delay queue, or give up on it. Its own ack follows the broker's confirm."""
         delays = list(broker.RETRY_DELAYS)
-        logger.warning("handler failed", extra={"queue": queue, "attempt": delivery.attempt}, exc_info=error)
-        if delivery.attempt >= len(delays):
-            detail = f"{type(error).__name__}: {error}"[:2000]
+        attempt = delivery.attempt
+        detail = f"{type(error).__name__}: {error}"[:2000]
+        logger.warning("handler failed", extra={"queue": queue, "attempt": attempt}, exc_info=error)
+        if attempt >= len(delays):
             deadletters.store(queue, delivery, deadletters.HANDLER_FAILED, detail)
             return
-        headers = {name: value for name, value in delivery.headers.items() if name.startswith("ce-")}
-        headers[ATTEMPT_HEADER] = delivery.attempt + 1
-        retry = broker.retry_name(self._router.service, delays[delivery.attempt])
-        message = Message(0, retry, queue, delivery.body, headers, delivery.content_type)
-        outcome = self._publisher.publish([message])
-        if outcome.refused:
-            raise PublishingFailed(outcome.refused[0])
-        metrics.EVENTS_HANDLED.labels(queue, "", "put_off").inc()
+        headers = {name: value for name, value in delivery.headers.items() if str(name).startswith("ce-")}
+        headers[ATTEMPT_HEADER] = attempt if is_locked(error) else attempt + 1
+        retry = broker.retry_name(self._router.service, delays[attempt])
+        message = Message(delivery.tag, retry, queue, delivery.body, headers, delivery.content_type)
+        refused = self._publisher.publish([message]).refused
+        if refused:
+            detail = f"{detail} (and could not be delayed: {refused[delivery.tag]})"
+            deadletters.store(queue, delivery, deadletters.HANDLER_FAILED, detail)
+            return
+        metrics.EVENTS_HANDLED.labels(queue, str(headers.get("ce-type", "")), "put_off").inc()
 
-    def _bury(self, _queue: str, batch: list[Delivery]) -> None:
+    def _bury(self, queue: str, batch: Sequence[Delivery]) -> None:
         """Move what the broker gave up on into the table."""
         for delivery in batch:
-            deaths = delivery.headers.get("x-death") or [{}]
-            origin, reason = str(deaths[0].get("queue", "")), str(deaths[0].get("reason", ""))
-            detail = f"the broker gave up on it: {reason}"
-            headers = {name: value for name, value in delivery.headers.items() if not name.startswith("x-")}
+            origin, reason = first_death(delivery.headers)
+            headers = {
+                name: value for name, value in delivery.headers.items() if not str(name).startswith("x-")
+            }
             letter = Delivery(delivery.tag, delivery.body, headers, delivery.content_type)
-            deadletters.store(origin, letter, reason or deadletters.DELIVERY_LIMIT, detail)
+            reason = reason or deadletters.DELIVERY_LIMIT
+            deadletters.store(origin or queue, letter, reason, f"the broker gave up on it: {reason}")
 
     def _housekeeping(self) -> None:
         def work() -> None:
@@ -240,6 +260,17 @@ class Consumer:
         until = time.monotonic() + seconds
         while not self._stopping and time.monotonic() < until:
             time.sleep(0.05)
+
+
+def _is_away(error: BaseException) -> bool:
+    return is_database_away(error) or isinstance(error, PublishingFailed)
+
+
+def first_death(headers: Mapping[Any, Any]) -> tuple[str, str]:
+    """Return queue and reason of the latest dead-lettering, as RabbitMQ's x-death header tells it; empty if it does not."""
+    deaths = headers.get("x-death")
+    death = deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else {}
+    return str(death.get("queue", "")), str(death.get("reason", ""))
 
 
 def consumer_from_settings(router: Router, queues: Sequence[str]) -> Consumer:

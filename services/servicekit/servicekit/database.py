@@ -4,8 +4,9 @@ import psycopg
 from django.db import InterfaceError, OperationalError, connection
 from psycopg_pool import PoolTimeout
 
-#: Rolled back by the database through no fault of the statement: deadlock, serialisation, lock timeout.
-TRY_AGAIN = {"40001", "40P01", "55P03"}
+#: Rolled back by the database through no fault of the statement: serialisation failure, deadlock.
+DEADLOCK = {"40001", "40P01"}
+LOCK_TIMEOUT = "55P03"
 
 
 def sqlstate(error: BaseException) -> str | None:
@@ -17,9 +18,19 @@ def sqlstate(error: BaseException) -> str | None:
     return None
 
 
-def is_try_again(error: BaseException) -> bool:
+def is_deadlock(error: BaseException) -> bool:
     """Whether the same transaction may simply run again at once."""
-    return sqlstate(error) in TRY_AGAIN
+    return sqlstate(error) in DEADLOCK
+
+
+def is_locked(error: BaseException) -> bool:
+    """Whether somebody held a row for longer than lock_timeout: try later."""
+    return sqlstate(error) == LOCK_TIMEOUT
+
+
+def is_try_again(error: BaseException) -> bool:
+    """Whether the transaction failed only because of others at work on the same rows."""
+    return is_deadlock(error) or is_locked(error)
 
 
 def is_database_away(error: BaseException) -> bool:

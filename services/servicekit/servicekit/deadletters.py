@@ -6,7 +6,6 @@ effects (docs/adr/0003-dead-letters-in-a-table.md).
 
 import hashlib
 import json
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -47,7 +46,7 @@ class RedriveRefused(RuntimeError):
 
 def store(queue: str, delivery: "Delivery", reason: str, detail: str) -> None:
     """Keep a message with its reason; the same message twice is one letter. Commits with the caller's transaction."""
-    headers = _plain(delivery.headers)
+    headers = _plain_headers(delivery)
     fingerprint = hashlib.sha256(
         json.dumps(headers, sort_keys=True).encode() + b"\0" + delivery.body
     ).digest()
@@ -70,20 +69,25 @@ def store(queue: str, delivery: "Delivery", reason: str, detail: str) -> None:
 def redrive(*, letter_ids: Sequence[int], publisher: Publisher, service: str, by: str, note: str) -> int:
     """Send letters back to their queues with a fresh attempt counter; return how many.
 
-    The broker's confirm comes before the mark: a crash between the two redrives twice, which the inbox absorbs. A letter that still
-    cannot be handled comes back as a new letter.
+    A crash after the broker's confirm redrives twice, which the inbox absorbs. A letter that still cannot be handled comes back as a
+    new letter.
 
     Raises:
         LetterNotWaiting: one of them is not waiting; none was sent.
-        RedriveRefused: the broker refused some; those wait on.
+        RedriveRefused: the broker refused some, such as those of a queue that is gone; these wait on.
+        PublishingFailed: the broker is away; all of them wait on.
     """
-    letters = list(DeadLetter.objects.filter(pk__in=letter_ids, state=DeadLetter.State.WAITING))
-    _require_all(letters, letter_ids)
-    outcome = publisher.publish([_message(letter, service) for letter in letters])
-    sent = set(outcome.confirmed)
-    _settle([one for one in letters if one.pk in sent], DeadLetter.State.REDRIVEN, by=by, note=note)
-    if outcome.refused:
-        raise RedriveRefused("; ".join(f"{key}: {reason}" for key, reason in outcome.refused.items()))
+    # Marked first, committed after the confirm: a copy that fails again at once is then a new letter, while an unmarked one would
+    # pass for the same letter and vanish with the mark. The one transaction of ours that spans a network call, by hand and rare.
+    with transaction.atomic():
+        letters = _waiting(letter_ids)
+        _mark(letters, DeadLetter.State.REDRIVEN)
+        refused = publisher.publish([_message(letter, service) for letter in letters]).refused
+        _mark([one for one in letters if one.pk in refused], DeadLetter.State.WAITING)
+        sent = [one for one in letters if one.pk not in refused]
+        _record(sent, DeadLetter.State.REDRIVEN, by=by, note=note)
+    if refused:
+        raise RedriveRefused("; ".join(f"{key}: {reason}" for key, reason in refused.items()))
     return len(sent)
 
 
@@ -93,27 +97,34 @@ def discard(*, letter_ids: Sequence[int], by: str, note: str) -> int:
     Raises:
         LetterNotWaiting: one of them is not waiting; none was discarded.
     """
-    letters = list(DeadLetter.objects.filter(pk__in=letter_ids, state=DeadLetter.State.WAITING))
-    _require_all(letters, letter_ids)
-    _settle(letters, DeadLetter.State.DISCARDED, by=by, note=note)
+    with transaction.atomic():
+        letters = _waiting(letter_ids)
+        _mark(letters, DeadLetter.State.DISCARDED)
+        _record(letters, DeadLetter.State.DISCARDED, by=by, note=note)
     return len(letters)
 
 
-def _settle(letters: list[DeadLetter], state: DeadLetter.State, *, by: str, note: str) -> None:
-    now = timezone.now()
-    with transaction.atomic():
-        DeadLetter.objects.filter(pk__in=[one.pk for one in letters]).update(state=state)
-        DeadLetterAction.objects.bulk_create(
-            DeadLetterAction(letter=one, action=state.value, by=by, note=note, at=now) for one in letters
-        )
-
-
-def _require_all(letters: list[DeadLetter], letter_ids: Sequence[int]) -> None:
+def _waiting(letter_ids: Sequence[int]) -> list[DeadLetter]:
+    """Return the letters, locked."""
+    waiting = DeadLetter.objects.select_for_update().filter(pk__in=letter_ids, state=DeadLetter.State.WAITING)
+    letters = list(waiting.order_by("pk"))
     missing = sorted(set(letter_ids) - {one.pk for one in letters})
     if missing:
         raise LetterNotWaiting(
             f"not waiting: {', '.join(map(str, missing))}. `deadletters list` shows what is."
         )
+    return letters
+
+
+def _mark(letters: list[DeadLetter], state: DeadLetter.State) -> None:
+    DeadLetter.objects.filter(pk__in=[one.pk for one in letters]).update(state=state)
+
+
+def _record(letters: list[DeadLetter], action: DeadLetter.State, *, by: str, note: str) -> None:
+    now = timezone.now()
+    DeadLetterAction.objects.bulk_create(
+        DeadLetterAction(letter=one, action=action.value, by=by, note=note, at=now) for one in letters
+    )
 
 
 def _message(letter: DeadLetter, service: str) -> Message:
@@ -128,15 +139,28 @@ def _message(letter: DeadLetter, service: str) -> Message:
     )
 
 
-def _plain(headers: dict[str, Any]) -> dict[str, Any]:
-    """Return headers as JSON that PostgreSQL stores: no NUL, no lone surrogate, AMQP's own types as text."""
-    plain: dict[str, Any] = json.loads(_clean(json.dumps(headers, default=str)))
-    return plain
+def _plain_headers(delivery: "Delivery") -> dict[str, Any]:
+    try:
+        headers: dict[str, Any] = _plain(delivery.headers)
+    except RecursionError:
+        headers = {"unreadable": "nested too deeply"}
+    return headers
+
+
+def _plain(value: Any) -> Any:
+    """Return what AMQP headers hold as JSON that PostgreSQL stores: keys as text, no NUL, no NaN, other types as text."""
+    if isinstance(value, dict):
+        return {_clean(str(name)): _plain(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if value is None or isinstance(value, bool | int):
+        return value
+    return _clean(str(value))
 
 
 def _clean(text: str) -> str:
-    text = text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
-    return re.sub(r"\\u(0000|d[89a-f][0-9a-f]{2})", r"\\ufffd", text, flags=re.IGNORECASE)
+    """Return text without what PostgreSQL refuses: NUL and lone surrogates."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
 
 
 def _uuid(value: object) -> UUID | None:

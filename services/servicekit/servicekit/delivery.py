@@ -25,7 +25,7 @@ class Delivery:
     @property
     def attempt(self) -> int:
         value = self.headers.get(ATTEMPT_HEADER, 0)
-        return value if isinstance(value, int) else 0
+        return max(0, value) if isinstance(value, int) else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
+from django.utils import timezone
 from servicekit import broker, consumer, deadletters
+from servicekit.delivery import Delivery
 from servicekit.models import DeadLetter, InboxEvent
 from servicekit.publisher import Message, Publisher
 from servicekit.testing.deliver import make_delivery
@@ -95,6 +97,11 @@ BAD = {
     "not utf-8": (b'{"order_id": "\xff\xfe"}', "headers", deadletters.NOT_JSON),
     "5 MB": (b"x" * 5_000_000, "headers", deadletters.TOO_LARGE),
     "deep": (b"[" * 100_000, "headers", deadletters.NOT_JSON),
+    "strange headers": (
+        b"{}",
+        {"souk-attempt": -100, "ce-id": {"a": [1.5]}, "nul\0": ["\0", {"a": b"\xff"}]},
+        deadletters.INVALID_ENVELOPE,
+    ),
     "nul in a header": (b"{}", {"ce-id": "a\0b", "ce-type": "\0"}, deadletters.INVALID_ENVELOPE),
 }
 
@@ -119,6 +126,53 @@ def test_bad_messages_become_dead_letters_and_good_ones_settle(
     ]
     assert sorted(DeadLetter.objects.values_list("reason", flat=True)) == sorted(expected)
     assert not DeadLetter.objects.filter(detail="").exists()
+
+
+def nested(depth: int) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for _ in range(depth):
+        value = {"deeper": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [{"timestamp": 1_700_000_000_000_000}, {"headers": nested(600)}],
+    ids=["a timestamp in another unit", "headers nested 600 deep"],
+)
+def test_message_that_the_client_library_cannot_read_is_a_dead_letter(
+    broker_url: str,
+    sender: Sender,
+    recorder: Recorder,
+    broker_admin: Any,
+    vhost: str,
+    properties: dict[str, Any],
+) -> None:
+    """py-amqp raises from the middle of the stream: the connection would be lost again and again."""
+    message = {"routing_key": QUEUE, "payload": "{}", "payload_encoding": "string", "properties": properties}
+    answer = broker_admin.call(
+        "POST", f"/exchanges/{vhost}/{broker.redrive_name('products')}/publish", message
+    )
+    assert answer == {"routed": True}
+    sender.event("behind it")
+
+    with consuming(recorder, broker_url):
+        wait_until(lambda: recorder.handled == ["behind it"])
+
+    assert DeadLetter.objects.get().reason == deadletters.INVALID_ENVELOPE
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{b"\xff": 1}, {"nan": float("nan")}, {"a": nested(3000)}, {"\ud800": "\udfff"}, {"at": timezone.now()}],
+    ids=["key of bytes", "not a number", "deep", "lone surrogates", "time"],
+)
+def test_any_headers_fit_in_a_dead_letter(headers: dict[str, Any]) -> None:
+    delivery = Delivery(tag=1, body=b"\0\xff", headers=headers)
+
+    deadletters.store(QUEUE, delivery, deadletters.NOT_JSON, "d\0tail")
+
+    assert bytes(DeadLetter.objects.get().body) == b"\0\xff"
 
 
 def test_known_id_with_other_content_is_an_alarm(broker_url: str, sender: Sender, recorder: Recorder) -> None:
