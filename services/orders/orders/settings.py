@@ -36,18 +36,20 @@ PRODUCTS_URL = env.text("PRODUCTS_URL", "http://products:8000")
 ORDER_DEADLINE_SECONDS = env.integer("ORDER_DEADLINE_SECONDS", 900, minimum=1)
 
 # Jobs have a virtual host of their own: Celery publishes through the default exchange, which among the events would be every queue.
-CELERY_BROKER_URL = env.secret("JOBS_BROKER_URL")
-CELERY_TASK_DEFAULT_QUEUE = "orders.celery"
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_ACKS_LATE = True
-CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
-CELERY_WORKER_SEND_TASK_EVENTS = False
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE = {
-    "expire-overdue-orders": {"task": "orders.expire_overdue_orders", "schedule": 5.0},
-    "delete-old-idempotency-keys": {"task": "orders.delete_old_idempotency_keys", "schedule": 600.0},
+CELERY = {
+    "broker_url": env.secret("JOBS_BROKER_URL"),
+    "task_default_queue": "orders.celery",
+    "task_ignore_result": True,
+    "task_acks_late": True,
+    "worker_enable_remote_control": False,
+    "worker_send_task_events": False,
+    "worker_hijack_root_logger": False,
+    "broker_connection_retry_on_startup": True,
+    "timezone": "UTC",
+    "beat_schedule": {
+        "expire-overdue-orders": {"task": "orders.expire_overdue_orders", "schedule": 5.0},
+        "delete-old-idempotency-keys": {"task": "orders.delete_old_idempotency_keys", "schedule": 600.0},
+    },
 }
 
 REST_FRAMEWORK = rest.REST_FRAMEWORK
