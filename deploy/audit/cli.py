@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
-from shopper.clientlog import default_client_log
-from shopper.ops import ROOT, StackUnknown, load_ops
 
 from audit import clients, events, saga, stock
 from audit.result import Result
 from audit.sources import Sources, open_sources, wait_for_rest
+from shopper.clientlog import default_client_log
+from shopper.ops import ROOT, StackUnknown, load_ops
 
 
 def checks(logs: list[Path]) -> list[Callable[[Sources], Result]]:

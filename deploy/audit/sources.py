@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 import psycopg
+
 from shopper.ops import Ops
 
 SERVICES = ("users", "products", "orders")

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
-from shopper.databases import other_database
-from shopper.ops import ROOT, Ops
 
 from bench.wrk import Call
+from shopper.databases import other_database
+from shopper.ops import ROOT, Ops
 
 PRODUCTS = 1000
 

@@ -5,8 +5,6 @@ import sys
 import time
 from pathlib import Path
 
-from shopper.ops import Ops, StackUnknown, load_ops
-
 from bench.anchor import baseline
 from bench.catalogue import measure_catalogue
 from bench.latency import measure_latency
@@ -16,6 +14,7 @@ from bench.scene import Scene, set_scene
 from bench.size import measure_code, measure_memory
 from bench.table import Figure, print_table
 from bench.wrk import WrkMissing
+from shopper.ops import Ops, StackUnknown, load_ops
 
 SECTIONS = ("purchase", "latency", "relay", "catalogue", "memory", "code")
 

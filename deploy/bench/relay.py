@@ -9,15 +9,15 @@ from typing import Any
 import kombu
 import psycopg
 import requests
+
+from bench.scene import Scene, database, one_number
+from bench.table import Figure, in_turn
+from bench.wrk import run
 from native import supervisor
 from native.layout import Layout
 from servicekit import broker
 from servicekit.publisher import Message, Publisher
 from shopper.ops import Ops
-
-from bench.scene import Scene, database, one_number
-from bench.table import Figure, in_turn
-from bench.wrk import run
 
 WINDOW = 500
 WINDOWED, SINGLE = 10_000, 800

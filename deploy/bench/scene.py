@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+
+from bench.wrk import Call
 from demo.progress import work_through
 from shopper.accounts import Account, Session
 from shopper.api import Api, Refused
 from shopper.ops import Ops
-
-from bench.wrk import Call
 
 CATEGORY = "bench"
 PRODUCTS = 1000

@@ -7,11 +7,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench.table import Figure
 from native import processes
 from native.layout import Layout
 from shopper.ops import ROOT, Ops
-
-from bench.table import Figure
 
 MEBIBYTE = 1024 * 1024
 PARTS = {

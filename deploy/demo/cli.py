@@ -7,17 +7,16 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from shopper.accounts import Account, Session
-from shopper.api import Api, Refused, ShopAway
-from shopper.clientlog import ClientLog, default_client_log
-from shopper.ops import Ops, StackUnknown, load_ops
-
 from demo.lines import NotRetailFile, read_retail_file
 from demo.ownshop import own_shop_plan
 from demo.plan import Plan
 from demo.replay import Replay
 from demo.report import Outcome, report_data, report_lines
 from demo.retail import plan_replay
+from shopper.accounts import Account, Session
+from shopper.api import Api, Refused, ShopAway
+from shopper.clientlog import ClientLog, default_client_log
+from shopper.ops import Ops, StackUnknown, load_ops
 
 
 def main() -> int:

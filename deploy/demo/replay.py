@@ -7,14 +7,13 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from shopper.accounts import Account, Session
-from shopper.api import Answer, Api, Refused
-from shopper.clientlog import ClientLog
-
 from demo.plan import PlannedCustomer, PlannedOrder, PlannedProduct, PlannedReturn
 from demo.progress import work_through
 from demo.report import SETTLED, OrderOutcome, Outcome, ReturnOutcome
 from demo.retail import key_of
+from shopper.accounts import Account, Session
+from shopper.api import Answer, Api, Refused
+from shopper.clientlog import ClientLog
 
 #: Passwords cost the users service 0.2 s of a core each: more at once would only wait there.
 ACCOUNTS_AT_ONCE = 3

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from harness import Person, Shop
+
 from shopper.ops import Ops, StackUnknown, load_ops
 
 

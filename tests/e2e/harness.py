@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import httpx
+
 from shopper.ops import Ops
 
 Result = TypeVar("Result")

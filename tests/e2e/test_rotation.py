@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from harness import wait_until
+
 from shopper.ops import ROOT
 
 ROTATE = [sys.executable, str(ROOT / "deploy" / "native"), "rotate-keys"]

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 from harness import Person, Shop
-from shopper.ops import Ops, load_ops
 from stack import OURS, Stack
+
+from shopper.ops import Ops, load_ops
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 from harness import wait_until
+
 from native import processes, supervisor
 from native.layout import Layout
 from shopper.ops import ROOT, Ops

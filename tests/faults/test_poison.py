@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from harness import wait_until
-from servicekit.broker import connect
 from stack import OURS
+
+from servicekit.broker import connect
 
 PLACED = "orders.order_placed.v1"
 

@@ -12,12 +12,13 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 import psycopg
 import pytest
+from world import World
+
 from audit.sources import SERVICES, Broker, Database, Sources, subscriptions_of
 from native import variables
 from native.layout import Layout
 from native.ports import NAMES
 from shopper.ops import ROOT
-from world import World
 
 
 def _needed(name: str) -> str:

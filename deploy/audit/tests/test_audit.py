@@ -5,9 +5,10 @@ import json
 import uuid
 
 import pytest
+from world import CANCELLED, CONFIRMED, LAMP, POT, REJECTED, SOLD_OUT, STAFF, USER, VOID, Event
+
 from audit.cli import checks
 from audit.sources import wait_for_rest
-from world import CANCELLED, CONFIRMED, LAMP, POT, REJECTED, SOLD_OUT, STAFF, USER, VOID, Event
 
 
 def failing(sources, logs=()):

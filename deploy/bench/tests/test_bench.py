@@ -1,6 +1,7 @@
 """The parts of the benchmarks that compute: wrk's report, the table, the counter of lines."""
 
 import pytest
+
 from bench.size import code_lines
 from bench.table import Figure, in_turn
 from bench.wrk import parse

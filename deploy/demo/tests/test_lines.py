@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+
 from demo.lines import NotRetailFile, parse_retail
 
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"

@@ -3,10 +3,11 @@
 from decimal import Decimal
 
 import pytest
-from demo.lines import parse_retail
-from demo.retail import email_of, key_of, plan_replay, slug_of
 from hypothesis import given
 from hypothesis import strategies as st
+
+from demo.lines import parse_retail
+from demo.retail import email_of, key_of, plan_replay, slug_of
 
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
 

@@ -2,6 +2,7 @@ import stat
 from pathlib import Path
 
 import pytest
+
 from native import files, secret_store, variables
 from native.errors import Cannot
 from native.layout import SERVICES, Layout

@@ -3,6 +3,7 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+
 from native import ports
 from native.errors import Cannot
 from native.layout import Layout

@@ -17,14 +17,18 @@ LineRow = tuple[UUID, str, int, Decimal]
 FIRST_LOOK_SECONDS, LONGEST_LOOK_SECONDS = 0.005, 0.1
 
 
-def list_orders(*, viewer_id: UUID, is_staff: bool, status: str = "", user_id: UUID | None = None) -> QuerySet[Any]:
+def list_orders(
+    *, viewer_id: UUID, is_staff: bool, status: str = "", user_id: UUID | None = None
+) -> QuerySet[Any]:
     """Return the rows that the viewer may see; staff see everybody's."""
-    rows = Order.objects.values(*FIELDS)
+    rows: QuerySet[Any, Any] = Order.objects.values(*FIELDS)
     if not is_staff:
         rows = rows.filter(user_id=viewer_id)
     elif user_id:
         rows = rows.filter(user_id=user_id)
-    return rows.filter(status=status) if status else rows
+    if status:
+        rows = rows.filter(status=status)
+    return rows
 
 
 def order_for_id(*, order_id: UUID, viewer_id: UUID, is_staff: bool) -> dict[str, Any] | None:
@@ -37,8 +41,8 @@ def bodies(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the bodies of orders, their lines read in one query."""
     lines: dict[UUID, list[LineRow]] = defaultdict(list)
     found = OrderLine.objects.filter(order_id__in=[row["id"] for row in rows]).order_by("id")
-    for order_id, *line in found.values_list("order_id", "product_id", "name", "quantity", "unit_price"):
-        lines[order_id].append(tuple(line))
+    for row in found.values_list("order_id", "product_id", "name", "quantity", "unit_price"):
+        lines[row[0]].append(row[1:])
     return [order_body(row, lines[row["id"]]) for row in rows]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from django.conf import settings
@@ -97,7 +97,7 @@ def cancel_order(*, order_id: UUID, by_staff: bool = False) -> None:
     Raises:
         NotCancellable: it is rejected, expired, shipped or delivered.
     """
-    reason = "staff" if by_staff else "customer"
+    reason: Literal["staff", "customer"] = "staff" if by_staff else "customer"
     with transaction.atomic():
         moved = move_orders({order_id: None}, Status.CANCELLED, note=f"by {reason}")
         for one in moved.values():
@@ -115,7 +115,9 @@ def expire_overdue_orders(*, at_most: int = EXPIRE_AT_ONCE) -> int:
         with connection.cursor() as cursor:
             cursor.execute(OVERDUE, [at_most])
             overdue = [row[0] for row in cursor.fetchall()]
-        moved = move_orders(dict.fromkeys(overdue), Status.EXPIRED, note="past its deadline") if overdue else {}
+        moved = (
+            move_orders(dict.fromkeys(overdue), Status.EXPIRED, note="past its deadline") if overdue else {}
+        )
         publish_many(
             Outgoing(events.OrderExpired(order_id=one.id, user_id=one.user_id), str(one.id), one.version)
             for one in moved.values()
@@ -168,8 +170,10 @@ def _refuse_unknown(lines: Sequence[WishedLine], known: Mapping[UUID, Any]) -> N
 def _insert(user_id: UUID, priced: _Priced) -> dict[str, Any]:
     order_id, now = uuid7(), datetime.now(UTC)
     deadline = now + timedelta(seconds=settings.ORDER_DEADLINE_SECONDS)
-    columns = zip(*((one.product_id, one.name, one.unit_price, one.quantity) for one in priced.lines), strict=True)
-    header = [order_id, user_id, priced.currency, priced.total, now, deadline]
+    columns = zip(
+        *((one.product_id, one.name, one.unit_price, one.quantity) for one in priced.lines), strict=True
+    )
+    header: list[Any] = [order_id, user_id, priced.currency, priced.total, now, deadline]
     with connection.cursor() as cursor:
         cursor.execute(INSERT, [*header, *map(list, columns), now])
     event = events.OrderPlaced(
@@ -204,7 +208,11 @@ def _insert(user_id: UUID, priced: _Priced) -> dict[str, Any]:
 
 def _lines_of(moved: Mapping[UUID, Moved]) -> dict[UUID, list[events.Line]]:
     lines: dict[UUID, list[events.Line]] = {order_id: [] for order_id in moved}
-    rows = OrderLine.objects.filter(order_id__in=list(moved)).order_by("id") if moved else OrderLine.objects.none()
+    rows = (
+        OrderLine.objects.filter(order_id__in=list(moved)).order_by("id")
+        if moved
+        else OrderLine.objects.none()
+    )
     for order_id, product_id, quantity in rows.values_list("order_id", "product_id", "quantity"):
         lines[order_id].append(events.Line(product_id=product_id, quantity=quantity))
     return lines
@@ -221,5 +229,7 @@ def _rejected(one: Moved, shortages: Sequence[Mapping[str, Any]]) -> events.Orde
     return events.OrderRejected(order_id=one.id, user_id=one.user_id, shortages=short)
 
 
-def _outgoing(event: events.OrderConfirmed | events.OrderRejected, one: Moved, cause: Received[Any]) -> Outgoing:
+def _outgoing(
+    event: events.OrderConfirmed | events.OrderRejected, one: Moved, cause: Received[Any]
+) -> Outgoing:
     return Outgoing(event, str(one.id), one.version, cause.envelope.id, cause.envelope.traceparent)

@@ -57,7 +57,16 @@ def move_orders(
     """
     order_ids = list(causes)
     reasons = [Jsonb(list(shortages[one])) if shortages else None for one in order_ids]
-    parameters = [order_ids, list(causes.values()), reasons, order_ids, states_before(to), to.value, to.value, note]
+    parameters: list[Any] = [
+        order_ids,
+        list(causes.values()),
+        reasons,
+        order_ids,
+        states_before(to),
+        to.value,
+        to.value,
+        note,
+    ]
     with connection.cursor() as cursor:
         cursor.execute(MOVE, parameters)
         return {row[0]: Moved(*row) for row in cursor.fetchall()}

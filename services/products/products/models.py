@@ -1,6 +1,5 @@
 """The catalogue and its stock. Stock is a number that can always be recomputed: it is the sum of its movements."""
 
-
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -20,7 +19,9 @@ class Category(models.Model):
 
     class Meta:
         db_table = "category"
-        constraints = [models.CheckConstraint(condition=~Q(parent=F("id")), name="category_not_its_own_parent")]
+        constraints = [
+            models.CheckConstraint(condition=~Q(parent=F("id")), name="category_not_its_own_parent")
+        ]
 
     def __str__(self) -> str:
         return self.slug
@@ -58,7 +59,11 @@ class Product(models.Model):
             models.Index(fields=["-created_at", "-id"], name="product_by_newest", condition=Q(active=True)),
             models.Index(fields=["price", "id"], name="product_by_price", condition=Q(active=True)),
             models.Index(fields=["name", "id"], name="product_by_name", condition=Q(active=True)),
-            models.Index(fields=["category", "-created_at", "-id"], name="product_by_category", condition=Q(active=True)),
+            models.Index(
+                fields=["category", "-created_at", "-id"],
+                name="product_by_category",
+                condition=Q(active=True),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -83,7 +88,8 @@ class Reservation(models.Model):
         db_table = "reservation"
         constraints = [
             models.CheckConstraint(
-                condition=Q(status__in=["reserved", "rejected", "released", "void"]), name="reservation_status_known"
+                condition=Q(status__in=["reserved", "rejected", "released", "void"]),
+                name="reservation_status_known",
             )
         ]
 
@@ -106,7 +112,7 @@ class ReservationLine(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.quantity} × {self.product_id}"
+        return f"{self.quantity} x {self.product_id}"
 
 
 class StockMovement(models.Model):
@@ -131,7 +137,9 @@ class StockMovement(models.Model):
         constraints = [
             # The last wall against a doubled effect; it has no window of time.
             models.UniqueConstraint(
-                fields=["order_id", "product", "kind"], name="stock_movement_once", condition=Q(order_id__isnull=False)
+                fields=["order_id", "product", "kind"],
+                name="stock_movement_once",
+                condition=Q(order_id__isnull=False),
             ),
             models.CheckConstraint(condition=~Q(quantity=0), name="stock_movement_not_nothing"),
             models.CheckConstraint(
@@ -144,5 +152,3 @@ class StockMovement(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.quantity:+d}"
-
-

@@ -20,7 +20,19 @@ ORDERS = {
     "name": Order("name", str),
     "-name": Order("name", str, descending=True),
 }
-FIELDS = ("id", "slug", "name", "description", "price", "currency", "stock", "active", "version", "created_at", "updated_at")
+FIELDS = (
+    "id",
+    "slug",
+    "name",
+    "description",
+    "price",
+    "currency",
+    "stock",
+    "active",
+    "version",
+    "created_at",
+    "updated_at",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +49,8 @@ class ProductFilter:
 
 def list_products(wanted: ProductFilter) -> QuerySet[Any]:
     """Return rows for `product_body`; deleted products are not among them."""
-    rows = Product.objects.filter(deleted_at__isnull=True)
-    exact = {"active": wanted.active, "slug": wanted.slug, "category__slug": wanted.category}
+    rows: QuerySet[Any, Any] = Product.objects.filter(deleted_at__isnull=True)
+    exact: dict[str, Any] = {"active": wanted.active, "slug": wanted.slug, "category__slug": wanted.category}
     exact |= {"price__gte": wanted.min_price, "price__lte": wanted.max_price}
     rows = rows.filter(**{name: value for name, value in exact.items() if value is not None})
     if wanted.search:
@@ -55,7 +67,9 @@ def product_for_id(*, product_id: UUID, is_staff: bool) -> dict[str, Any] | None
 
 def product_body(row: dict[str, Any]) -> dict[str, Any]:
     """Return a product as the API shows it: money as decimal strings, times RFC 3339 in UTC."""
-    category = {"id": str(row["of_id"]), "slug": row["of_slug"], "name": row["of_name"]} if row["of_id"] else None
+    category = (
+        {"id": str(row["of_id"]), "slug": row["of_slug"], "name": row["of_name"]} if row["of_id"] else None
+    )
     return {
         "id": str(row["id"]),
         "slug": row["slug"],

@@ -16,7 +16,7 @@ from servicekit.outbox import publish
 MAX_CATEGORY_DEPTH = 10
 
 
-def create_product(
+def create_product(  # noqa: PLR0913 - a product has that many fields, each named
     *,
     slug: str,
     name: str,
@@ -46,7 +46,9 @@ def create_product(
     with transaction.atomic():
         _save_new(product)
         if stock:
-            StockMovement.objects.create(product=product, kind=StockMovement.Kind.INITIAL, quantity=stock, by=by)
+            StockMovement.objects.create(
+                product=product, kind=StockMovement.Kind.INITIAL, quantity=stock, by=by
+            )
         _publish_state(product)
     return product
 
@@ -62,7 +64,9 @@ def edit_product(*, product_id: UUID, changes: dict[str, Any], if_version: int |
     with transaction.atomic():
         product = Product.objects.select_for_update(of=["self"]).get(pk=product_id, deleted_at__isnull=True)
         if if_version is not None and product.version != if_version:
-            raise StaleVersion(f"It is at version {product.version} now.", members={"version": product.version})
+            raise StaleVersion(
+                f"It is at version {product.version} now.", members={"version": product.version}
+            )
         changed = [name for name, value in changes.items() if getattr(product, name) != value]
         if not changed:
             return product
@@ -119,7 +123,9 @@ def edit_category(*, category_id: UUID, changes: dict[str, Any]) -> Category:
             setattr(category, name, value)
         _check_ancestors(category)
         _refuse_duplicates(category.save)
-        for product in Product.objects.select_for_update(of=["self"]).filter(category=category).order_by("id"):
+        for product in (
+            Product.objects.select_for_update(of=["self"]).filter(category=category).order_by("id")
+        ):
             product.version += 1
             product.save(update_fields=["version"])
             _publish_state(product)
@@ -176,6 +182,6 @@ def _publish_state(product: Product) -> None:
         price=product.price,
         currency=product.currency,
         active=product.active,
-        category=category and CategoryState(id=category.pk, slug=category.slug, name=category.name),
+        category=CategoryState(id=category.pk, slug=category.slug, name=category.name) if category else None,
     )
     publish(event, subject=str(product.pk), sequence=product.version)

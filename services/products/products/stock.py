@@ -106,7 +106,9 @@ def adjust_stock(*, product: Product, delta: int, reason: str, by: UUID) -> int:
     with transaction.atomic():
         locked = Product.objects.select_for_update().only("stock").get(pk=product.pk)
         if locked.stock + delta < 0:
-            raise InsufficientStock(f"Only {locked.stock} are available.", members={"available": locked.stock})
+            raise InsufficientStock(
+                f"Only {locked.stock} are available.", members={"available": locked.stock}
+            )
         if locked.stock + delta > MAX_STOCK:
             raise StockTooLarge(f"At most {MAX_STOCK} can be kept.", members={"available": locked.stock})
         locked.stock += delta
@@ -146,7 +148,9 @@ def _decide(wish: Quantities, shelves: dict[UUID, _Shelf]) -> list[Shortage]:
         reason = _objection(shelf, quantity)
         if reason:
             available = shelf.stock if shelf and shelf.active else 0
-            short.append(Shortage(product_id=product_id, requested=quantity, available=available, reason=reason))
+            short.append(
+                Shortage(product_id=product_id, requested=quantity, available=available, reason=reason)
+            )
     if not short:
         for product_id, quantity in wish.items():
             shelves[product_id].stock -= quantity
@@ -201,7 +205,9 @@ def _answer(one: Received[OrderPlaced], wish: Quantities, short: list[Shortage])
     return _outgoing(one, StockReserved(order_id=order_id, lines=_lines(wish)), sequence=1)
 
 
-def _outgoing(one: Received[Any], event: StockReserved | StockRejected | StockReleased, *, sequence: int) -> Outgoing:
+def _outgoing(
+    one: Received[Any], event: StockReserved | StockRejected | StockReleased, *, sequence: int
+) -> Outgoing:
     envelope = one.envelope
     return Outgoing(event, str(event.order_id), sequence, envelope.id, envelope.traceparent)
 

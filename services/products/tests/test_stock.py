@@ -37,8 +37,13 @@ def answers() -> dict[str, dict[str, Any]]:
 def assert_conserved() -> None:
     """I1 and I3: the stock of each product is the sum of its movements, and what is missing is held by reservations."""
     for product in Product.objects.all():
-        assert product.stock == product.movements.aggregate(total=Sum("quantity"))["total"] or product.stock == 0
-        initial = product.movements.filter(kind__in=["initial", "adjustment"]).aggregate(n=Sum("quantity"))["n"] or 0
+        assert (
+            product.stock == product.movements.aggregate(total=Sum("quantity"))["total"] or product.stock == 0
+        )
+        initial = (
+            product.movements.filter(kind__in=["initial", "adjustment"]).aggregate(n=Sum("quantity"))["n"]
+            or 0
+        )
         held = sum(
             line.quantity
             for reservation in Reservation.objects.filter(status="reserved")
@@ -99,7 +104,9 @@ def test_lines_of_one_product_count_together() -> None:
 def test_batch_decides_its_orders_in_sequence() -> None:
     product = make_product(stock=5)
     orders = [uuid7() for _ in range(4)]
-    messages = [placed({product.pk: quantity}, one) for one, quantity in zip(orders, [3, 3, 2, 1], strict=True)]
+    messages = [
+        placed({product.pk: quantity}, one) for one, quantity in zip(orders, [3, 3, 2, 1], strict=True)
+    ]
 
     deliver(router, QUEUE, messages)
 
@@ -118,7 +125,9 @@ def test_cancel_puts_the_units_back_once() -> None:
 
     product.refresh_from_db()
     assert product.stock == 5
-    assert [one["type"] for one in outbox_events("products.stock_released.v1")] == ["products.stock_released.v1"]
+    assert [one["type"] for one in outbox_events("products.stock_released.v1")] == [
+        "products.stock_released.v1"
+    ]
     assert_conserved()
 
 

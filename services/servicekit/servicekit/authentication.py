@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -88,6 +88,16 @@ def authenticated_claims(header: str) -> tokens.Claims:
     if revocations.is_revoked(claims):
         raise AuthenticationFailed("The session has ended.", "invalid_token")
     return claims
+
+
+def caller_of(request: Request) -> Principal:
+    """Return who calls a view that only the authenticated reach."""
+    return cast(Principal, request.user)
+
+
+def is_staff(request: Request) -> bool:
+    """Whether the caller, who may be nobody, works for the shop."""
+    return bool(cast(Principal | Anonymous, request.user).is_staff)
 
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -65,7 +65,7 @@ def integer(
     Raises:
         ImproperlyConfigured: it is not a whole number, or outside the bounds.
     """
-    value = text(name, "" if default is not REQUIRED else REQUIRED)
+    value = text(name) if default is REQUIRED else text(name, "")
     if not value:
         return default
     try:

@@ -4,11 +4,12 @@ import re
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 # C0 and C1 controls but tab and line ends, the bidi overrides that make text lie, and byte order marks.
 UNCLEAN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
-MONEY = re.compile(r"\d{1,10}(\.\d{1,2})?", re.ASCII)
+MONEY = re.compile(r"[0-9]{1,10}(\.[0-9]{1,2})?")
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -24,7 +25,10 @@ class StrictSerializer(serializers.Serializer[Any]):
         if unknown:
             known = ", ".join(self.fields)
             raise serializers.ValidationError(
-                {name: [serializers.ErrorDetail(f"Unknown member. Known: {known}.", "unknown_member")] for name in unknown}
+                {
+                    name: [serializers.ErrorDetail(f"Unknown member. Known: {known}.", "unknown_member")]
+                    for name in unknown
+                }
             )
         return super().to_internal_value(data)
 
@@ -49,6 +53,7 @@ class StrictBooleanField(serializers.BooleanField):
         return bool(data)
 
 
+@extend_schema_field({"type": "string", "pattern": MONEY.pattern, "example": "2.55"})
 class MoneyField(serializers.Field[Decimal, str, str, Any]):
     """An amount as a decimal string such as "2.55": at most ten digits before the point and two after it, never negative."""
 

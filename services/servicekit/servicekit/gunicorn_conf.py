@@ -25,7 +25,7 @@ logconfig_dict["loggers"]["gunicorn.error"] = {"level": "INFO", "handlers": ["st
 
 def on_starting(_server: Any) -> None:
     """Clear away the counters of processes that are gone."""
-    from servicekit import metrics  # noqa: PLC0415 - it reads the environment that gunicorn's own start may change
+    from servicekit import metrics
 
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     if folder:
@@ -35,6 +35,6 @@ def on_starting(_server: Any) -> None:
 def child_exit(_server: Any, worker: Any) -> None:
     """Let the living gauges of a dead worker go."""
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-        from prometheus_client import multiprocess  # noqa: PLC0415 - only with the folder set
+        from prometheus_client import multiprocess
 
-        multiprocess.mark_process_dead(worker.pid)
+        multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

@@ -115,4 +115,8 @@ def _outbox() -> str:
     with connection.cursor() as cursor:
         cursor.execute(OLDEST)
         age: Any = cursor.fetchone()[0]
-    return f"the oldest unsent event is {int(age)} s old: is the relay running?" if age > OLD_EVENT_SECONDS else ""
+    return (
+        f"the oldest unsent event is {int(age)} s old: is the relay running?"
+        if age > OLD_EVENT_SECONDS
+        else ""
+    )

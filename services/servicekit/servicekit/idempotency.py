@@ -15,6 +15,7 @@ from django.db import connection
 from psycopg.types.json import Jsonb
 from rest_framework.request import Request
 
+from servicekit.authentication import caller_of
 from servicekit.models import IdempotencyKey
 from servicekit.problems import InvalidInput, Problem
 
@@ -86,7 +87,8 @@ class IdempotentRequest:
     def store(self, *, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
         """Keep the answer with the key; it commits with the effect."""
         with connection.cursor() as cursor:
-            values = [status, orjson.dumps(body), Jsonb(headers or {}), self.caller, self.operation, self.key]
+            values: list[Any] = [status, orjson.dumps(body), Jsonb(headers or {})]
+            values += [self.caller, self.operation, self.key]
             cursor.execute(STORE, values)
 
 
@@ -102,7 +104,7 @@ def from_request(request: Request, operation: str, *, about: str = "") -> Idempo
     if not KEY.fullmatch(key):
         raise InvalidKey(f"{HEADER} is 1 to 255 visible ASCII characters.")
     canonical = orjson.dumps([about, request.data], option=orjson.OPT_SORT_KEYS, default=str)
-    return IdempotentRequest(request.user.id, operation, key, hashlib.sha256(canonical).digest())
+    return IdempotentRequest(caller_of(request).id, operation, key, hashlib.sha256(canonical).digest())
 
 
 def purge() -> None:

@@ -204,7 +204,7 @@ def _from_settings() -> KeySet:
         return KeySet(lambda: json.dumps(local()).encode(), background=False)
     cache_file = getattr(settings, "JWKS_CACHE_FILE", "")
     return KeySet(
-        lambda: fetch_over_http(settings.JWKS_URL),
+        lambda: fetch_over_http(str(getattr(settings, "JWKS_URL"))),  # noqa: B009 - users has none
         background=True,
         cache_file=Path(cache_file) if cache_file else None,
     )

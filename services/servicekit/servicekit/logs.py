@@ -39,7 +39,9 @@ def logging(service: str) -> dict[str, Any]:
                 ],
             }
         },
-        "handlers": {"stdout": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stdout"}},
+        "handlers": {
+            "stdout": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stdout"}
+        },
         "root": {"handlers": ["stdout"], "level": env.text("LOG_LEVEL", "INFO")},
         # Django repeats there what the access line says; a failed request is logged by django.request.
         "loggers": {"django.server": {"level": "ERROR"}, "amqp": {"level": "WARNING"}},

@@ -94,21 +94,23 @@ def _after(order: Order, cursor: str) -> Q:
 
 def _decode(order: Order, cursor: str) -> tuple[Any, UUID]:
     try:
-        if len(cursor) > MAX_CURSOR_LENGTH:
-            raise ValueError("too long")
-        raw = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        columns, value, row_id = orjson.loads(raw)
-        if columns != _name(order) or not isinstance(value, str) or "\0" in value:
-            raise ValueError("of another list")
-        return _read(order.kind, value), UUID(row_id)
+        raw = base64.b64decode(
+            cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True
+        )
+        columns, value, row_id = orjson.loads(raw[:MAX_CURSOR_LENGTH])
+        return _read(order, columns, value), UUID(row_id)
     except (ValueError, TypeError, AttributeError, InvalidOperation, binascii.Error) as error:
-        raise InvalidInput("The cursor is not one of this list. Follow the links, or begin without a cursor.") from error
+        raise InvalidInput(
+            "The cursor is not one of this list. Follow the links, or begin without a cursor."
+        ) from error
 
 
-def _read(kind: type, value: str) -> Any:
-    if kind is datetime:
+def _read(order: Order, columns: Any, value: Any) -> Any:
+    if columns != _name(order) or not isinstance(value, str) or "\0" in value:
+        raise ValueError("of another list")
+    if order.kind is datetime:
         return datetime.fromisoformat(value)
-    number = kind(value)
+    number = order.kind(value)
     if isinstance(number, Decimal) and not (number.is_finite() and abs(number) < Decimal(10) ** 12):
         raise ValueError("no such amount")
     return number

@@ -5,6 +5,8 @@ from typing import Any
 from rest_framework.permissions import SAFE_METHODS, BasePermission, IsAuthenticated
 from rest_framework.request import Request
 
+from servicekit.authentication import is_staff
+
 __all__ = ["IsAuthenticated", "IsStaff", "IsStaffOrReadOnly"]
 
 
@@ -13,7 +15,7 @@ class IsStaff(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Whether the token says staff."""
-        return bool(request.user.is_staff)
+        return is_staff(request)
 
 
 class IsStaffOrReadOnly(IsStaff):

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from django.db import connections, transaction
+
 from servicekit import outbox
 from servicekit.consumer import Consumer
 from servicekit.router import Received, Router
-
 from tests.project import consumed
 from tests.project.events import OrderPlaced
 

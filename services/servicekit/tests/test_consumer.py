@@ -7,15 +7,15 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, connection
 from django.utils import timezone
+
 from servicekit import broker, consumer, deadletters
 from servicekit.delivery import Delivery
 from servicekit.models import DeadLetter, InboxEvent
 from servicekit.publisher import Message, Publisher
 from servicekit.testing.deliver import make_delivery
 from servicekit.testing.waiting import wait_until
-
 from tests.conftest import QUEUE, Recorder, consuming
 from tests.project.consumed import OrderPlaced
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from pydantic import create_model
+
 from servicekit.envelope import ConsumedEvent, PublishedEvent
 from servicekit.events_catalogue import ContractChanged, check_consumed, check_contracts
 from servicekit.router import Router

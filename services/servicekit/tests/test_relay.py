@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
+
 from servicekit import metrics, outbox
 from servicekit.models import OutboxEvent
 from servicekit.publisher import Message, Publisher, PublishingFailed
@@ -17,7 +18,6 @@ from servicekit.relay import PARK_AFTER_ATTEMPTS, Relay
 from servicekit.testing.faults import StallingProxy
 from servicekit.testing.fixtures import BrokerAdmin
 from servicekit.testing.waiting import wait_until
-
 from tests.project.events import OrderPlaced
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -7,7 +7,9 @@ are kept: they are the owner's business.
 
 import re
 
-ADDRESS = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
+ADDRESS = re.compile(
+    r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]"
+)
 MAX_LENGTH = 254
 
 
@@ -23,6 +25,12 @@ def normalise(address: str) -> str:
     """
     lowered = address.lower() if address.isascii() else ""
     local = lowered.partition("@")[0]
-    if len(lowered) > MAX_LENGTH or not ADDRESS.fullmatch(lowered) or ".." in local or local[:1] == "." or local[-1:] == ".":
+    if (
+        len(lowered) > MAX_LENGTH
+        or not ADDRESS.fullmatch(lowered)
+        or ".." in local
+        or local[:1] == "."
+        or local[-1:] == "."
+    ):
         raise InvalidEmail("Use an address like name@example.org, in ASCII.")
     return lowered

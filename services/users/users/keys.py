@@ -151,7 +151,12 @@ def _pem(row: SigningKey) -> bytes:
 
 def _public(row: SigningKey) -> dict[str, Any]:
     public = ECKey.import_key(_pem(row)).as_dict(private=False)
-    return {**{name: public[name] for name in ("kty", "crv", "x", "y")}, "kid": row.kid, "alg": "ES256", "use": "sig"}
+    return {
+        **{name: public[name] for name in ("kty", "crv", "x", "y")},
+        "kid": row.kid,
+        "alg": "ES256",
+        "use": "sig",
+    }
 
 
 def _lock() -> None:

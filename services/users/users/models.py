@@ -52,7 +52,9 @@ class SigningKey(models.Model):
         db_table = "signing_key"
         constraints = [
             models.UniqueConstraint(
-                fields=["state"], name="signing_key_one_of_each", condition=Q(state__in=["next", "current", "previous"])
+                fields=["state"],
+                name="signing_key_one_of_each",
+                condition=Q(state__in=["next", "current", "previous"]),
             )
         ]
 

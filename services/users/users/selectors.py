@@ -12,7 +12,8 @@ FIELDS = ("id", "email", "name", "is_staff", "is_active", "email_verified", "reg
 
 def list_accounts() -> QuerySet[Any]:
     """Return every account as rows for `account_body`."""
-    return Account.objects.values(*FIELDS)
+    rows: QuerySet[Any, Any] = Account.objects.values(*FIELDS)
+    return rows
 
 
 def account_for_id(account_id: UUID) -> dict[str, Any] | None:

@@ -26,7 +26,10 @@ def register(*, email: str, password: str, name: str = "") -> Account:
             account.save(force_insert=True)
             account.refresh_from_db(fields=["registered_at"])
             event = UserRegistered(
-                user_id=account.pk, email=account.email, roles=account.roles, registered_at=account.registered_at
+                user_id=account.pk,
+                email=account.email,
+                roles=account.roles,
+                registered_at=account.registered_at,
             )
             publish(event, subject=str(account.pk), sequence=account.version)
     except IntegrityError as error:
@@ -41,7 +44,7 @@ def rename(*, account_id: UUID, name: str) -> None:
     Account.objects.filter(pk=account_id).update(name=name)
 
 
-def change_password(*, account_id: UUID, current: str, new: str, session_id: UUID) -> None:
+def change_password(*, account_id: UUID, current: str, new: str, session_id: UUID | None) -> None:
     """Set a new password and end every other session.
 
     Raises:

@@ -83,8 +83,10 @@ def log_out(*, refresh_token: str) -> None:
 
 def end_sessions(*, account: Account, reason: str, except_session: UUID | None = None) -> None:
     """End an account's sessions, all but one if it is named. Call it in the transaction of the change that demands it."""
-    sessions = Session.objects.select_for_update().filter(account=account, ended_at__isnull=True)
-    _end(list(sessions.exclude(pk=except_session).order_by("id")), reason=reason)
+    sessions = (
+        Session.objects.select_for_update().filter(account=account, ended_at__isnull=True).order_by("id")
+    )
+    _end([one for one in sessions if one.pk != except_session], reason=reason)
 
 
 def _account_for(email: str) -> Account | None:

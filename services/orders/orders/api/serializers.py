@@ -19,7 +19,9 @@ class LineWrite(StrictSerializer):
 
 
 class OrderWrite(StrictSerializer):
-    lines = LineWrite(many=True, allow_empty=False, max_length=MAX_LINES)
+    lines: serializers.ListSerializer[Any] = serializers.ListSerializer(
+        child=LineWrite(), allow_empty=False, max_length=MAX_LINES
+    )
 
 
 class PurchaseWrite(StrictSerializer):

@@ -17,6 +17,7 @@ from orders.errors import NotSettledAsWished, OutOfStock
 from orders.models import Status
 from orders.services import WishedLine
 from servicekit import idempotency, pages
+from servicekit.authentication import caller_of, is_staff
 from servicekit.idempotency import Replay
 from servicekit.problems import InvalidInput
 from servicekit.views import StrictView
@@ -30,7 +31,10 @@ def _header(name: str, description: str) -> OpenApiParameter:
 
 
 PREFER = _header("Prefer", "`wait=N` answers with the outcome, after at most N (≤ 10) seconds (RFC 7240).")
-KEY = _header("Idempotency-Key", "1 to 255 visible ASCII characters; the same key again gets the first answer for 7 days.")
+KEY = _header(
+    "Idempotency-Key",
+    "1 to 255 visible ASCII characters; the same key again gets the first answer for 7 days.",
+)
 
 
 class Orders(StrictView):
@@ -50,8 +54,8 @@ class Orders(StrictView):
     )
     def get(self, request: Request) -> Response:
         rows = selectors.list_orders(
-            viewer_id=request.user.id,
-            is_staff=request.user.is_staff,
+            viewer_id=caller_of(request).id,
+            is_staff=is_staff(request),
             status=_status(request),
             user_id=_user(request),
         )
@@ -92,7 +96,7 @@ class Cancel(StrictView):
     @extend_schema(operation_id="cancel_order", request=None, responses=serializers.OrderRead)
     def post(self, request: Request, order_id: UUID) -> Response:
         body = _readable(request, order_id)
-        services.cancel_order(order_id=order_id, by_staff=body["user"] != str(request.user.id))
+        services.cancel_order(order_id=order_id, by_staff=body["user"] != str(caller_of(request).id))
         return Response(_readable(request, order_id))
 
 
@@ -112,7 +116,11 @@ class Purchase(StrictView):
         operation_id="purchase_product",
         parameters=[PREFER, KEY],
         request=serializers.PurchaseWrite,
-        responses={200: serializers.PurchaseRead, 202: serializers.PurchaseRead, 409: serializers.OutOfStockRead},
+        responses={
+            200: serializers.PurchaseRead,
+            202: serializers.PurchaseRead,
+            409: serializers.OutOfStockRead,
+        },
     )
     def post(self, request: Request, product_id: UUID) -> Response:
         quantity = self.valid(serializers.PurchaseWrite)["quantity"]
@@ -127,7 +135,7 @@ class Purchase(StrictView):
 
 def _place(request: Request, lines: Sequence[WishedLine], operation: str, about: str = "") -> Replay:
     keyed = idempotency.from_request(request, operation, about=about)
-    placed = services.place_order(user_id=request.user.id, lines=lines, idempotent=keyed)
+    placed = services.place_order(user_id=caller_of(request).id, lines=lines, idempotent=keyed)
     if isinstance(placed, Replay):
         return Replay(placed.status, placed.body, {idempotency.REPLAYED: "true"})
     return Replay(201, placed)
@@ -145,14 +153,20 @@ def _outcome(request: Request, placed: Replay, seconds: int) -> dict[str, Any]:
     body = _readable(request, order_id)
     if body["status"] == Status.REJECTED:
         members = {"shortages": body["shortages"], "order": body}
-        raise OutOfStock("Not enough is left; shortages says of what.", members=members, headers=placed.headers)
+        raise OutOfStock(
+            "Not enough is left; shortages says of what.", members=members, headers=placed.headers
+        )
     if body["status"] in {Status.CANCELLED, Status.EXPIRED}:
-        raise NotSettledAsWished(f"The order is {body['status']}.", members={"order": body}, headers=placed.headers)
+        raise NotSettledAsWished(
+            f"The order is {body['status']}.", members={"order": body}, headers=placed.headers
+        )
     return body
 
 
 def _readable(request: Request, order_id: UUID) -> dict[str, Any]:
-    body = selectors.order_for_id(order_id=order_id, viewer_id=request.user.id, is_staff=request.user.is_staff)
+    body = selectors.order_for_id(
+        order_id=order_id, viewer_id=caller_of(request).id, is_staff=is_staff(request)
+    )
     if body is None:
         raise Http404
     return body
@@ -169,7 +183,7 @@ def _user(request: Request) -> UUID | None:
     text = request.query_params.get("user")
     if text is None:
         return None
-    if not request.user.is_staff:
+    if not is_staff(request):
         raise InvalidInput("user is for staff.")
     try:
         return UUID(text)

@@ -2,11 +2,19 @@
 
 from typing import Any
 
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from products.models import CURRENCIES, MAX_STOCK, Category
 from products.selectors import is_slug
-from servicekit.fields import CleanCharField, MoneyField, StrictBooleanField, StrictIntegerField, StrictSerializer
+from servicekit.fields import (
+    CleanCharField,
+    MoneyField,
+    StrictBooleanField,
+    StrictIntegerField,
+    StrictSerializer,
+)
 
 
 class SlugField(CleanCharField):
@@ -22,13 +30,16 @@ class SlugField(CleanCharField):
         return slug
 
 
+@extend_schema_field(OpenApiTypes.STR)
 class CategoryField(serializers.Field[Category | None, str, str, Any]):
     """A category by its slug."""
 
     default_error_messages = {"unknown": "There is no such category."}
 
     def to_internal_value(self, data: Any) -> Category:
-        category = Category.objects.filter(slug=data).first() if isinstance(data, str) and is_slug(data) else None
+        category = (
+            Category.objects.filter(slug=data).first() if isinstance(data, str) and is_slug(data) else None
+        )
         if category is None:
             self.fail("unknown")
         return category
@@ -40,7 +51,7 @@ class CategoryField(serializers.Field[Category | None, str, str, Any]):
 class CategoryWrite(StrictSerializer):
     slug = SlugField()
     name = CleanCharField(max_length=200)
-    parent = CategoryField(required=False, allow_null=True)
+    parent = CategoryField(required=False, allow_null=True)  # type: ignore[assignment]
 
 
 class ProductEdit(StrictSerializer):
@@ -77,7 +88,7 @@ class CategoryShort(serializers.Serializer[Any]):
 
 
 class CategoryRead(CategoryShort):
-    parent = serializers.UUIDField(allow_null=True)
+    parent = serializers.UUIDField(allow_null=True)  # type: ignore[assignment]
 
 
 class ProductRead(serializers.Serializer[Any]):
@@ -122,5 +133,3 @@ class LedgerRead(serializers.Serializer[Any]):
 
 class StockRead(serializers.Serializer[Any]):
     stock = serializers.IntegerField()
-
-

@@ -15,6 +15,7 @@ from products import selectors, services, stock
 from products.api import serializers
 from products.models import Category, Product
 from servicekit import idempotency, pages
+from servicekit.authentication import caller_of, is_staff
 from servicekit.fields import MONEY
 from servicekit.permissions import IsStaff, IsStaffOrReadOnly
 from servicekit.problems import InvalidInput
@@ -29,7 +30,10 @@ def _parameter(name: str, description: str, **options: Any) -> OpenApiParameter:
     return OpenApiParameter(name, OpenApiTypes.STR, description=description, **options)
 
 
-PAGE = [_parameter("cursor", "From `next`."), OpenApiParameter("page_size", OpenApiTypes.INT, description="1 to 100.")]
+PAGE = [
+    _parameter("cursor", "From `next`."),
+    OpenApiParameter("page_size", OpenApiTypes.INT, description="1 to 100."),
+]
 IF_MATCH = _parameter("If-Match", 'The version you edit, such as "3".', location=OpenApiParameter.HEADER)
 KEY = _parameter("Idempotency-Key", "Repeat safely with the same key.", location=OpenApiParameter.HEADER)
 
@@ -62,11 +66,13 @@ class Products(StrictView):
         return Response(pages.page_body([selectors.product_body(row) for row in rows], following))
 
     @extend_schema(
-        operation_id="create_product", request=serializers.ProductCreate, responses={201: serializers.ProductRead}
+        operation_id="create_product",
+        request=serializers.ProductCreate,
+        responses={201: serializers.ProductRead},
     )
     def post(self, request: Request) -> Response:
         members = self.valid(serializers.ProductCreate)
-        product = services.create_product(**members, by=request.user.id)
+        product = services.create_product(**members, by=caller_of(request).id)
         body = selectors.product_for_id(product_id=product.pk, is_staff=True)
         return Response(body, 201, headers={"Location": f"/api/products/{product.pk}/"})
 
@@ -78,7 +84,7 @@ class OneProduct(StrictView):
 
     @extend_schema(operation_id="read_product", responses=serializers.ProductRead)
     def get(self, request: Request, product_id: UUID) -> Response:
-        body = selectors.product_for_id(product_id=product_id, is_staff=request.user.is_staff)
+        body = selectors.product_for_id(product_id=product_id, is_staff=is_staff(request))
         if body is None:
             raise Http404
         return Response(body, headers={"ETag": f'"{body["version"]}-{body["stock"]}"'})
@@ -118,7 +124,10 @@ class Stock(StrictView):
         return Response({"stock": product.stock, "results": [selectors.movement_body(row) for row in rows]})
 
     @extend_schema(
-        operation_id="adjust_stock", parameters=[KEY], request=serializers.StockAdjust, responses=serializers.StockRead
+        operation_id="adjust_stock",
+        parameters=[KEY],
+        request=serializers.StockAdjust,
+        responses=serializers.StockRead,
     )
     def post(self, request: Request, product_id: UUID) -> Response:
         members = self.valid(serializers.StockAdjust)
@@ -128,7 +137,7 @@ class Stock(StrictView):
             replay = keyed.claim() if keyed else None
             if replay:
                 return Response(replay.body, replay.status, headers={idempotency.REPLAYED: "true"})
-            body = {"stock": stock.adjust_stock(product=product, by=request.user.id, **members)}
+            body = {"stock": stock.adjust_stock(product=product, by=caller_of(request).id, **members)}
             if keyed:
                 keyed.store(status=200, body=body)
         return Response(body)
@@ -146,7 +155,9 @@ class Categories(StrictView):
         return Response(pages.page_body([selectors.category_body(row) for row in rows], following))
 
     @extend_schema(
-        operation_id="create_category", request=serializers.CategoryWrite, responses={201: serializers.CategoryRead}
+        operation_id="create_category",
+        request=serializers.CategoryWrite,
+        responses={201: serializers.CategoryRead},
     )
     def post(self, request: Request) -> Response:
         category = services.create_category(**self.valid(serializers.CategoryWrite))
@@ -219,7 +230,7 @@ def _active(request: Request) -> bool | None:
     asked = request.query_params.get("active")
     if asked is None:
         return True
-    if not request.user.is_staff:
+    if not is_staff(request):
         raise InvalidInput("active is for staff.")
     if asked not in {"true", "false", "all"}:
         raise InvalidInput("active is true, false or all.")

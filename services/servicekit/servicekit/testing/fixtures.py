@@ -107,7 +107,7 @@ def broker_url(vhost: str, broker_admin: BrokerAdmin, topology: Topology, settin
 @pytest.fixture
 def test_keys(settings: Any) -> Iterator[None]:
     """Trust the tokens of servicekit.testing.tokens, and forget what earlier tests verified."""
-    from servicekit import keyset, revocations, tokens  # noqa: PLC0415 - settings are there only once Django is set up
+    from servicekit import keyset, revocations, tokens
 
     settings.TOKEN_KEYS = "servicekit.testing.tokens.jwks"
     for forget in (keyset.forget, tokens.forget_verified, revocations.forget):

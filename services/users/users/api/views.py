@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from servicekit import pages
+from servicekit.authentication import caller_of
 from servicekit.permissions import IsAuthenticated, IsStaff
 from servicekit.views import StrictView
 from users import keys, selectors, services, sessions
@@ -23,7 +24,7 @@ NEWEST = pages.Order("id", descending=True)
 class KeySet(StrictView):
     """The public keys that verify access tokens (RFC 7517)."""
 
-    authentication_classes: ClassVar = []
+    authentication_classes = []
     permission_classes = [AllowAny]
 
     @extend_schema(operation_id="read_key_set", responses=serializers.KeySetRead, auth=[])
@@ -69,7 +70,7 @@ class Me(StrictView):
     @extend_schema(operation_id="edit_me", request=serializers.Rename, responses=serializers.AccountRead)
     def patch(self, request: Request) -> Response:
         _own(request)
-        services.rename(account_id=request.user.id, **self.valid(serializers.Rename))
+        services.rename(account_id=caller_of(request).id, **self.valid(serializers.Rename))
         return Response(_own(request), headers=NO_STORE)
 
 
@@ -81,10 +82,10 @@ class Password(StrictView):
         members = self.valid(serializers.ChangePassword)
         serializers.check_password_field("new_password", members["new_password"], _own(request)["email"])
         services.change_password(
-            account_id=request.user.id,
+            account_id=caller_of(request).id,
             current=members["current_password"],
             new=members["new_password"],
-            session_id=request.user.session_id,
+            session_id=caller_of(request).session_id,
         )
         return Response(status=204)
 
@@ -121,7 +122,7 @@ class Revoke(StrictView):
 
 
 def _own(request: Request) -> dict[str, Any]:
-    body = selectors.account_for_id(request.user.id)
+    body = selectors.account_for_id(caller_of(request).id)
     if body is None:
         raise AuthenticationFailed("The account is gone.", "invalid_token")
     return body

@@ -15,4 +15,6 @@ class Command(BaseCommand):
             total += expired
             if expired < EXPIRE_AT_ONCE:
                 break
-        self.stdout.write(f"{total} expired. Their customers' units are put back by the order_expired events.")
+        self.stdout.write(
+            f"{total} expired. Their customers' units are put back by the order_expired events."
+        )

@@ -17,7 +17,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email")
         parser.add_argument("--create", action="store_true", help="make the account if there is none")
-        parser.add_argument("--password-stdin", action="store_true", help="read the new account's password from stdin")
+        parser.add_argument(
+            "--password-stdin", action="store_true", help="read the new account's password from stdin"
+        )
 
     def handle(self, *, email: str, create: bool, password_stdin: bool, **_options: Any) -> None:
         try:

@@ -13,7 +13,9 @@ class Command(BaseCommand):
         how = parser.add_mutually_exclusive_group()
         how.add_argument("--wait", action="store_true", help="wait until every verifier has the next key")
         how.add_argument(
-            "--now", action="store_true", help="for a stolen key: rotate at once, though good tokens may be refused"
+            "--now",
+            action="store_true",
+            help="for a stolen key: rotate at once, though good tokens may be refused",
         )
 
     def handle(self, *, wait: bool, now: bool, **_options: Any) -> None:
@@ -22,9 +24,13 @@ class Command(BaseCommand):
                 kid = rotate_signing_key(unsafe_now=now)
             except NextKeyTooYoung as error:
                 if not wait:
-                    raise CommandError(f"{error} Run again then, or use --wait; --now is for a stolen key.") from error
+                    raise CommandError(
+                        f"{error} Run again then, or use --wait; --now is for a stolen key."
+                    ) from error
                 self.stdout.write(f"{error} Waiting.")
                 time.sleep(min(error.wait_seconds, 10) + 0.5)
             else:
-                self.stdout.write(f"Signing with {kid}. The one before stays published until its tokens are over.")
+                self.stdout.write(
+                    f"Signing with {kid}. The one before stays published until its tokens are over."
+                )
                 return
