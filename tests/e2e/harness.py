@@ -12,6 +12,8 @@ from shopper.ops import Ops
 
 Result = TypeVar("Result")
 SETTLED = ("confirmed", "rejected", "cancelled", "expired")
+#: What the probe for a new product asks for: it must be refused whatever a test adds meanwhile.
+MORE_THAN_EVER = 1_000_000
 PASSWORD = "a long enough passphrase"
 
 
@@ -100,7 +102,7 @@ class Shop:
         answer = self.call("POST", "/api/products/", staff, json=body)
         assert answer.status_code == 201, answer.text
         product: dict[str, Any] = answer.json()
-        probe = {"lines": [{"product": product["id"], "quantity": stock + 1}]}
+        probe = {"lines": [{"product": product["id"], "quantity": MORE_THAN_EVER}]}
         wait_until(
             lambda: self.call("POST", "/api/orders/", staff, json=probe).status_code == 201,
             what="orders knows the new product",

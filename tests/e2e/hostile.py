@@ -129,7 +129,6 @@ def wrong_shapes(token: str) -> dict[str, str]:
         "four parts": f"{token}.x",
         "five parts": f"{head}.{body}.{signature}.x.y",
         "dots": "...",
-        "empty": "",
         "JSON": json.dumps({"protected": head, "payload": body, "signature": signature}),
         "quoted": f'"{token}"',
         "two in one": f"{token}, {token}",

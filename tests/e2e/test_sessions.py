@@ -77,10 +77,10 @@ def test_wrong_password_and_unknown_account_are_told_alike(shop, customer):
 
 
 def test_garbage_is_no_refresh_token(shop, customer):
-    for token in ("", "x", customer.access, "a.b.c", "x" * 5000):
+    for token, status in {"": 400, "x": 401, "a.b.c": 401, customer.access: 400, "x" * 5000: 400}.items():
         answer = shop.call("POST", "/api/auth/refresh/", json={"refresh_token": token})
 
-        assert_problem(answer, 400 if token in ("", "x" * 5000) and answer.status_code == 400 else 401)
+        assert_problem(answer, status)
 
 
 def test_same_address_is_one_account(shop, customer):

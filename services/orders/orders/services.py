@@ -106,7 +106,7 @@ def cancel_order(*, order_id: UUID, by_staff: bool = False) -> None:
         if not moved:
             status = Order.objects.values_list("status", flat=True).get(pk=order_id)
             if status != Status.CANCELLED:
-                raise NotCancellable(f"The order is {status}.", members={"status": status})
+                raise NotCancellable(f"The order is {status}.", members={"order_status": status})
 
 
 def expire_overdue_orders(*, at_most: int = EXPIRE_AT_ONCE) -> int:

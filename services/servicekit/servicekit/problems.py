@@ -129,8 +129,8 @@ def problem_body(
     instance: str,
     members: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return the body of a problem; `members` are the extensions beside the standard and our fixed ones."""
-    return {
+    """Return the body of a problem; `members` are the extensions, which cannot replace a standard member."""
+    standard = {
         "type": "about:blank",
         "title": title,
         "status": status,
@@ -138,8 +138,8 @@ def problem_body(
         "instance": instance[:200],
         "code": code,
         "request_id": context.request_id.get() or "",
-        **(members or {}),
     }
+    return {**standard, **(members or {}), **standard}
 
 
 def problem_response(request: HttpRequest, problem: exceptions.APIException) -> HttpResponse:
