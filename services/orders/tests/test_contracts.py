@@ -1,0 +1,53 @@
+"""What orders publishes is what is committed; what it reads, somebody publishes."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from uuid import UUID
+
+from orders import events
+from orders.handlers import router
+from servicekit.events_catalogue import check_consumed, check_contracts
+
+SERVICES = Path(__file__).parents[2]
+ORDER = UUID("0190b7a1-0000-7000-8000-000000000003")
+USER = UUID("0190b7a1-0000-7000-8000-000000000004")
+PRODUCT = UUID("0190b7a1-0000-7000-8000-000000000001")
+SAMPLES = [
+    events.OrderPlaced(
+        order_id=ORDER,
+        user_id=USER,
+        lines=[
+            events.PlacedLine(
+                product_id=PRODUCT, quantity=2, unit_price=Decimal("3.39"), name="White metal lantern"
+            )
+        ],
+        total=Decimal("6.78"),
+        currency="GBP",
+        placed_at=datetime(2026, 11, 2, 8, 26, tzinfo=UTC),
+    ),
+    events.OrderConfirmed(
+        order_id=ORDER,
+        user_id=USER,
+        lines=[events.Line(product_id=PRODUCT, quantity=2)],
+        total=Decimal("6.78"),
+        currency="GBP",
+    ),
+    events.OrderRejected(
+        order_id=ORDER,
+        user_id=USER,
+        shortages=[
+            events.Shortage(product_id=PRODUCT, requested=5, available=1, reason="insufficient_stock")
+        ],
+    ),
+    events.OrderCancelled(order_id=ORDER, user_id=USER, reason="customer"),
+    events.OrderExpired(order_id=ORDER, user_id=USER),
+]
+
+
+def test_published_events_are_the_committed_contracts() -> None:
+    check_contracts(events, SAMPLES, SERVICES / "orders" / "contracts")
+
+
+def test_consumed_events_are_published_by_others() -> None:
+    check_consumed(router, SERVICES)

@@ -1,0 +1,44 @@
+"""What products publishes is what is committed; what it reads, somebody publishes."""
+
+from decimal import Decimal
+from pathlib import Path
+from uuid import UUID
+
+from products import events
+from products.handlers import router
+from servicekit.events_catalogue import check_consumed, check_contracts
+
+SERVICES = Path(__file__).parents[2]
+PRODUCT = UUID("0190b7a1-0000-7000-8000-000000000001")
+CATEGORY = UUID("0190b7a1-0000-7000-8000-000000000002")
+ORDER = UUID("0190b7a1-0000-7000-8000-000000000003")
+SAMPLES = [
+    events.ProductChanged(
+        product_id=PRODUCT,
+        version=3,
+        slug="white-metal-lantern",
+        name="White metal lantern",
+        description="For candles.",
+        price=Decimal("3.39"),
+        currency="GBP",
+        active=True,
+        category=events.CategoryState(id=CATEGORY, slug="lanterns", name="Lanterns"),
+    ),
+    events.ProductDeleted(product_id=PRODUCT, version=4),
+    events.StockReserved(order_id=ORDER, lines=[events.Line(product_id=PRODUCT, quantity=2)]),
+    events.StockRejected(
+        order_id=ORDER,
+        shortages=[
+            events.Shortage(product_id=PRODUCT, requested=5, available=1, reason="insufficient_stock")
+        ],
+    ),
+    events.StockReleased(order_id=ORDER, lines=[events.Line(product_id=PRODUCT, quantity=2)]),
+]
+
+
+def test_published_events_are_the_committed_contracts() -> None:
+    check_contracts(events, SAMPLES, SERVICES / "products" / "contracts")
+
+
+def test_consumed_events_are_published_by_others() -> None:
+    check_consumed(router, SERVICES)

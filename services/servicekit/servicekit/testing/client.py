@@ -1,0 +1,69 @@
+"""Call a service's API in a test: JSON in and out, as nobody, as a customer or as staff."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.test import Client
+from uuid_utils.compat import uuid7
+
+from servicekit.testing.tokens import make_token
+
+
+class Caller:
+    """Somebody with a token, or nobody. `body` is sent as JSON, `raw` as it is."""
+
+    def __init__(self, *roles: str) -> None:
+        self.id: UUID = uuid7()
+        self._token = make_token(self.id, roles=roles) if roles else ""
+        # A failure that nobody foresaw must be seen as clients see it.
+        self._client = Client(raise_request_exception=False)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        raw: bytes | None = None,
+        content_type: str = "application/json",
+        **headers: str,
+    ) -> HttpResponse:
+        """Make one request; header names are given with underscores."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if self._token:
+            sent.setdefault("Authorization", f"Bearer {self._token}")
+        data = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
+        answer = self._client.generic(method, path, data, content_type=content_type, headers=sent)
+        assert isinstance(answer, HttpResponse)
+        return answer
+
+    def get(self, path: str, **headers: str) -> HttpResponse:
+        return self.call("GET", path, **headers)
+
+    def post(self, path: str, body: Any = None, **headers: str) -> HttpResponse:
+        return self.call("POST", path, body, **headers)
+
+    def patch(self, path: str, body: Any = None, **headers: str) -> HttpResponse:
+        return self.call("PATCH", path, body, **headers)
+
+    def delete(self, path: str, **headers: str) -> HttpResponse:
+        return self.call("DELETE", path, **headers)
+
+
+def decoded(answer: HttpResponse, status: int = 200) -> Any:
+    """Check the status and return the JSON body."""
+    assert answer.status_code == status, answer.content.decode(errors="replace")
+    return json.loads(answer.content)
+
+
+def problem(answer: HttpResponse, status: int, code: str = "", *pointers: str) -> dict[str, Any]:
+    """Check that an answer is a problem of this status, code and error pointers; return its members."""
+    body: dict[str, Any] = decoded(answer, status)
+    assert answer["Content-Type"] == "application/problem+json"
+    assert body["status"] == status
+    assert body["request_id"]
+    assert body["code"] == (code or body["code"]), body
+    assert [one["pointer"] for one in body.get("errors", [])] == list(pointers) or not pointers, body
+    return body
