@@ -43,12 +43,15 @@ class _Transport(xmlrpc.client.Transport):
         self.path = path
 
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
-        return _Connection(self.path)
+        connection = _Connection(self.path)
+        self._connection = (host, connection)  # where close() looks for it
+        return connection
 
 
 def _call(layout: Layout, method: str, *values: Any) -> Any:
-    proxy = xmlrpc.client.ServerProxy("http://localhost", transport=_Transport(str(layout.supervisor_socket)))
-    return getattr(proxy.supervisor, method)(*values)
+    transport = _Transport(str(layout.supervisor_socket))
+    with xmlrpc.client.ServerProxy("http://localhost", transport=transport) as proxy:
+        return getattr(proxy.supervisor, method)(*values)
 
 
 def answers(layout: Layout) -> bool:

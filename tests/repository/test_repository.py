@@ -29,7 +29,7 @@ def variables_read(path: Path) -> set[str]:
         called = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
         if called and node.args and _reads_environment(node.func):
             found |= _literals(node.args[0])
-        if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "os.environ":
+        if isinstance(node, ast.Subscript) and _is_read(node) and ast.unparse(node.value) == "os.environ":
             found |= _literals(node.slice)
     return {name for name in found if re.fullmatch(r"[A-Z][A-Z0-9_]+", name)}
 
@@ -37,6 +37,10 @@ def variables_read(path: Path) -> set[str]:
 def _reads_environment(function: ast.Attribute) -> bool:
     owner = ast.unparse(function.value)
     return (owner == "env" and function.attr in READERS) or (owner == "os.environ" and function.attr == "get")
+
+
+def _is_read(node: ast.Subscript) -> bool:
+    return isinstance(node.ctx, ast.Load)
 
 
 def _literals(node: ast.expr) -> set[str]:
@@ -74,6 +78,29 @@ def test_every_make_target_is_in_the_readme_or_the_operations_page() -> None:
         name for name in targets if f"make {name}" not in text and name not in ("help", "clean", "restart")
     ]
     assert not missing
+
+
+def test_every_event_is_in_the_events_page_and_in_the_topology() -> None:
+    events = {path.stem for path in (REPOSITORY / "services").glob("*/contracts/*.json")}
+    page = (REPOSITORY / "docs" / "events.md").read_text()
+    topology = (REPOSITORY / "deploy" / "topology.json").read_text()
+
+    assert events
+    assert {name for name in events if f"`{name}`" not in page} == set()
+    assert set(re.findall(r'"([a-z]+\.[a-z_]+\.v\d+)"', topology)) == events
+
+
+def test_every_decision_that_is_cited_exists() -> None:
+    cited = {
+        name
+        for path in committed()
+        if path.suffix in {".py", ".md", ".js", ".template"}
+        for name in re.findall(r"docs/adr/(\d{4}-[a-z0-9-]+)", path.read_text())
+    }
+
+    there = {path.stem for path in (REPOSITORY / "docs" / "adr").glob("*.md")}
+    assert cited
+    assert cited - there == set()
 
 
 def pinned(path: Path) -> dict[str, str]:

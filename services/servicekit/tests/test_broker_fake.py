@@ -93,7 +93,8 @@ class TestBrokerContract:
         any_broker.publish([message(1, **headers)])
 
         delivery = taken(any_broker, QUEUE, 1)[0]
-        assert delivery.headers == headers
+        # Quorum queues count; RabbitMQ 4 leaves out the nought.
+        assert delivery.headers in ({**headers, "x-delivery-count": 0}, headers)
         assert delivery.content_type == "application/json"
 
     def test_unroutable_message_is_refused_and_its_neighbours_are_not(self, any_broker: TestBroker) -> None:

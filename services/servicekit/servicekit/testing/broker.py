@@ -83,7 +83,7 @@ class MemoryBroker:
         while place.messages and len(taken) < limit:
             held, tag = place.messages.popleft(), next(self._tags)
             place.unacknowledged[tag] = held
-            headers = loads("F", held.headers)[0][0]
+            headers = {**_table(held.headers), "x-delivery-count": held.returns}
             taken.append(Delivery(tag, held.body, headers, held.content_type))
         return taken
 
@@ -159,10 +159,15 @@ class MemoryBroker:
         return ""
 
     def _bury(self, queue: str, held: _Held, reason: str) -> None:
-        headers = loads("F", held.headers)[0][0]
+        headers = _table(held.headers)
         headers["x-death"] = [{"queue": queue, "reason": reason}, *headers.get("x-death", [])]
         held.headers = dumps("F", [headers])
         self._route(self._queues[queue].arguments["x-dead-letter-exchange"], held)
+
+
+def _table(encoded: bytes) -> dict[str, Any]:
+    table: dict[str, Any] = loads("F", encoded, 0)[0][0]
+    return table
 
 
 class RealBroker:

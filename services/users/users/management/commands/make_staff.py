@@ -1,10 +1,10 @@
-import os
 import sys
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from servicekit import env
 from users import services
 from users.emails import InvalidEmail, normalise
 from users.models import Account
@@ -33,7 +33,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{account.email} is staff{'' if new else ' already'}.")
 
     def _create(self, email: str, *, from_stdin: bool) -> Account:
-        password = sys.stdin.readline().rstrip("\n") if from_stdin else os.environ.get("STAFF_PASSWORD", "")
+        password = sys.stdin.readline().rstrip("\n") if from_stdin else env.secret("STAFF_PASSWORD", "")
         try:
             check_new_password(password, email=email)
         except ValidationError as error:
