@@ -91,13 +91,11 @@ class Stack:
         assert done.returncode == 0, done.stdout + done.stderr
 
     def start_replay(self, file: Path, log: Path, *words: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, str(ROOT / "deploy" / "demo"), "--file", str(file), *words],
-            env=self._variables(),
-            stdout=log.open("w"),
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        command = [sys.executable, str(ROOT / "deploy" / "demo"), "--file", str(file), *words]
+        with log.open("w") as output:
+            return subprocess.Popen(
+                command, env=self._variables(), stdout=output, stderr=subprocess.STDOUT, text=True
+            )
 
     def deadletters(self, service: str, *words: str) -> str:
         """Run the command of the same name for a service."""

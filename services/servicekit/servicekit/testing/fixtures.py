@@ -115,3 +115,33 @@ def test_keys(settings: Any) -> Iterator[None]:
     yield
     for forget in (keyset.forget, tokens.forget_verified, revocations.forget):
         forget()
+
+
+def _caller(*roles: str) -> Any:
+    from servicekit.testing.client import Caller  # noqa: PLC0415 - as above
+
+    return Caller(*roles)
+
+
+@pytest.fixture
+def customer(test_keys: None) -> Any:
+    """A servicekit.testing.client.Caller with a customer's token."""
+    return _caller("customer")
+
+
+@pytest.fixture
+def stranger(test_keys: None) -> Any:
+    """Another customer."""
+    return _caller("customer")
+
+
+@pytest.fixture
+def staff(test_keys: None) -> Any:
+    """Somebody who works for the shop."""
+    return _caller("customer", "staff")
+
+
+@pytest.fixture
+def nobody(test_keys: None) -> Any:
+    """Somebody without a token."""
+    return _caller()
