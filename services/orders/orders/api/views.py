@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.http import Http404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -19,10 +19,15 @@ from orders.services import WishedLine
 from servicekit import idempotency, pages
 from servicekit.authentication import caller_of, is_staff
 from servicekit.idempotency import Replay
+from servicekit.problems import CONTENT_TYPE as PROBLEM
 from servicekit.problems import InvalidInput
 from servicekit.views import StrictView
 
 PURCHASE_WAIT_SECONDS = 2
+PRODUCT_EXAMPLE = "0190b7a1-5f3c-7000-8000-6f1d2c3b4a59"
+PLACE_EXAMPLE = OpenApiExample(
+    "Two lanterns", {"lines": [{"product": PRODUCT_EXAMPLE, "quantity": 2}]}, request_only=True
+)
 NEWEST = pages.Order("id", UUID, descending=True)
 
 
@@ -66,7 +71,12 @@ class Orders(StrictView):
         operation_id="place_order",
         parameters=[PREFER, KEY],
         request=serializers.OrderWrite,
-        responses={201: serializers.OrderRead, 202: serializers.OrderRead, 409: serializers.OutOfStockRead},
+        responses={
+            201: serializers.OrderRead,
+            202: serializers.OrderRead,
+            (409, PROBLEM): serializers.OutOfStockRead,
+        },
+        examples=[PLACE_EXAMPLE],
     )
     def post(self, request: Request) -> Response:
         members = self.valid(serializers.OrderWrite)
@@ -119,7 +129,7 @@ class Purchase(StrictView):
         responses={
             200: serializers.PurchaseRead,
             202: serializers.PurchaseRead,
-            409: serializers.OutOfStockRead,
+            (409, PROBLEM): serializers.OutOfStockRead,
         },
     )
     def post(self, request: Request, product_id: UUID) -> Response:

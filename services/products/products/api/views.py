@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import transaction
 from django.http import Http404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -24,6 +24,11 @@ from servicekit.views import StrictView
 FILTERS = frozenset({"slug", "category", "search", "min_price", "max_price", "ordering", "active"})
 MAX_SEARCH = 100
 LEDGER_ROWS = 100
+PRODUCT_EXAMPLE = OpenApiExample(
+    "A lantern",
+    {"slug": "white-lantern", "name": "White lantern", "price": "3.39", "currency": "GBP", "stock": 25},
+    request_only=True,
+)
 
 
 def _parameter(name: str, description: str, **options: Any) -> OpenApiParameter:
@@ -68,6 +73,7 @@ class Products(StrictView):
     @extend_schema(
         operation_id="create_product",
         request=serializers.ProductCreate,
+        examples=[PRODUCT_EXAMPLE],
         responses={201: serializers.ProductRead},
     )
     def post(self, request: Request) -> Response:

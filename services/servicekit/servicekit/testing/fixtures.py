@@ -118,7 +118,7 @@ def test_keys(settings: Any) -> Iterator[None]:
 
 
 def _caller(*roles: str) -> Any:
-    from servicekit.testing.client import Caller  # noqa: PLC0415 - as above
+    from servicekit.testing.client import Caller
 
     return Caller(*roles)
 

@@ -4,7 +4,7 @@ import hashlib
 from typing import Any, ClassVar
 
 import orjson
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -19,6 +19,9 @@ from users.api import serializers
 
 NO_STORE = {"Cache-Control": "no-store"}
 NEWEST = pages.Order("id", descending=True)
+ADA = {"email": "ada@example.org", "password": "a long enough one"}
+REGISTER_EXAMPLE = OpenApiExample("Ada", {**ADA, "name": "Ada"}, request_only=True)
+LOG_IN_EXAMPLE = OpenApiExample("Ada", ADA, request_only=True)
 
 
 class KeySet(StrictView):
@@ -52,7 +55,10 @@ class Users(StrictView):
         return Response(body, headers=NO_STORE)
 
     @extend_schema(
-        operation_id="register", request=serializers.Register, responses={201: serializers.AccountRead}
+        operation_id="register",
+        request=serializers.Register,
+        responses={201: serializers.AccountRead},
+        examples=[REGISTER_EXAMPLE],
     )
     def post(self, request: Request) -> Response:
         account = services.register(**self.valid(serializers.Register))
@@ -95,7 +101,12 @@ class LogIn(StrictView):
 
     permission_classes = [AllowAny]
 
-    @extend_schema(operation_id="log_in", request=serializers.LogIn, responses=serializers.TokensRead)
+    @extend_schema(
+        operation_id="log_in",
+        request=serializers.LogIn,
+        responses=serializers.TokensRead,
+        examples=[LOG_IN_EXAMPLE],
+    )
     def post(self, request: Request) -> Response:
         return Response(sessions.log_in(**self.valid(serializers.LogIn)), headers=NO_STORE)
 
