@@ -1,5 +1,7 @@
 """Settings of the orders service: plain assignments, values from the environment (.env.example describes each)."""
 
+from typing import Any
+
 from servicekit import env, logs, rest
 
 SECRET_KEY = env.secret("SECRET_KEY")
@@ -36,7 +38,7 @@ PRODUCTS_URL = env.text("PRODUCTS_URL", "http://products:8000")
 ORDER_DEADLINE_SECONDS = env.integer("ORDER_DEADLINE_SECONDS", 900, minimum=1)
 
 # Jobs have a virtual host of their own: Celery publishes through the default exchange, which among the events would be every queue.
-CELERY = {
+CELERY: dict[str, Any] = {
     "broker_url": env.secret("JOBS_BROKER_URL"),
     "task_default_queue": "orders.celery",
     "task_ignore_result": True,
