@@ -1,12 +1,14 @@
 """Facts that no single part can check: what is written in two places says the same."""
 
 import ast
+import json
 import re
 import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -88,6 +90,15 @@ def test_every_event_is_in_the_events_page_and_in_the_topology() -> None:
     assert events
     assert {name for name in events if f"`{name}`" not in page} == set()
     assert set(re.findall(r'"([a-z]+\.[a-z_]+\.v\d+)"', topology)) == events
+
+
+@pytest.mark.parametrize(
+    "path", sorted((REPOSITORY / "services").glob("*/contracts/*.json")), ids=lambda path: path.stem
+)
+def test_contract_sample_is_valid_by_its_schema(path: Path) -> None:
+    schema = json.loads((path.parent / "schemas" / path.name).read_text())
+
+    jsonschema.validate(json.loads(path.read_text()), schema, format_checker=jsonschema.FormatChecker())
 
 
 def test_every_decision_that_is_cited_exists() -> None:
