@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 import requests
+from django.conf import settings as django_settings
 
 from servicekit.broker import Topology
 from servicekit.definitions import topology_definitions
@@ -43,14 +44,8 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             f"{', '.join(missing)} not set. Run `make test`, or `. <(python3 deploy/native test-env)`."
         )
-
-
-@pytest.fixture(scope="session")
-def django_db_modify_db_settings() -> None:
-    """Give this run a database of its own, so that two runs at once do not meet."""
-    from django.conf import settings
-
-    default = settings.DATABASES["default"]
+    # A database of this run's own, so that two runs at once do not meet. (pytest-django's fixture for it would win over one here.)
+    default = django_settings.DATABASES["default"]
     default.setdefault("TEST", {})["NAME"] = f"test_{os.getpid()}_{uuid.uuid4().hex[:8]}"
 
 

@@ -1,0 +1,22 @@
+from collections.abc import Iterator
+
+import pytest
+
+from servicekit import keyset, revocations, tokens
+from users import keys
+
+
+@pytest.fixture
+def ring(db: None) -> Iterator[None]:
+    """A fresh key ring; nothing that this process remembers comes from another test."""
+
+    def forget() -> None:
+        keys.forget_ring()
+        keyset.forget()
+        tokens.forget_verified()
+        revocations.forget()
+
+    forget()
+    keys.ensure_signing_keys()
+    yield
+    forget()

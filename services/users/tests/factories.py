@@ -1,0 +1,25 @@
+"""Rows for tests."""
+
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+from users import services
+from users.models import Account
+
+PASSWORD = "a long enough one"
+_numbers = count(1)
+
+
+def make_account(account_id: UUID | None = None, **overrides: Any) -> Account:
+    """Return a registered account; `overrides` are written over its columns."""
+    account = services.register(
+        email=overrides.pop("email", f"ada-{next(_numbers)}@example.org"),
+        password=overrides.pop("password", PASSWORD),
+        name=overrides.pop("name", "Ada"),
+    )
+    if account_id:
+        overrides["id"] = account_id
+    if overrides:
+        Account.objects.filter(pk=account.pk).update(**overrides)
+    return Account.objects.get(email=account.email)
