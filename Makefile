@@ -70,5 +70,5 @@ openapi: ## write the services' OpenAPI documents; ARGS=--check only compares
 events: ## write the events' AsyncAPI document and schemas; ARGS=--check only compares
 	@$(NATIVE) documents events $(ARGS)
 
-requirements: ## lock again and export the hashed requirement files (needs uv, which pip can install)
+requirements: ## lock again and export the hashed requirement files
 	@$(NATIVE) requirements

@@ -129,9 +129,8 @@ class Envelope:
                 traceparent=extra("traceparent"),
                 causation=UUID(causation) if causation else None,
             )
-        except (
-            Exception
-        ) as error:  # the binding raises its own group of errors, parsers theirs: all mean the same
+        # The binding raises errors of its own, parsers theirs: all mean the same.
+        except Exception as error:
             raise InvalidEnvelope(f"{type(error).__name__}: {error}"[:500]) from error
 
 
