@@ -38,6 +38,9 @@ def secret(name: str, default: str = REQUIRED) -> str:
         raise ImproperlyConfigured(
             f"{name}_FILE names {path}, which cannot be read: {error.strerror}."
         ) from error
+    except UnicodeDecodeError:
+        # Not "from error": that one quotes the secret.
+        raise ImproperlyConfigured(f"{name}_FILE names {path}, which cannot be read: not UTF-8.") from None
     if not value:
         raise ImproperlyConfigured(f"{name}_FILE names {path}, which is empty.")
     return value
@@ -73,8 +76,14 @@ def integer(
     except ValueError:
         raise ImproperlyConfigured(f"{name} is {value!r}. Use a whole number.") from None
     if (minimum is not None and number < minimum) or (maximum is not None and number > maximum):
-        raise ImproperlyConfigured(f"{name} is {number}. Use a number from {minimum} to {maximum}.")
+        raise ImproperlyConfigured(f"{name} is {number}. Use a number {_bounds(minimum, maximum)}.")
     return number
+
+
+def _bounds(minimum: int | None, maximum: int | None) -> str:
+    if minimum is None:
+        return f"of at most {maximum}"
+    return f"of at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
 
 
 def names(name: str, default: str = REQUIRED) -> list[str]:
@@ -91,7 +100,11 @@ def database(name: str = "DATABASE_URL", threads: int = 8) -> dict[str, Any]:
     Raises:
         ImproperlyConfigured: it is missing, or no postgres URL.
     """
-    url = urlsplit(secret(name))
+    try:
+        url = urlsplit(secret(name))
+        port = url.port or 5432
+    except ValueError:
+        url, port = urlsplit(""), 0
     if url.scheme not in {"postgres", "postgresql"} or not url.hostname or not url.path.strip("/"):
         raise ImproperlyConfigured(f"{name} is no database URL. Use postgres://user:password@host:port/name.")
     return {
@@ -100,7 +113,7 @@ def database(name: str = "DATABASE_URL", threads: int = 8) -> dict[str, Any]:
         "USER": unquote(url.username or ""),
         "PASSWORD": unquote(url.password or ""),
         "HOST": url.hostname,
-        "PORT": str(url.port or 5432),
+        "PORT": str(port),
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {

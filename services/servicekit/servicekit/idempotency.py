@@ -5,6 +5,7 @@ answer. After draft-ietf-httpapi-idempotency-key-header; kept for seven days, sc
 """
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -103,8 +104,11 @@ def from_request(request: Request, operation: str, *, about: str = "") -> Idempo
         return None
     if not KEY.fullmatch(key):
         raise InvalidKey(f"{HEADER} is 1 to 255 visible ASCII characters.")
-    canonical = orjson.dumps([about, request.data], option=orjson.OPT_SORT_KEYS, default=str)
-    return IdempotentRequest(caller_of(request).id, operation, key, hashlib.sha256(canonical).digest())
+    # Not orjson: it fails on integers beyond 64 bits, which are JSON, and the serializer may not have refused them yet.
+    canonical = json.dumps([about, request.data], sort_keys=True, separators=(",", ":"), default=str)
+    return IdempotentRequest(
+        caller_of(request).id, operation, key, hashlib.sha256(canonical.encode()).digest()
+    )
 
 
 def purge() -> None:

@@ -188,8 +188,9 @@ def fetch_over_http(url: str) -> bytes:
             if response.status_code != 200:
                 raise requests.HTTPError(f"status {response.status_code}")
             body = bytearray()
-            for chunk in response.iter_content(8192):
-                body += chunk
+            # Byte by byte: a longer read waits until it is full, and a sender that trickles would hold it for hours.
+            for byte in response.iter_content(1):
+                body += byte
                 if len(body) > MAX_BODY_BYTES:
                     raise UnusableKeySet("larger than 64 KiB")
                 if time.monotonic() > deadline:

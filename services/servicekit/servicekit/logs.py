@@ -12,7 +12,7 @@ import structlog
 from servicekit import context, env
 
 SECRET_NAMES = re.compile(r"password|passwd|token|secret|authorization|cookie|^key$|_key$", re.IGNORECASE)
-SECRET_VALUES = re.compile(r"eyJ[\w-]{5,}\.[\w-]+\.[\w-]+|(?<=://)[^/@\s:]+:[^/@\s]+(?=@)")
+SECRET_VALUES = re.compile(r"eyJ[\w-]{5,}\.[\w-]+\.[\w-]+|(?<=://)[^/@\s:]*:[^/@\s]+(?=@)")
 REDACTED = "[redacted]"
 
 
@@ -71,8 +71,19 @@ def redact(_logger: Any, _name: str, line: MutableMapping[str, Any]) -> Mapping[
 
 
 def _redacted(name: str, value: Any) -> Any:
-    if isinstance(value, dict):
-        return {inner: _redacted(str(inner), one) for inner, one in value.items()}
-    if SECRET_NAMES.search(name) and value is not None:
+    if value is None or isinstance(value, bool):
+        return value
+    if SECRET_NAMES.search(name):
         return REDACTED
-    return SECRET_VALUES.sub(REDACTED, value) if isinstance(value, str) else value
+    if isinstance(value, int | float):
+        return value
+    if isinstance(value, dict):
+        return {_without_secrets(str(inner)): _redacted(str(inner), one) for inner, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_redacted("", one) for one in value]
+    # What JSON does not know would be written as its repr, which may quote a secret: an error its address, bytes a token.
+    return _without_secrets(value if isinstance(value, str) else repr(value))
+
+
+def _without_secrets(text: str) -> str:
+    return SECRET_VALUES.sub(REDACTED, text)

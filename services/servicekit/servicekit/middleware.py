@@ -14,7 +14,9 @@ from servicekit.problems import as_problem, problem_response
 logger = logging.getLogger("access")
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+# W3C Trace Context: an id of nothing but zeros is none.
+TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 
 
@@ -53,7 +55,9 @@ def _record(request: HttpRequest, response: HttpResponse, seconds: float) -> Non
         return
     match = request.resolver_match
     route = match.route if match else "unmatched"
-    metrics.HTTP_REQUESTS.labels(request.method, route, str(response.status_code)).observe(seconds)
+    # Each value of a label is kept for ever, and clients may invent methods.
+    method = request.method if request.method in METHODS else "other"
+    metrics.HTTP_REQUESTS.labels(method, route, str(response.status_code)).observe(seconds)
     logger.info(
         "request",
         extra={

@@ -7,7 +7,7 @@ import base64
 import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import urlencode
@@ -109,11 +109,19 @@ def _read(order: Order, columns: Any, value: Any) -> Any:
     if columns != _name(order) or not isinstance(value, str) or "\0" in value:
         raise ValueError("of another list")
     if order.kind is datetime:
-        return datetime.fromisoformat(value)
+        return _moment(value)
     number = order.kind(value)
     if isinstance(number, Decimal) and not (number.is_finite() and abs(number) < Decimal(10) ** 12):
         raise ValueError("no such amount")
     return number
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    # Ours are all UTC; in others hide naive ones, which Django warns of, and offsets that PostgreSQL cannot read.
+    if moment.utcoffset() != timedelta(0):
+        raise ValueError("not in UTC")
+    return moment
 
 
 def _name(order: Order) -> str:

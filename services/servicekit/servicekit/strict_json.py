@@ -75,18 +75,17 @@ def _check_values(value: Any) -> None:
         for text in level:
             if isinstance(text, str):
                 _check_text(text)
-        level = [inner for outer in level for inner in _parts(outer)]
-        if not level:
+        containers = [one for one in level if isinstance(one, dict | list)]
+        if not containers:
             return
+        level = [inner for outer in containers for inner in _parts(outer)]
     raise InvalidJson(f"Nested deeper than {MAX_DEPTH}.")
 
 
-def _parts(value: Any) -> Iterator[Any]:
-    if isinstance(value, dict):
-        yield from value.keys()
-        yield from value.values()
-    elif isinstance(value, list):
-        yield from value
+def _parts(container: dict[str, Any] | list[Any]) -> Iterator[Any]:
+    yield from container
+    if isinstance(container, dict):
+        yield from container.values()
 
 
 def _check_text(text: str) -> None:

@@ -1,9 +1,12 @@
-"""A TCP proxy that can stall: the kernel here has no netem, and a stopped broker is not a silent one."""
+"""Faults to order: a TCP proxy that can stall (the kernel here has no netem, and a stopped broker is not a silent one), no database."""
 
 import contextlib
 import select
 import socket
 import threading
+from collections.abc import Iterator
+
+from django.db import connection
 
 
 class StallingProxy:
@@ -61,3 +64,20 @@ class StallingProxy:
                     return
                 gate.wait()
                 sink.sendall(data)
+
+
+@contextlib.contextmanager
+def database_away() -> Iterator[None]:
+    """Let nobody listen where this thread's database was, for the length of the block."""
+    port = connection.settings_dict["PORT"]
+    _connect_to("1")
+    try:
+        yield
+    finally:
+        _connect_to(port)
+
+
+def _connect_to(port: str) -> None:
+    connection.close()
+    connection.close_pool()  # type: ignore[attr-defined]
+    connection.settings_dict["PORT"] = port

@@ -1,38 +1,93 @@
 """Access tokens for tests, signed with a key of the test run's own."""
 
+import base64
+import json
 import time
 from typing import Any
 from uuid import UUID
 
-import jwt
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from django.conf import settings
-from jwt.algorithms import ECAlgorithm
 from uuid_utils.compat import uuid7
 
 KID = "the-test-key"
-_key = ec.generate_private_key(ec.SECP256R1())
 
 
-def jwks() -> dict[str, Any]:
-    """Return the key set that verifies these tokens; tests point settings.TOKEN_KEYS here."""
-    public = ECAlgorithm(ECAlgorithm.SHA256).to_jwk(_key.public_key(), as_dict=True)
-    return {"keys": [{**public, "kid": KID, "alg": "ES256", "use": "sig"}]}
+def encode(data: bytes) -> str:
+    """Return base64url without padding, as tokens are written."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def make_token(subject: UUID | None = None, *, roles: tuple[str, ...] = ("customer",), **claims: Any) -> str:
-    """Return a good token of `subject`; `claims` replace what it says."""
+def compact(value: object) -> bytes:
+    """Return JSON without blanks."""
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+class Signer:
+    """A P-256 key and what it signs: good tokens, and whatever else a test wants signed."""
+
+    def __init__(self, kid: str) -> None:
+        self.kid = kid
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        point = self.key.public_key().public_numbers()
+        self.x, self.y = (number.to_bytes(32, "big") for number in (point.x, point.y))
+
+    def jwk(self, **changed: Any) -> dict[str, Any]:
+        """Return the public key as users publishes it."""
+        members = {"kty": "EC", "crv": "P-256", "x": encode(self.x), "y": encode(self.y)}
+        return {**members, "kid": self.kid, "alg": "ES256", "use": "sig", **changed}
+
+    def header(self, **changed: Any) -> dict[str, Any]:
+        """Return a good header; a member given as None is left out."""
+        return _without_none({"alg": "ES256", "typ": "at+jwt", "kid": self.kid, **changed})
+
+    def signature(self, signed: bytes) -> bytes:
+        """Return r and s of 32 bytes each (RFC 7518, 3.4)."""
+        r, s = decode_dss_signature(self.key.sign(signed, ec.ECDSA(hashes.SHA256())))
+        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+    def seal(self, header: bytes, payload: bytes) -> str:
+        """Return a token of any bytes, well signed."""
+        signed = f"{encode(header)}.{encode(payload)}"
+        return f"{signed}.{encode(self.signature(signed.encode()))}"
+
+    def token(self, header: dict[str, Any] | None = None, /, **changed: Any) -> str:
+        """Return a good token but for the members of header and claims that are given; None leaves one out."""
+        return self.seal(compact(self.header(**(header or {}))), compact(make_claims(**changed)))
+
+
+def make_claims(**changed: Any) -> dict[str, Any]:
+    """Return the claims of a good token; one given as None is left out."""
     now = int(time.time())
-    payload = {
+    claims = {
         "iss": settings.TOKEN_ISSUER,
         "aud": settings.TOKEN_AUDIENCE,
-        "sub": str(subject or uuid7()),
+        "sub": str(uuid7()),
         "iat": now,
         "nbf": now,
         "exp": now + 300,
         "jti": str(uuid7()),
         "sid": str(uuid7()),
-        "roles": list(roles),
+        "roles": ["customer"],
         "email_verified": False,
     }
-    return jwt.encode({**payload, **claims}, _key, algorithm="ES256", headers={"kid": KID, "typ": "at+jwt"})
+    return _without_none({**claims, **changed})
+
+
+def _without_none(members: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not None}
+
+
+SIGNER = Signer(KID)
+
+
+def jwks() -> dict[str, Any]:
+    """Return the key set that verifies these tokens; tests point settings.TOKEN_KEYS here."""
+    return {"keys": [SIGNER.jwk()]}
+
+
+def make_token(subject: UUID | None = None, *, roles: tuple[str, ...] = ("customer",), **claims: Any) -> str:
+    """Return a good token of `subject`; `claims` replace what it says."""
+    return SIGNER.token(sub=str(subject or uuid7()), roles=list(roles), **claims)

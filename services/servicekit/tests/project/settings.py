@@ -2,7 +2,7 @@
 
 import os
 
-from servicekit import env
+from servicekit import env, rest
 
 SECRET_KEY = "for tests only"
 INSTALLED_APPS = ["servicekit"]
@@ -17,3 +17,12 @@ EVENT_ROUTER = "tests.project.handlers.router"
 USE_TZ = True
 TIME_ZONE = "UTC"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+ALLOWED_HOSTS = ["testserver"]
+MIDDLEWARE = rest.MIDDLEWARE
+ROOT_URLCONF = "tests.project.urls"
+APPEND_SLASH = False
+REST_FRAMEWORK = rest.REST_FRAMEWORK
+TOKEN_ISSUER = "souk"
+TOKEN_AUDIENCE = "souk"
+JWKS_URL = "http://127.0.0.1:1/.well-known/jwks.json"

@@ -1,0 +1,185 @@
+"""Settings from the environment: what is missing or wrong stops the process and names itself, but no secret."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from servicekit import env
+
+NAME = "SOUK_TEST_SETTING"
+
+
+@pytest.fixture(autouse=True)
+def unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (NAME, f"{NAME}_FILE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize("value", [None, ""])
+@pytest.mark.parametrize(
+    "read", [env.text, env.secret, env.integer, env.names, env.database], ids=lambda read: read.__name__
+)
+def test_missing_setting_is_named(
+    monkeypatch: pytest.MonkeyPatch, read: Callable[[str], Any], value: str | None
+) -> None:
+    if value is not None:
+        monkeypatch.setenv(NAME, value)
+
+    with pytest.raises(ImproperlyConfigured, match=f"{NAME} is not set"):
+        read(NAME)
+
+
+@pytest.mark.parametrize(
+    ("read", "value"),
+    [
+        (lambda name: env.boolean(name, True), "maybe"),
+        (lambda name: env.boolean(name, True), "2"),
+        (lambda name: env.boolean(name, True), " "),
+        (env.integer, "many"),
+        (env.integer, "1.5"),
+        (env.integer, "1e3"),
+        (lambda name: env.integer(name, 5, minimum=1), "0"),
+        (lambda name: env.integer(name, 5, maximum=9), "10"),
+        (lambda name: env.integer(name, 5, minimum=1, maximum=9), "-3"),
+        (env.database, "localhost"),
+        (env.database, "mysql://u:hunter2@host/name"),
+        (env.database, "postgres://u:hunter2@host"),
+        (env.database, "postgres://u:hunter2@host/"),
+        (env.database, "postgres:///name"),
+        (env.database, "postgres://u:hunter2@host:port/name"),
+        (env.database, "postgres://u:hunter2@host:99999/name"),
+        (env.database, "postgres://u:hunter2@[::1/name"),
+    ],
+)
+def test_wrong_setting_is_named(
+    monkeypatch: pytest.MonkeyPatch, read: Callable[[str], Any], value: str
+) -> None:
+    monkeypatch.setenv(NAME, value)
+
+    with pytest.raises(ImproperlyConfigured) as refusal:
+        read(NAME)
+
+    assert NAME in str(refusal.value)
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_bounds_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, "10")
+
+    with pytest.raises(ImproperlyConfigured, match="at most 9"):
+        env.integer(NAME, maximum=9)
+    with pytest.raises(ImproperlyConfigured, match="at least 11"):
+        env.integer(NAME, minimum=11)
+    with pytest.raises(ImproperlyConfigured, match="from 1 to 9"):
+        env.integer(NAME, minimum=1, maximum=9)
+
+
+@pytest.mark.parametrize(
+    ("read", "value", "expected"),
+    [
+        (env.text, "a b", "a b"),
+        (env.secret, "s", "s"),
+        (lambda name: env.boolean(name, False), "true", True),
+        (lambda name: env.boolean(name, False), "YES", True),
+        (lambda name: env.boolean(name, False), "1", True),
+        (lambda name: env.boolean(name, True), "false", False),
+        (lambda name: env.boolean(name, True), "No", False),
+        (lambda name: env.boolean(name, True), "0", False),
+        (env.integer, "42", 42),
+        (env.integer, "-1", -1),
+        (lambda name: env.integer(name, minimum=1, maximum=9), "9", 9),
+        (env.names, "a, b ,,c", ["a", "b", "c"]),
+    ],
+)
+def test_setting_is_read(
+    monkeypatch: pytest.MonkeyPatch, read: Callable[[str], Any], value: str, expected: Any
+) -> None:
+    monkeypatch.setenv(NAME, value)
+
+    assert read(NAME) == expected
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_default_stands_for_what_is_not_set(monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
+    if value is not None:
+        monkeypatch.setenv(NAME, value)
+
+    assert env.text(NAME, "x") == "x"
+    assert env.secret(NAME, "x") == "x"
+    assert env.boolean(NAME, True) is True
+    assert env.integer(NAME, 0, minimum=5) == 0
+    assert env.names(NAME, "a,b") == ["a", "b"]
+
+
+def test_secret_is_read_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(" s3cret é \n", encoding="utf-8")
+    monkeypatch.setenv(f"{NAME}_FILE", str(tmp_path / "secret"))
+    monkeypatch.setenv(NAME, "from the environment")
+
+    assert env.secret(NAME) == " s3cret é "
+    assert env.text(NAME) == "from the environment"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(None, "cannot be read"), (b"", "empty"), (b"\n", "empty"), (b"hunter2\xff", "cannot be read")],
+)
+def test_file_without_a_secret_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, reason: str
+) -> None:
+    file = tmp_path / "secret"
+    if content is not None:
+        file.write_bytes(content)
+    monkeypatch.setenv(f"{NAME}_FILE", str(file))
+    monkeypatch.setenv(NAME, "not a way out")
+
+    with pytest.raises(ImproperlyConfigured, match=f"{NAME}_FILE .*{reason}") as refusal:
+        env.secret(NAME)
+
+    assert str(file) in str(refusal.value)
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_folder_is_no_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(f"{NAME}_FILE", str(tmp_path))
+
+    with pytest.raises(ImproperlyConfigured, match=f"{NAME}_FILE"):
+        env.secret(NAME)
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
+def test_database_is_read_from_its_url(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    monkeypatch.setenv(NAME, f"{scheme}://us%40er:p%2Fa%3Ass@db.example:6432/na%20me")
+
+    database = env.database(NAME, threads=5)
+
+    assert (database["HOST"], database["PORT"], database["NAME"]) == ("db.example", "6432", "na me")
+    assert (database["USER"], database["PASSWORD"]) == ("us@er", "p/a:ss")
+    assert database["OPTIONS"]["pool"]["max_size"] == 5
+
+
+def test_database_without_a_port_has_the_usual_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, "postgres://db/name")
+
+    assert env.database(NAME)["PORT"] == "5432"
+
+
+def test_database_url_may_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("postgres://u:p@db/name\n")
+    monkeypatch.setenv(f"{NAME}_FILE", str(tmp_path / "url"))
+
+    assert env.database(NAME)["NAME"] == "name"
+
+
+def test_database_outlives_its_closed_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without these every connection that the server closed costs a request, and a lost lock holds for ever."""
+    monkeypatch.setenv(NAME, "postgres://db/name")
+
+    database = env.database(NAME)
+
+    assert database["CONN_HEALTH_CHECKS"] is True
+    assert database["CONN_MAX_AGE"] == 0
+    assert "lock_timeout" in database["OPTIONS"]["options"]

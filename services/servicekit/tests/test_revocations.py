@@ -1,0 +1,241 @@
+"""Sessions that ended before their tokens did are refused within a second, in every process."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from servicekit import revocations, tokens
+from servicekit.models import RevokedSession
+from servicekit.testing.tokens import make_token
+from servicekit.testing.waiting import wait_until
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("test_keys")]
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+def session_of(moment: datetime) -> UUID:
+    """A session that began at `moment`."""
+    milliseconds = round(moment.timestamp() * 1000)
+    return UUID(int=milliseconds << 80 | 0x7 << 76 | 0b10 << 62 | uuid4().int & (1 << 62) - 1)
+
+
+def claims_of(subject: UUID, session: UUID | None = None, **claims: Any) -> tokens.Claims:
+    return tokens.verify(make_token(subject, sid=str(session or uuid7()), **claims))
+
+
+def row(session: UUID | None, subject: UUID, **overrides: Any) -> RevokedSession:
+    """As another process would have written it."""
+    values = {"before": timezone.now(), "expires_at": timezone.now() + timedelta(hours=1), **overrides}
+    return RevokedSession.objects.create(session=session, subject=subject, **values)
+
+
+@pytest.fixture
+def pass_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Set this machine's clock forward."""
+    ahead, real = [0.0], time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: real() + ahead[0])
+
+    def forward(seconds: float) -> None:
+        ahead[0] += seconds
+
+    return forward
+
+
+def test_session_that_goes_on_is_not_revoked() -> None:
+    assert not revocations.is_revoked(claims_of(uuid7()))
+
+
+def test_ended_session_is_revoked() -> None:
+    subject, session = uuid7(), uuid7()
+
+    revocations.revoke(session, subject, timezone.now())
+
+    assert revocations.is_revoked(claims_of(subject, session))
+
+
+def test_session_ends_at_once_where_it_is_ended() -> None:
+    claims = claims_of(uuid7())
+    assert not revocations.is_revoked(claims)
+
+    revocations.revoke(claims.session_id, claims.subject, timezone.now())
+
+    assert revocations.is_revoked(claims)
+
+
+def test_other_sessions_of_the_same_person_go_on() -> None:
+    subject, other = uuid7(), session_of(NOW - timedelta(hours=1))
+
+    revocations.revoke(uuid7(), subject, timezone.now())
+
+    assert not revocations.is_revoked(claims_of(subject, other))
+
+
+def test_every_earlier_session_of_a_person_ends() -> None:
+    subject = uuid7()
+    sessions = [session_of(NOW - timedelta(days=days)) for days in (13, 1, 0)]
+
+    revocations.revoke(None, subject, NOW)
+
+    assert [revocations.is_revoked(claims_of(subject, session)) for session in sessions] == [True] * 3
+
+
+def test_sessions_of_others_go_on() -> None:
+    revocations.revoke(None, uuid7(), timezone.now())
+
+    assert not revocations.is_revoked(claims_of(uuid7(), session_of(NOW - timedelta(days=1))))
+
+
+@pytest.mark.parametrize(("milliseconds", "ended"), [(-1, True), (0, True), (1, False), (999, False)])
+def test_session_that_began_later_goes_on(milliseconds: int, ended: bool) -> None:
+    """Whoever logs in again in the second of the revocation must be let in."""
+    subject = uuid7()
+    session = session_of(NOW + timedelta(milliseconds=milliseconds))
+
+    revocations.revoke(None, subject, NOW)
+
+    assert revocations.is_revoked(claims_of(subject, session, iat=int(NOW.timestamp()))) is ended
+
+
+def test_refreshed_token_of_an_ended_session_is_revoked() -> None:
+    """A token issued after the revocation is no new session."""
+    subject, began = uuid7(), session_of(NOW - timedelta(hours=1))
+
+    revocations.revoke(None, subject, NOW - timedelta(minutes=10))
+
+    assert revocations.is_revoked(claims_of(subject, began, iat=int(time.time())))
+
+
+@pytest.mark.parametrize(("iat_ahead", "ended"), [(-10, True), (0, True), (2, False)])
+def test_session_id_without_a_time_goes_by_the_issue(iat_ahead: int, ended: bool) -> None:
+    subject, session = uuid7(), UUID("6f9619ff-8b86-4d01-b42d-00cf4fc964ff")
+    now = int(time.time())
+
+    revocations.revoke(None, subject, datetime.fromtimestamp(now, UTC))
+
+    assert revocations.is_revoked(claims_of(subject, session, iat=now + iat_ahead)) is ended
+
+
+def test_last_of_two_revocations_counts() -> None:
+    subject, session = uuid7(), session_of(NOW - timedelta(minutes=5))
+
+    revocations.revoke(None, subject, NOW)
+    revocations.revoke(None, subject, NOW - timedelta(minutes=10))
+
+    assert revocations.is_revoked(claims_of(subject, session))
+
+
+def test_revocation_said_twice_is_one() -> None:
+    subject, session, before = uuid7(), uuid7(), timezone.now()
+
+    for _ in range(2):
+        revocations.revoke(session, subject, before)
+        revocations.revoke(None, subject, before)
+
+    assert RevokedSession.objects.count() == 2
+
+
+def test_revocation_by_another_process_is_seen_within_a_second(pass_time: Callable[[float], None]) -> None:
+    claims = claims_of(uuid7())
+    assert not revocations.is_revoked(claims)
+    row(claims.session_id, claims.subject)
+
+    pass_time(revocations.SNAPSHOT_SECONDS)
+
+    assert revocations.is_revoked(claims)
+
+
+def test_request_costs_no_query_of_its_own(pass_time: Callable[[float], None]) -> None:
+    claims = claims_of(uuid7())
+
+    revocations.forget()
+
+    with CaptureQueriesContext(connection) as queries:
+        for _ in range(100):
+            revocations.is_revoked(claims)
+        pass_time(revocations.SNAPSHOT_SECONDS)
+        for _ in range(100):
+            revocations.is_revoked(claims)
+
+    assert len(queries) == 2
+
+
+def test_expired_revocation_is_not_read() -> None:
+    claims = claims_of(uuid7())
+    row(claims.session_id, claims.subject, expires_at=timezone.now() - timedelta(seconds=1))
+
+    assert not revocations.is_revoked(claims)
+
+
+def test_revocation_is_kept_as_long_as_any_token_of_it() -> None:
+    revocations.revoke(uuid7(), uuid7(), timezone.now())
+
+    kept = RevokedSession.objects.get().expires_at - timezone.now()
+
+    assert kept.total_seconds() > tokens.LONGEST_LIFE_SECONDS + tokens.LEEWAY_SECONDS - 60
+
+
+def test_expired_revocations_are_removed_on_the_way() -> None:
+    for _ in range(5):
+        row(uuid7(), uuid7(), expires_at=timezone.now() - timedelta(seconds=1))
+    kept = row(uuid7(), uuid7())
+    session = uuid7()
+
+    revocations.revoke(session, uuid7(), timezone.now())
+
+    assert set(RevokedSession.objects.values_list("session", flat=True)) == {kept.session, UUID(str(session))}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rolled_back_revocation_ends_nothing(pass_time: Callable[[float], None]) -> None:
+    claims = claims_of(uuid7())
+
+    with transaction.atomic():
+        revocations.revoke(claims.session_id, claims.subject, timezone.now())
+        transaction.set_rollback(True)
+
+    assert not revocations.is_revoked(claims)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_slow_database_holds_up_one_thread_only(pass_time: Callable[[float], None]) -> None:
+    """While one thread reads the table again, the others go on with what was read last."""
+    claims = claims_of(uuid7())
+    revocations.is_revoked(claims)
+    pass_time(revocations.SNAPSHOT_SECONDS)
+    answers: list[bool] = []
+
+    def ask() -> None:
+        answers.append(revocations.is_revoked(claims))
+        connection.close()
+
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE revoked_session")
+        reader = threading.Thread(target=ask)
+        reader.start()
+        wait_until(_somebody_waits)
+        others = [threading.Thread(target=ask) for _ in range(5)]
+        for thread in others:
+            thread.start()
+        wait_until(lambda: len(answers) == 5)
+        assert reader.is_alive()
+    for thread in [reader, *others]:
+        thread.join(10)
+
+    assert answers == [False] * 6
+
+
+def _somebody_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return bool(cursor.fetchone()[0])
