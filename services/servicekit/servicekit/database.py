@@ -2,7 +2,6 @@
 
 import psycopg
 from django.db import InterfaceError, OperationalError, connection
-from psycopg_pool import PoolTimeout
 
 #: Rolled back by the database through no fault of the statement: serialisation failure, deadlock.
 DEADLOCK = {"40001", "40P01"}
@@ -35,7 +34,7 @@ def is_try_again(error: BaseException) -> bool:
 
 def is_database_away(error: BaseException) -> bool:
     """Whether the database cannot be reached or refuses connections: wait, and blame nobody's message for it."""
-    if isinstance(error, InterfaceError | PoolTimeout | psycopg.InterfaceError):
+    if isinstance(error, InterfaceError | psycopg.InterfaceError):
         return True
     if not isinstance(error, OperationalError | psycopg.OperationalError):
         return False
@@ -45,8 +44,8 @@ def is_database_away(error: BaseException) -> bool:
 
 
 def direct_connection() -> psycopg.Connection[tuple[bool]]:
-    """Return an autocommit connection outside Django's pool, for session-wide things such as advisory locks."""
+    """Return an autocommit connection beside Django's own, for session-wide things such as advisory locks."""
     parameters = connection.get_connection_params()
-    for name in ("pool", "cursor_factory", "context", "prepare_threshold"):
+    for name in ("cursor_factory", "context", "prepare_threshold"):
         parameters.pop(name, None)
     return psycopg.connect(**parameters, autocommit=True)

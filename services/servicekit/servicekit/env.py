@@ -91,11 +91,10 @@ def names(name: str, default: str = REQUIRED) -> list[str]:
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
-def database(name: str = "DATABASE_URL", threads: int = 8) -> dict[str, Any]:
+def database(name: str = "DATABASE_URL") -> dict[str, Any]:
     """Return Django's DATABASES["default"] for a URL like postgres://user:password@host:port/name.
 
-    The pool has one connection a thread; a pool smaller than the threads answers 500 under load, and without
-    CONN_HEALTH_CHECKS every connection that the server closed costs a request (reference/libraries.md 4.1).
+    Each thread keeps a connection, looked at before each request (docs/adr/0005-a-connection-a-thread.md).
 
     Raises:
         ImproperlyConfigured: it is missing, or no postgres URL.
@@ -108,16 +107,17 @@ def database(name: str = "DATABASE_URL", threads: int = 8) -> dict[str, Any]:
     if url.scheme not in {"postgres", "postgresql"} or not url.hostname or not url.path.strip("/"):
         raise ImproperlyConfigured(f"{name} is no database URL. Use postgres://user:password@host:port/name.")
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "servicekit.postgresql",
         "NAME": unquote(url.path.strip("/")),
         "USER": unquote(url.username or ""),
         "PASSWORD": unquote(url.password or ""),
         "HOST": url.hostname,
         "PORT": str(port),
-        "CONN_MAX_AGE": 0,
+        "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
-            "pool": {"min_size": 1, "max_size": threads, "timeout": 3},
+            "server_side_binding": True,
+            "prepare_threshold": 2,
             "connect_timeout": 3,
             "options": "-c lock_timeout=10000 -c idle_in_transaction_session_timeout=30000",
         },

@@ -36,7 +36,7 @@ def livez(_request: HttpRequest) -> HttpResponse:
 def readyz(_request: HttpRequest) -> HttpResponse:
     """Each check with its finding: ok, or what is wrong and what mends it."""
     database = _run(_database)
-    # Each question to a database that is away costs the pool's whole timeout, and a probe does not wait that long.
+    # Each question to a database that is away may cost the whole time limit of a connection, and a probe does not wait that long.
     ask = _run if database == "ok" else _leave
     needed = {"database": database, "migrations": ask(_migrations)}
     wished = {"broker": _run(_broker), "processes": ask(_processes), "outbox": ask(_outbox)}

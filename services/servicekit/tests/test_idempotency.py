@@ -17,7 +17,7 @@ from servicekit import idempotency
 from servicekit.idempotency import IdempotentRequest, KeyReused, Replay
 from servicekit.models import IdempotencyKey, OutboxEvent
 from servicekit.testing.client import Caller, decoded, problem
-from servicekit.testing.waiting import wait_until
+from servicekit.testing.waiting import somebody_waits_for_a_lock, wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("test_keys")]
 PLACE = "/place/one/"
@@ -41,14 +41,6 @@ def in_thread(work: Callable[[], Any]) -> Any:
         return work()
     finally:
         connection.close()
-
-
-def waiting_for_a_lock() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
-        return bool(cursor.fetchone()[0])
 
 
 def test_same_request_again_gets_the_first_answer(customer: Caller) -> None:
@@ -229,7 +221,7 @@ def test_twin_waits_for_the_first_answer() -> None:
         with transaction.atomic():
             assert request_with().claim() is None
             later = threads.submit(in_thread, twin)
-            wait_until(waiting_for_a_lock)
+            wait_until(somebody_waits_for_a_lock)
             request_with().store(status=201, body={"b": 1}, headers={"Location": "/1/"})
         replay = later.result(10)
 
@@ -245,7 +237,7 @@ def test_twin_goes_ahead_when_the_first_fails() -> None:
         with transaction.atomic():
             assert request_with().claim() is None
             later = threads.submit(in_thread, twin)
-            wait_until(waiting_for_a_lock)
+            wait_until(somebody_waits_for_a_lock)
             transaction.set_rollback(True)
         replay = later.result(10)
 
@@ -261,7 +253,7 @@ def test_twin_with_another_body_is_refused_once_the_first_is_done() -> None:
         with transaction.atomic():
             request_with().claim()
             later = threads.submit(in_thread, twin)
-            wait_until(waiting_for_a_lock)
+            wait_until(somebody_waits_for_a_lock)
             request_with().store(status=201, body={})
 
         with pytest.raises(KeyReused):

@@ -11,7 +11,6 @@ from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOpera
 from django.db import connection, connections, transaction
 from django.http import Http404, HttpResponse
 from django.test import RequestFactory
-from psycopg_pool import PoolTimeout
 from rest_framework import exceptions
 from uuid_utils.compat import uuid7
 
@@ -83,7 +82,6 @@ def pointers(answer: HttpResponse) -> list[tuple[str, str]]:
         (exceptions.ParseError(), 400, "parse_error"),
         (exceptions.ValidationError({"name": ["No."]}), 400, "invalid"),
         (exceptions.Throttled(7), 429, "too_many_requests"),
-        (PoolTimeout("no connection within 3 s"), 503, "service_unavailable"),
         (ZeroDivisionError("of what"), 500, "internal_error"),
         (AssertionError("of what"), 500, "internal_error"),
         (RecursionError("of what"), 500, "internal_error"),

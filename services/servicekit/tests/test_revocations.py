@@ -16,7 +16,7 @@ from uuid_utils.compat import uuid7
 from servicekit import revocations, tokens
 from servicekit.models import RevokedSession
 from servicekit.testing.tokens import make_token
-from servicekit.testing.waiting import wait_until
+from servicekit.testing.waiting import somebody_waits_for_a_lock, wait_until
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("test_keys")]
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -221,7 +221,7 @@ def test_slow_database_holds_up_one_thread_only(pass_time: Callable[[float], Non
         cursor.execute("LOCK TABLE revoked_session")
         reader = threading.Thread(target=ask)
         reader.start()
-        wait_until(_somebody_waits)
+        wait_until(somebody_waits_for_a_lock)
         others = [threading.Thread(target=ask) for _ in range(5)]
         for thread in others:
             thread.start()
@@ -231,11 +231,3 @@ def test_slow_database_holds_up_one_thread_only(pass_time: Callable[[float], Non
         thread.join(10)
 
     assert answers == [False] * 6
-
-
-def _somebody_waits() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
-        return bool(cursor.fetchone()[0])

@@ -79,5 +79,4 @@ def database_away() -> Iterator[None]:
 
 def _connect_to(port: str) -> None:
     connection.close()
-    connection.close_pool()  # type: ignore[attr-defined]
     connection.settings_dict["PORT"] = port

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from django.db import connection
+
 T = TypeVar("T")
 
 
@@ -22,3 +24,14 @@ def wait_until(
             return value
         assert time.monotonic() < deadline, f"not true within {timeout_seconds} s, last: {value!r}"
         time.sleep(every_seconds)
+
+
+def somebody_waits_for_a_lock() -> bool:
+    """Whether another connection to this test's database waits for a row or a table."""
+    with connection.cursor() as cursor:
+        # Within a transaction the view would stay as it was first seen.
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return bool(cursor.fetchone()[0])

@@ -9,7 +9,7 @@ INSTALLED_APPS = ["servicekit"]
 os.environ.setdefault(
     "DATABASE_URL", os.environ.get("TEST_DATABASE_URL", "postgres://nobody@127.0.0.1:1/none")
 )
-DATABASES = {"default": env.database(threads=16)}
+DATABASES = {"default": env.database()}
 BROKER_URL = os.environ.get("TEST_BROKER_URL", "")
 RELAY_BATCH = 500
 CONSUMER_BATCH = 100
