@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 
 from orders import events
 from orders.errors import MixedCurrencies, NotCancellable, ProductUnavailable
-from orders.models import CatalogueProduct, Order, OrderLine, Status
+from orders.models import Order, OrderLine, Status
 from orders.selectors import order_body
 from orders.transitions import Moved, move_orders
 from servicekit.idempotency import IdempotentRequest, Replay
@@ -23,6 +23,10 @@ from servicekit.router import Received
 
 EXPIRE_AT_ONCE = 500
 
+FOR_SALE = """
+    SELECT product_id, name, price, currency FROM catalogue_product
+    WHERE product_id = ANY(%s) AND active AND NOT deleted
+"""
 # Order, lines and first history row in one statement: each round trip counts on this path (docs/adr/0021-place-order-in-one-statement.md).
 INSERT = """
     WITH placed AS (
@@ -147,8 +151,9 @@ def _price(lines: Sequence[WishedLine]) -> _Priced:
     quantities: Counter[UUID] = Counter()
     for line in lines:
         quantities[line.product_id] += line.quantity
-    rows = CatalogueProduct.objects.filter(pk__in=list(quantities), active=True, deleted=False)
-    known = {row[0]: row for row in rows.values_list("product_id", "name", "price", "currency")}
+    with connection.cursor() as cursor:
+        cursor.execute(FOR_SALE, [list(quantities)])
+        known = {row[0]: row for row in cursor.fetchall()}
     _refuse_unknown(lines, known)
     currencies = {row[3] for row in known.values()}
     if len(currencies) > 1:

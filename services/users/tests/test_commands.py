@@ -1,12 +1,15 @@
 """What ops run."""
 
 import io
+from pathlib import Path
 
 import pytest
+from django.contrib.auth.hashers import check_password
 from django.core.management import CommandError, call_command
 
+from servicekit.testing.deliver import outbox_events
 from tests.factories import PASSWORD, make_account
-from users.models import Account
+from users.models import Account, SigningKey
 
 
 @pytest.mark.django_db
@@ -44,3 +47,97 @@ def test_make_staff_refuses_strangers_and_weak_passwords(monkeypatch: pytest.Mon
         call_command("make_staff", "no address")
 
     assert not Account.objects.exists()
+
+
+@pytest.mark.django_db
+def test_make_staff_takes_the_password_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STAFF_PASSWORD", PASSWORD)
+
+    call_command("make_staff", "Ada@Example.org", "--create")
+
+    account = Account.objects.get()
+    assert (account.email, account.is_staff) == ("ada@example.org", True)
+    assert check_password(PASSWORD, account.password)
+    assert [one["type"] for one in outbox_events()] == ["users.user_registered.v1"]
+
+
+@pytest.mark.django_db
+def test_make_staff_takes_the_password_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    secret = tmp_path / "staff_password"
+    secret.write_text(f"{PASSWORD}\n")
+    monkeypatch.setenv("STAFF_PASSWORD_FILE", str(secret))
+
+    call_command("make_staff", "ada@example.org", "--create")
+
+    assert check_password(PASSWORD, Account.objects.get().password)
+
+
+@pytest.mark.django_db
+def test_make_staff_has_no_default_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STAFF_PASSWORD", raising=False)
+    monkeypatch.delenv("STAFF_PASSWORD_FILE", raising=False)
+
+    with pytest.raises(CommandError, match="characters"):
+        call_command("make_staff", "ada@example.org", "--create")
+
+    assert not Account.objects.exists()
+    assert outbox_events() == []
+
+
+@pytest.mark.django_db
+def test_make_staff_keeps_the_password_of_an_account_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_account(email="ada@example.org")
+    monkeypatch.setenv("STAFF_PASSWORD", "quite another one")
+
+    call_command("make_staff", "ada@example.org", "--create")
+
+    account = Account.objects.get()
+    assert account.is_staff
+    assert check_password(PASSWORD, account.password)
+
+
+@pytest.mark.django_db
+def test_ensure_signing_keys_names_what_it_made(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("ensure_signing_keys")
+    call_command("ensure_signing_keys")
+
+    first, second = capsys.readouterr().out.splitlines()
+    assert set(first.removeprefix("Made ").removesuffix(".").split(", ")) == kids()
+    assert len(kids()) == 2
+    assert second == "The signing keys are there."
+
+
+@pytest.mark.django_db
+def test_rotate_signing_key_too_early_changes_nothing(ring: None) -> None:
+    before = list(SigningKey.objects.order_by("kid").values_list("kid", "state", "changed_at"))
+
+    with pytest.raises(CommandError, match="must stay published"):
+        call_command("rotate_signing_key")
+
+    assert list(SigningKey.objects.order_by("kid").values_list("kid", "state", "changed_at")) == before
+
+
+@pytest.mark.django_db
+def test_rotate_signing_key_now_names_the_key_that_signs(
+    ring: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    following = SigningKey.objects.get(state="next").kid
+
+    call_command("rotate_signing_key", "--now")
+
+    assert SigningKey.objects.get(state="current").kid == following
+    assert f"Signing with {following}." in capsys.readouterr().out
+
+
+@pytest.mark.django_db
+def test_rotate_signing_key_cannot_both_wait_and_not(ring: None) -> None:
+    before = kids()
+
+    with pytest.raises(CommandError, match="not allowed with"):
+        call_command("rotate_signing_key", "--wait", "--now")
+
+    assert kids() == before
+
+
+def kids() -> set[str]:
+    return set(SigningKey.objects.values_list("kid", flat=True))

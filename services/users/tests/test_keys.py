@@ -1,20 +1,22 @@
 """The key ring: published before it signs, kept while its tokens live, never in the clear."""
 
-import threading
 from datetime import timedelta
 from typing import Any
 
 import jwt
+import orjson
 import pytest
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, InvalidToken
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, connections, transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from joserfc.jwk import ECKey
 
-from servicekit import keyset
+from servicekit import keyset, revocations
 from servicekit import tokens as access_tokens
+from servicekit.testing.deliver import outbox_events
 from tests.factories import PASSWORD, make_account
+from tests.races import at_once
 from users import keys, sessions
 from users.models import SigningKey
 
@@ -45,21 +47,9 @@ def test_ring_begins_with_a_current_and_a_next_key(ring: None) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_ring_is_made_once_by_many_at_once() -> None:
-    barrier = threading.Barrier(5)
+    results = at_once(*[keys.ensure_signing_keys] * 5)
 
-    def run() -> None:
-        barrier.wait(timeout=20)
-        try:
-            keys.ensure_signing_keys()
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run) for _ in range(5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-
+    assert sorted(len(one) for one in results) == [0, 0, 0, 0, 2]
     assert sorted(SigningKey.objects.values_list("state", flat=True)) == ["current", "next"]
 
 
@@ -196,3 +186,139 @@ def test_rotation_waits_when_asked_to(ring: None, capsys: pytest.CaptureFixture[
     assert SigningKey.objects.filter(
         state="previous", changed_at__gt=timezone.now() - timedelta(minutes=1)
     ).exists()
+
+
+@pytest.mark.django_db
+def test_ring_lost_in_part_is_completed_and_keeps_its_signing_key(ring: None) -> None:
+    current = states()["current"]
+    SigningKey.objects.filter(state="next").delete()
+
+    made = keys.ensure_signing_keys()
+
+    assert states() == {"current": current, "next": made[0]}
+    assert len(made) == 1
+
+
+@pytest.mark.django_db
+def test_new_keys_are_encrypted_with_the_first_encryption_key(ring: None, settings: Any) -> None:
+    (old,), new = settings.KEY_ENCRYPTION_KEYS, Fernet.generate_key().decode()
+    settings.KEY_ENCRYPTION_KEYS = [new, old]
+    age(keys.PUBLISH_AHEAD_SECONDS + 1)
+
+    keys.rotate_signing_key()
+
+    stored = {row.state: bytes(row.encrypted_pem) for row in SigningKey.objects.all()}
+    assert b"PRIVATE KEY" in Fernet(new).decrypt(stored["next"])
+    assert b"PRIVATE KEY" in Fernet(old).decrypt(stored["current"])
+    with pytest.raises(InvalidToken):
+        Fernet(old).decrypt(stored["next"])
+
+
+@pytest.mark.django_db
+def test_keys_cannot_be_read_with_another_encryption_key(ring: None, settings: Any) -> None:
+    settings.KEY_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    keys.forget_ring()
+
+    with pytest.raises(InvalidToken):
+        keys.ring()
+
+
+@pytest.mark.django_db
+def test_refusal_of_a_rotation_tells_how_long_to_wait(ring: None) -> None:
+    age(keys.PUBLISH_AHEAD_SECONDS - 30)
+
+    with pytest.raises(keys.NextKeyTooYoung, match="more") as refusal:
+        keys.rotate_signing_key()
+
+    assert 25 <= refusal.value.wait_seconds <= 30
+
+
+@pytest.mark.django_db
+def test_previous_key_is_published_until_its_last_token_is_over(ring: None) -> None:
+    keys.rotate_signing_key(unsafe_now=True)
+    previous = states()["previous"]
+
+    age(keys.KEEP_PREVIOUS_SECONDS - 20)
+    assert previous in published()
+
+    age(21)
+    assert published() == {states()["current"], states()["next"]}
+
+
+def test_ring_turns_more_slowly_than_verifiers_forget() -> None:
+    # A verifier's set may be a refresh old, and so may the ring of the process that answered it.
+    assert keys.PUBLISH_AHEAD_SECONDS >= keyset.REFRESH_SECONDS + keys.RING_CACHE_SECONDS
+    assert keys.PUBLISH_AHEAD_SECONDS >= keys.JWKS_MAX_AGE_SECONDS + keys.RING_CACHE_SECONDS
+    # The last token may be signed by a process whose ring is not the newest, and is taken a little after its end.
+    last_token_seconds = keys.RING_CACHE_SECONDS + keys.LIFE_SECONDS + access_tokens.LEEWAY_SECONDS
+    assert last_token_seconds <= keys.KEEP_PREVIOUS_SECONDS
+    assert keys.LIFE_SECONDS <= access_tokens.LONGEST_LIFE_SECONDS
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rotations_at_once_turn_the_ring_once(ring: None) -> None:
+    before = states()
+    age(keys.PUBLISH_AHEAD_SECONDS + 1)
+
+    results = at_once(*[keys.rotate_signing_key] * 4)
+
+    assert sorted(type(one).__name__ for one in results) == ["NextKeyTooYoung"] * 3 + ["str"]
+    after = states()
+    assert (after["previous"], after["current"]) == (before["current"], before["next"])
+    assert SigningKey.objects.count() == 3
+
+
+@pytest.mark.django_db
+def test_ring_is_read_once_for_many_tokens(ring: None, django_assert_num_queries: Any) -> None:
+    keys.forget_ring()
+
+    with django_assert_num_queries(1):
+        assert keys.ring() is keys.ring()
+        assert keys.jwks()["keys"]
+
+
+@pytest.mark.django_db
+def test_signing_key_is_named_in_the_token_and_held_by_verifiers_already(ring: None) -> None:
+    account = make_account()
+    verifier = keyset.KeySet(lambda: orjson.dumps(keys.jwks()), background=False)
+    verifier.refresh_if_old()
+    age(keys.PUBLISH_AHEAD_SECONDS + 1)
+
+    signing = keys.rotate_signing_key()
+
+    answer = sessions.log_in(email=account.email, password=PASSWORD)
+    header = jwt.get_unverified_header(answer["access_token"])
+    assert header == {"alg": "ES256", "typ": "at+jwt", "kid": signing}
+    assert signing in verifier.keys
+    assert jwt.decode(answer["access_token"], verifier.keys[signing], ["ES256"], audience="souk", issuer="souk")
+
+
+@pytest.mark.django_db
+def test_rotation_ends_no_session_and_publishes_nothing(ring: None) -> None:
+    account = make_account()
+    answer = sessions.log_in(email=account.email, password=PASSWORD)
+    before = outbox_events()
+
+    for _ in range(2):
+        age(keys.KEEP_PREVIOUS_SECONDS + 1)
+        keys.rotate_signing_key()
+
+    assert outbox_events() == before
+    fresh = sessions.refresh(refresh_token=answer["refresh_token"])
+    assert not revocations.is_revoked(access_tokens.verify(fresh["access_token"]))
+    assert SigningKey.objects.filter(state="retired").count() == 1
+
+
+@pytest.mark.django_db
+def test_token_of_a_retired_key_is_refused(ring: None) -> None:
+    account = make_account()
+    answer = sessions.log_in(email=account.email, password=PASSWORD)
+
+    for _ in range(2):
+        keys.rotate_signing_key(unsafe_now=True)
+
+    keyset.forget()
+    access_tokens.forget_verified()
+    with pytest.raises(access_tokens.InvalidToken) as refusal:
+        access_tokens.verify(answer["access_token"])
+    assert refusal.value.code == "key"

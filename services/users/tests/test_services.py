@@ -2,17 +2,27 @@
 
 import threading
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.contrib.auth.hashers import check_password
-from django.db import connections
+from django.db import connections, transaction
+from hypothesis import given
+from hypothesis import strategies as st
+from uuid_utils.compat import uuid7
 
+from servicekit import tokens as access_tokens
+from servicekit.models import OutboxEvent
 from servicekit.testing.deliver import outbox_events
+from servicekit.testing.waiting import wait_until
 from tests.factories import PASSWORD, make_account
+from tests.races import at_once, somebody_waits_for_us
 from users import services, sessions
-from users.emails import InvalidEmail
-from users.errors import EmailTaken, WrongPassword
-from users.models import Account, Session
+from users.emails import ADDRESS, InvalidEmail, normalise
+from users.errors import EmailTaken, WrongCredentials, WrongPassword
+from users.models import Account, RefreshToken, Session
+
+REVOKED = "users.user_sessions_revoked.v1"
 
 
 @pytest.mark.django_db
@@ -57,22 +67,10 @@ def test_register_refuses_what_is_no_address(address: str) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_register_many_times_at_once_makes_one_account() -> None:
-    barrier, results = threading.Barrier(8), []
+    def run() -> Account:
+        return services.register(email="ada@example.org", password=PASSWORD)
 
-    def run() -> None:
-        barrier.wait(timeout=20)
-        try:
-            results.append(services.register(email="ada@example.org", password=PASSWORD))
-        except EmailTaken as refusal:
-            results.append(refusal)
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
+    results = at_once(*[run] * 8)
 
     assert sum(isinstance(one, Account) for one in results) == 1
     assert sum(isinstance(one, EmailTaken) for one in results) == 7
@@ -93,7 +91,7 @@ def test_change_password_ends_every_other_session(ring: None) -> None:
     assert check_password("another good one", account.password)
     assert Session.objects.get(pk=here.pk).ended_at is None
     assert Session.objects.get(pk=elsewhere.pk).end_reason == "password"
-    (event,) = outbox_events("users.user_sessions_revoked.v1")
+    (event,) = outbox_events(REVOKED)
     assert event["data"]["session_id"] == str(elsewhere.pk)
 
 
@@ -110,7 +108,7 @@ def test_change_password_with_a_wrong_one_changes_nothing(ring: None) -> None:
     account.refresh_from_db()
     assert check_password(PASSWORD, account.password)
     assert Session.objects.get(pk=session.pk).ended_at is None
-    assert outbox_events("users.user_sessions_revoked.v1") == []
+    assert outbox_events(REVOKED) == []
 
 
 @pytest.mark.django_db
@@ -124,7 +122,7 @@ def test_make_staff_ends_sessions_that_tell_the_old_role(ring: None) -> None:
     account.refresh_from_db()
     assert account.roles == ["customer", "staff"]
     assert Session.objects.get(pk=session.pk).end_reason == "role"
-    assert len(outbox_events("users.user_sessions_revoked.v1")) == 1
+    assert len(outbox_events(REVOKED)) == 1
 
 
 def log_in(account: Account) -> Session:
@@ -134,18 +132,178 @@ def log_in(account: Account) -> Session:
 
 
 @pytest.mark.django_db
-def test_no_secret_stands_in_the_tables(ring: None, django_assert_num_queries: Any) -> None:
+def test_no_secret_stands_in_the_tables(ring: None) -> None:
     account = make_account()
-    tokens = sessions.log_in(email=account.email, password=PASSWORD)
+    first = sessions.log_in(email=account.email, password=PASSWORD)
+    second = sessions.refresh(refresh_token=first["refresh_token"])
 
-    rows = str(list(Account.objects.values())) + str(
-        [
-            (bytes(one.digest), one.encrypted_answer)
-            for session in Session.objects.all()
-            for one in session.refresh_tokens.all()
-        ]
+    stored = str(list(Account.objects.values())).encode() + b"".join(
+        bytes(row.digest) + bytes(row.encrypted_answer or b"") for row in RefreshToken.objects.all()
+    )
+    published = b"".join(bytes(row.data) for row in OutboxEvent.objects.all())
+
+    assert RefreshToken.objects.exclude(encrypted_answer=None).count() == 1
+    for secret in (PASSWORD, *(one[name] for one in (first, second) for name in ("refresh_token", "access_token"))):
+        assert secret.encode() not in stored + published
+    assert account.password.encode() not in published
+
+
+@pytest.mark.django_db
+def test_registered_event_tells_the_stored_account() -> None:
+    account = make_account(email="Ada@example.org")
+
+    (event,) = outbox_events()
+    account.refresh_from_db()
+    assert event["sequence"] == account.version == 1
+    assert event["data"] == {
+        "user_id": str(account.pk),
+        "email": "ada@example.org",
+        "roles": ["customer"],
+        "registered_at": account.registered_at.isoformat().replace("+00:00", "Z"),
+    }
+
+
+@pytest.mark.django_db
+def test_register_keeps_dots_and_plus_parts_apart() -> None:
+    spellings = ["ada.b@example.org", "adab@example.org", "ada+b@example.org", "ada.b@mail.example.org"]
+
+    for spelling in spellings:
+        services.register(email=spelling, password=PASSWORD)
+
+    assert set(Account.objects.values_list("email", flat=True)) == set(spellings)
+
+
+@given(st.from_regex(ADDRESS, fullmatch=True), st.randoms(use_true_random=False))
+def test_address_has_one_spelling_whatever_its_case(address: str, random: Any) -> None:
+    other = "".join(random.choice((one.upper(), one)) for one in address)
+
+    try:
+        spelling = normalise(address)
+    except InvalidEmail:
+        with pytest.raises(InvalidEmail):
+            normalise(other)
+        return
+
+    assert normalise(other) == spelling == normalise(spelling)
+    assert spelling.isascii()
+    assert len(spelling) <= 254
+
+
+@pytest.mark.django_db
+def test_other_faults_of_the_database_are_not_called_a_taken_address() -> None:
+    with pytest.raises(Exception, match="value too long") as fault:
+        services.register(email="ada@example.org", password=PASSWORD, name="x" * 201)
+
+    assert not isinstance(fault.value, EmailTaken)
+    assert outbox_events() == []
+
+
+@pytest.mark.django_db
+def test_rename_touches_one_account_and_publishes_nothing() -> None:
+    account, other = make_account(name="Ada"), make_account(name="Bob")
+    before = outbox_events()
+
+    services.rename(account_id=account.pk, name="Countess")
+    services.rename(account_id=uuid7(), name="Nobody")
+
+    assert set(Account.objects.values_list("pk", "name")) == {(account.pk, "Countess"), (other.pk, "Bob")}
+    assert outbox_events() == before
+
+
+@pytest.mark.django_db
+def test_change_password_leaves_other_accounts_alone(ring: None) -> None:
+    account, other = make_account(), make_account()
+    session = log_in(other)
+
+    services.change_password(account_id=account.pk, current=PASSWORD, new="another good one", session_id=None)
+
+    assert Session.objects.get(pk=session.pk).ended_at is None
+    other.refresh_from_db()
+    assert check_password(PASSWORD, other.password)
+
+
+@pytest.mark.django_db
+def test_change_password_spares_no_session_of_a_stranger(ring: None) -> None:
+    account = make_account()
+    session, foreign = log_in(account), log_in(make_account())
+
+    services.change_password(
+        account_id=account.pk, current=PASSWORD, new="another good one", session_id=foreign.pk
     )
 
-    assert PASSWORD not in rows
-    assert tokens["refresh_token"] not in rows
-    assert tokens["access_token"] not in rows
+    assert Session.objects.get(pk=session.pk).end_reason == "password"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_change_password_twice_at_once_happens_once() -> None:
+    account = make_account()
+
+    def change(new: str) -> None:
+        services.change_password(account_id=account.pk, current=PASSWORD, new=new, session_id=None)
+
+    results = at_once(lambda: change("first good one"), lambda: change("second good one"))
+
+    assert sorted(type(one).__name__ for one in results) == ["NoneType", "WrongPassword"]
+    account.refresh_from_db()
+    winner = ("first good one", "second good one")[results.index(None)]
+    assert check_password(winner, account.password)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("change", ["password", "inactive"])
+def test_log_in_that_meets_a_change_of_its_account_begins_no_session(ring: None, change: str) -> None:
+    account = make_account()
+    results: list[Any] = []
+
+    def run() -> None:
+        try:
+            results.append(sessions.log_in(email=account.email, password=PASSWORD))
+        except WrongCredentials as refusal:
+            results.append(refusal)
+        finally:
+            connections.close_all()
+
+    late = threading.Thread(target=run)
+    with transaction.atomic():
+        change_account(account.pk, change)
+        late.start()
+        wait_until(somebody_waits_for_us)
+    late.join(timeout=60)
+
+    assert [type(one) for one in results] == [WrongCredentials]
+    assert not Session.objects.exists()
+
+
+def change_account(account_id: UUID, change: str) -> None:
+    if change == "password":
+        services.change_password(
+            account_id=account_id, current=PASSWORD, new="another good one", session_id=None
+        )
+    else:
+        Account.objects.select_for_update().get(pk=account_id)
+        Account.objects.filter(pk=account_id).update(is_active=False)
+
+
+@pytest.mark.django_db
+def test_make_staff_counts_the_version_and_the_next_tokens_tell_the_role(ring: None) -> None:
+    account = make_account()
+
+    services.make_staff(account=account)
+
+    account.refresh_from_db()
+    assert (account.is_staff, account.version) == (True, 2)
+    answer = sessions.log_in(email=account.email, password=PASSWORD)
+    assert access_tokens.verify(answer["access_token"]).roles == {"customer", "staff"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_make_staff_at_once_gives_the_role_once(ring: None) -> None:
+    account = make_account()
+    log_in(account)
+
+    results = at_once(*[lambda: services.make_staff(account=account)] * 4)
+
+    assert sorted(results) == [False, False, False, True]
+    account.refresh_from_db()
+    assert account.version == 2
+    assert len(outbox_events(REVOKED)) == 1

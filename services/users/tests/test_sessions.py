@@ -1,16 +1,20 @@
 """Log in, refresh, log out: a refresh token works once, a stolen one ends the session."""
 
-import threading
+import hashlib
+import time
 from datetime import timedelta
 
+import jwt
+import orjson
 import pytest
-from django.db import connections
 from django.utils import timezone
 
 from servicekit import revocations
 from servicekit import tokens as access_tokens
+from servicekit.models import RevokedSession
 from servicekit.testing.deliver import outbox_events
 from tests.factories import PASSWORD, make_account
+from tests.races import at_once
 from users import sessions
 from users.errors import InvalidRefreshToken, WrongCredentials
 from users.models import Account, RefreshToken, Session
@@ -87,8 +91,9 @@ def test_spent_token_within_the_grace_gets_the_same_answer(ring: None) -> None:
     second = sessions.refresh(refresh_token=first["refresh_token"])
     age(9)
 
-    assert sessions.refresh(refresh_token=first["refresh_token"]) == second
+    again = sessions.refresh(refresh_token=first["refresh_token"])
 
+    assert orjson.dumps(again) == orjson.dumps(second)
     assert RefreshToken.objects.count() == 2
     sessions.refresh(refresh_token=second["refresh_token"])
 
@@ -115,22 +120,10 @@ def test_spent_token_after_the_grace_ends_the_session_for_everybody(ring: None) 
 def test_two_refreshes_at_once_get_one_answer(ring: None) -> None:
     account = make_account()
     first = sessions.log_in(email=account.email, password=PASSWORD)
-    barrier, answers = threading.Barrier(6), []
 
-    def run() -> None:
-        barrier.wait(timeout=20)
-        try:
-            answers.append(sessions.refresh(refresh_token=first["refresh_token"]))
-        finally:
-            connections.close_all()
+    answers = at_once(*[lambda: sessions.refresh(refresh_token=first["refresh_token"])] * 6)
 
-    threads = [threading.Thread(target=run) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-
-    assert len(answers) == 6
+    assert isinstance(answers[0], dict)
     assert all(answer == answers[0] for answer in answers)
     assert RefreshToken.objects.count() == 2
 
@@ -167,3 +160,206 @@ def test_log_out_ends_one_session_once(ring: None) -> None:
 def test_garbage_is_no_refresh_token(ring: None, token: str) -> None:
     with pytest.raises(InvalidRefreshToken):
         sessions.refresh(refresh_token=token)
+
+
+@pytest.mark.django_db
+def test_access_token_says_what_it_must_and_no_more(ring: None) -> None:
+    account = make_account(email_verified=True, is_staff=True)
+    before = int(time.time())
+
+    answer = sessions.log_in(email=account.email, password=PASSWORD)
+
+    claims = jwt.decode(answer["access_token"], options={"verify_signature": False})
+    issued_at = claims.pop("iat")
+    token_id = claims.pop("jti")
+    assert before <= issued_at <= time.time()
+    assert claims == {
+        "iss": "souk",
+        "aud": "souk",
+        "sub": str(account.pk),
+        "nbf": issued_at,
+        "exp": issued_at + 300,
+        "sid": str(Session.objects.get().pk),
+        "roles": ["customer", "staff"],
+        "email_verified": True,
+    }
+    assert token_id not in {str(account.pk), claims["sid"]}
+
+
+@pytest.mark.django_db
+def test_log_in_takes_as_long_for_strangers(ring: None) -> None:
+    make_account(email="ada@example.org")
+    make_account(email="gone@example.org", is_active=False)
+
+    def least_seconds(email: str) -> float:
+        return min(seconds_of_refusal(email) for _ in range(5))
+
+    known = least_seconds("ada@example.org")
+
+    for email in ("bob@example.org", "gone@example.org", "no address"):
+        assert least_seconds(email) > known / 2
+
+
+def seconds_of_refusal(email: str) -> float:
+    started = time.perf_counter()
+    with pytest.raises(WrongCredentials):
+        sessions.log_in(email=email, password="wrong")
+    return time.perf_counter() - started
+
+
+@pytest.mark.django_db
+def test_refresh_token_is_256_random_bits_and_stored_as_its_hash(ring: None) -> None:
+    answer = sessions.log_in(email=make_account().email, password=PASSWORD)
+
+    row = RefreshToken.objects.get()
+    assert bytes(row.digest) == hashlib.sha256(answer["refresh_token"].encode()).digest()
+    assert len(answer["refresh_token"]) == 43
+    assert (row.spent_at, row.encrypted_answer) == (None, None)
+
+
+@pytest.mark.django_db
+def test_refresh_tells_the_account_as_it_is_now(ring: None) -> None:
+    account = make_account()
+    first = sessions.log_in(email=account.email, password=PASSWORD)
+    Account.objects.update(email_verified=True)
+
+    second = sessions.refresh(refresh_token=first["refresh_token"])
+
+    assert not access_tokens.verify(first["access_token"]).email_verified
+    assert access_tokens.verify(second["access_token"]).email_verified
+
+
+@pytest.mark.django_db
+def test_refresh_does_not_lengthen_the_session(ring: None) -> None:
+    answer = sessions.log_in(email=make_account().email, password=PASSWORD)
+    ends = timezone.now() + timedelta(hours=1)
+    Session.objects.update(expires_at=ends)
+
+    answer = sessions.refresh(refresh_token=answer["refresh_token"])
+
+    assert Session.objects.get().expires_at == ends
+    assert 3600 - 60 < answer["refresh_expires_in"] <= 3600
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "end", ["expired", "ended", "inactive"]
+)
+def test_refusal_of_a_dead_session_leaves_everything_as_it_was(ring: None, end: str) -> None:
+    account = make_account()
+    first = sessions.log_in(email=account.email, password=PASSWORD)
+    second = sessions.refresh(refresh_token=first["refresh_token"])
+    now = timezone.now()
+    if end == "expired":
+        Session.objects.update(expires_at=now - timedelta(seconds=1))
+    elif end == "ended":
+        Session.objects.update(ended_at=now, end_reason="logout")
+    else:
+        Account.objects.update(is_active=False)
+    before = everything()
+
+    for token in (first["refresh_token"], second["refresh_token"]):  # the first within its grace
+        with pytest.raises(InvalidRefreshToken):
+            sessions.refresh(refresh_token=token)
+
+    assert everything() == before
+
+
+def everything() -> list[object]:
+    rows = RefreshToken.objects.order_by("pk").values_list("pk", "digest", "spent_at", "encrypted_answer")
+    return [
+        [[bytes(one) if isinstance(one, memoryview) else one for one in row] for row in rows],
+        list(Session.objects.order_by("pk").values_list("pk", "ended_at", "end_reason", "expires_at")),
+        outbox_events(),
+        RevokedSession.objects.count(),
+    ]
+
+
+@pytest.mark.django_db
+def test_replay_in_one_session_leaves_the_others(ring: None) -> None:
+    account = make_account()
+    stolen, other = (sessions.log_in(email=account.email, password=PASSWORD) for _ in range(2))
+    sessions.refresh(refresh_token=stolen["refresh_token"])
+    age(11)
+
+    with pytest.raises(InvalidRefreshToken):
+        sessions.refresh(refresh_token=stolen["refresh_token"])
+
+    sessions.refresh(refresh_token=other["refresh_token"])
+    assert not revocations.is_revoked(access_tokens.verify(other["access_token"]))
+    assert Session.objects.filter(ended_at=None).count() == 1
+
+
+@pytest.mark.django_db
+def test_grandparent_of_the_token_in_use_is_a_replay_too(ring: None) -> None:
+    first = sessions.log_in(email=make_account().email, password=PASSWORD)
+    second = sessions.refresh(refresh_token=first["refresh_token"])
+    third = sessions.refresh(refresh_token=second["refresh_token"])
+    age(11)
+
+    with pytest.raises(InvalidRefreshToken):
+        sessions.refresh(refresh_token=first["refresh_token"])
+
+    with pytest.raises(InvalidRefreshToken):
+        sessions.refresh(refresh_token=third["refresh_token"])
+    assert Session.objects.get().end_reason == "replay"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_replays_at_once_end_the_session_once(ring: None) -> None:
+    first = sessions.log_in(email=make_account().email, password=PASSWORD)
+    sessions.refresh(refresh_token=first["refresh_token"])
+    age(11)
+
+    results = at_once(*[lambda: sessions.refresh(refresh_token=first["refresh_token"])] * 4)
+
+    assert [type(one) for one in results] == [InvalidRefreshToken] * 4
+    assert len(outbox_events(REVOKED)) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_refresh_and_log_out_at_once_leave_no_session(ring: None) -> None:
+    first = sessions.log_in(email=make_account().email, password=PASSWORD)
+    token = first["refresh_token"]
+
+    results = at_once(
+        *[lambda: sessions.refresh(refresh_token=token)] * 3, *[lambda: sessions.log_out(refresh_token=token)] * 3
+    )
+
+    assert {type(one) for one in results} <= {dict, InvalidRefreshToken, type(None)}
+    assert Session.objects.get().end_reason == "logout"
+    assert len(outbox_events(REVOKED)) == 1
+    for answer in (one for one in results if isinstance(one, dict)):
+        with pytest.raises(InvalidRefreshToken):
+            sessions.refresh(refresh_token=answer["refresh_token"])
+
+
+@pytest.mark.django_db
+def test_end_of_a_session_is_published_with_all_that_refuses_its_tokens(ring: None) -> None:
+    account = make_account()
+    answer = sessions.log_in(email=account.email, password=PASSWORD)
+
+    sessions.log_out(refresh_token=answer["refresh_token"])
+
+    session = Session.objects.get()
+    assert session.ended_at is not None
+    (event,) = outbox_events(REVOKED)
+    assert event["subject"] == str(account.pk)
+    assert event["sequence"] == int(session.ended_at.timestamp() * 1_000_000)
+    assert event["data"] == {
+        "user_id": str(account.pk),
+        "session_id": str(session.pk),
+        "revoked_at": session.ended_at.isoformat().replace("+00:00", "Z"),
+    }
+
+
+@pytest.mark.django_db
+def test_log_out_with_a_spent_token_ends_the_session(ring: None) -> None:
+    first = sessions.log_in(email=make_account().email, password=PASSWORD)
+    second = sessions.refresh(refresh_token=first["refresh_token"])
+
+    sessions.log_out(refresh_token=first["refresh_token"])
+
+    with pytest.raises(InvalidRefreshToken):
+        sessions.refresh(refresh_token=second["refresh_token"])
+    assert len(outbox_events(REVOKED)) == 1

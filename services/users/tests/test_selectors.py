@@ -1,0 +1,54 @@
+"""Reads of accounts."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from servicekit.testing.client import Caller, decoded
+from tests.factories import make_account
+from users import selectors
+
+
+@pytest.mark.django_db
+def test_account_for_id_is_the_whole_body_and_no_secret() -> None:
+    moment = datetime(2026, 11, 2, 8, 26, tzinfo=UTC)
+    account = make_account(email="ada@example.org", name="Ada", is_staff=True, registered_at=moment)
+
+    assert selectors.account_for_id(account.pk) == {
+        "id": str(account.pk),
+        "email": "ada@example.org",
+        "name": "Ada",
+        "roles": ["customer", "staff"],
+        "email_verified": False,
+        "registered_at": "2026-11-02T08:26:00Z",
+    }
+
+
+@pytest.mark.django_db
+def test_account_for_id_knows_no_strangers_and_nobody_inactive() -> None:
+    inactive = make_account(is_active=False)
+
+    assert selectors.account_for_id(inactive.pk) is None
+    assert selectors.account_for_id(uuid7()) is None
+
+
+@pytest.mark.django_db
+def test_list_holds_the_inactive_too() -> None:
+    ids = {make_account().pk, make_account(is_active=False).pk}
+
+    rows = list(selectors.list_accounts())
+
+    assert {row["id"] for row in rows} == ids
+    assert all("password" not in row for row in rows)
+
+
+@pytest.mark.django_db
+def test_list_is_one_query_whatever_its_length(staff: Caller, django_assert_num_queries: Any) -> None:
+    decoded(staff.get("/api/users/"))  # the snapshot of revoked sessions is read now
+
+    for _ in range(3):
+        make_account()
+    with django_assert_num_queries(1):
+        assert len(decoded(staff.get("/api/users/"))["results"]) == 3
