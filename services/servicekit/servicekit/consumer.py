@@ -24,6 +24,7 @@ from django.db import connection as database
 
 from servicekit import broker, deadletters, heartbeats, inbox, metrics
 from servicekit.batch import handle_batch
+from servicekit.breath import rest_after
 from servicekit.database import is_database_away, is_deadlock, is_locked
 from servicekit.delivery import ATTEMPT_HEADER, Delivery
 from servicekit.publisher import Message, Publisher, PublishingFailed
@@ -163,10 +164,12 @@ class Consumer:
 
     def _empty(self, pulse: _Pulse, queue: _Queue, handle: Callable[[str, Sequence[Delivery]], None]) -> None:
         while queue.hand and not self._stopping:
+            started = time.monotonic()
             batch = [queue.hand.popleft() for _ in range(min(self._batch, len(queue.hand)))]
             if self._persist(lambda batch=batch: handle(queue.name, batch)):  # type: ignore[misc]
                 with pulse.lock:
                     queue.ack_through(batch[-1].tag)
+                rest_after(started, is_full=len(batch) == self._batch)
 
     def _persist(self, work: Callable[[], None]) -> bool:
         """Do the work however long the database (or the broker, for a retry) is away; False if told to stop before it is back."""

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
 from servicekit import heartbeats, metrics
+from servicekit.breath import rest_after
 from servicekit.broker import exchange_name
 from servicekit.database import direct_connection
 from servicekit.envelope import CONTENT_TYPE, MAX_DATA_BYTES, Envelope
@@ -28,7 +29,7 @@ logger = logging.getLogger(__name__)
 LOCK = 0x50_55_4B  # any number: the lock is per database, and each service has its own
 PARK_AFTER_ATTEMPTS = 10
 KEEP_SENT_DAYS = 7
-#: The adaptive poll (docs/adr/0002-relay-polls.md): after work look again at once, then ever less often.
+#: The adaptive poll (docs/adr/0002-relay-polls.md): after work look again soon, then ever less often.
 SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, LONGER_EACH_TIME = 0.002, 0.010, 1.05
 
 TAKE_LOCK = "SELECT pg_try_advisory_lock(%s)"
@@ -140,7 +141,10 @@ class Relay:
             if time.monotonic() >= tidy_at:
                 self._housekeeping()
                 tidy_at = time.monotonic() + 1.0
-            if self.step():
+            started = time.monotonic()
+            sent = self.step()
+            if sent:
+                rest_after(started, is_full=sent >= self._window)
                 pause = SHORTEST_PAUSE_SECONDS
             else:
                 time.sleep(pause)

@@ -18,7 +18,9 @@ class StrictView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Authenticate and authorise, as DRF does; then look at the parameters."""
         super().initial(request, *args, **kwargs)
-        pages.check_parameters(request, self.query_parameters.get(request.method or "", frozenset()))
+        # HEAD asks what GET would answer (RFC 9110, 9.3.2).
+        method = "GET" if request.method == "HEAD" else request.method or ""
+        pages.check_parameters(request, self.query_parameters.get(method, frozenset()))
 
     def valid(self, serializer_class: type[StrictSerializer], **options: Any) -> dict[str, Any]:
         """Return the body's validated members.

@@ -1,16 +1,20 @@
 """Accounts and tokens over HTTP."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
+from servicekit import keyset
 from servicekit.testing.client import Caller, decoded, problem
 from servicekit.testing.deliver import outbox_events
 from tests.factories import PASSWORD, make_account
-from users.models import Account, Session
+from users import keys
+from users.models import Account, RefreshToken, Session, SigningKey
 
 USERS, TOKEN, REFRESH, REVOKE = "/api/users/", "/api/auth/token/", "/api/auth/refresh/", "/api/auth/revoke/"
-ME = "/api/users/me/"
+ME, KEYS = "/api/users/me/", "/.well-known/jwks.json"
 
 
 @pytest.mark.django_db
@@ -202,3 +206,226 @@ def test_bad_token_is_401_on_open_routes_too(ring: None) -> None:
         caller.post(USERS, {"email": "a@example.org", "password": PASSWORD}, Authorization="Basic eDp5"), 401
     )
     assert not Account.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "password",
+    ["12 chars and", "x" * 7 + "!", "x" * 127 + "!", "  blanks around  ", "пароль-длинный", "🏮" * 8],
+)
+def test_password_is_taken_exactly_as_it_was_typed(ring: None, password: str) -> None:
+    caller = Caller()
+    decoded(caller.post(USERS, {"email": "ada@example.org", "password": password}), 201)
+
+    decoded(caller.post(TOKEN, {"email": "ada@example.org", "password": password}))
+    for other in {password.upper(), password.strip(), password + " ", password[:-1]} - {password}:
+        problem(caller.post(TOKEN, {"email": "ada@example.org", "password": other}), 401)
+
+
+@pytest.mark.django_db
+def test_name_is_optional_and_kept_as_it_came(nobody: Caller) -> None:
+    for number, name in enumerate(["", " Ada  Lovelace ", "Zoë 🏮", "x" * 200]):
+        body = {"email": f"ada{number}@example.org", "password": PASSWORD, "name": name}
+        assert decoded(nobody.post(USERS, body), 201)["name"] == name
+    bare = decoded(nobody.post(USERS, {"email": "ada@example.org", "password": PASSWORD}), 201)
+
+    assert bare["name"] == ""
+
+
+@pytest.mark.django_db
+def test_every_fault_of_a_registration_is_told_at_once(nobody: Caller) -> None:
+    body = {"email": "ada", "password": 7, "name": None}
+
+    found = problem(nobody.post(USERS, body), 400, "invalid", "/email", "/password", "/name")
+
+    assert [one["code"] for one in found["errors"]] == ["invalid_email", "invalid", "null"]
+
+
+@pytest.mark.django_db
+def test_answers_never_repeat_a_password(nobody: Caller) -> None:
+    for path in (USERS, TOKEN):
+        for password in ("hunter2", "hunter2" * 200):
+            answer = nobody.post(path, {"email": "ada@example.org", "password": password})
+            assert answer.status_code in {400, 401}
+            assert b"hunter2" not in answer.content
+
+
+@pytest.mark.django_db
+def test_taken_address_leaves_the_account_and_the_outbox_alone(nobody: Caller) -> None:
+    account = make_account(email="ada@example.org", name="Ada")
+    before = outbox_events()
+
+    answer = nobody.post(USERS, {"email": "Ada@Example.org", "password": "another good one", "name": "Eve"})
+
+    found = problem(answer, 409, "email_taken")
+    assert found["title"] == "Email taken"
+    left = Account.objects.get()
+    assert (left.pk, left.name, left.password) == (account.pk, "Ada", account.password)
+    assert outbox_events() == before
+
+
+@pytest.mark.django_db
+def test_log_in_of_an_inactive_account_is_like_any_other_wrong_one(ring: None, nobody: Caller) -> None:
+    make_account(email="gone@example.org", is_active=False)
+
+    answers = [
+        problem(nobody.post(TOKEN, {"email": email, "password": PASSWORD}), 401, "wrong_credentials")
+        for email in ("gone@example.org", "bob@example.org")
+    ]
+
+    for answer in answers:
+        del answer["request_id"]
+    assert answers[0] == answers[1]
+    assert not Session.objects.exists()
+
+
+@pytest.mark.django_db
+def test_refresh_twice_gives_the_same_bytes_and_keeps_them_out_of_caches(ring: None) -> None:
+    caller = Caller()
+    account = make_account()
+    first = decoded(caller.post(TOKEN, {"email": account.email, "password": PASSWORD}))
+
+    answers = [caller.post(REFRESH, {"refresh_token": first["refresh_token"]}) for _ in range(2)]
+
+    assert answers[0].content == answers[1].content
+    assert {one["Cache-Control"] for one in answers} == {"no-store"}
+    assert set(decoded(answers[0])) == {
+        "access_token",
+        "token_type",
+        "expires_in",
+        "refresh_token",
+        "refresh_expires_in",
+    }
+
+
+@pytest.mark.django_db
+def test_refused_refresh_is_challenged(ring: None, nobody: Caller) -> None:
+    answer = nobody.post(REFRESH, {"refresh_token": "unknown"})
+
+    problem(answer, 401, "invalid_refresh_token")
+    assert answer["WWW-Authenticate"] == 'Bearer realm="souk", error="invalid_token"'
+
+
+@pytest.mark.django_db
+def test_old_refresh_token_over_http_ends_the_session(ring: None) -> None:
+    caller = Caller()
+    account = make_account()
+    first = decoded(caller.post(TOKEN, {"email": account.email, "password": PASSWORD}))
+    second = decoded(caller.post(REFRESH, {"refresh_token": first["refresh_token"]}))
+    RefreshToken.objects.exclude(spent_at=None).update(spent_at=timezone.now() - timedelta(seconds=11))
+
+    problem(caller.post(REFRESH, {"refresh_token": first["refresh_token"]}), 401, "invalid_refresh_token")
+
+    problem(caller.post(REFRESH, {"refresh_token": second["refresh_token"]}), 401, "invalid_refresh_token")
+    problem(caller.get(ME, Authorization=f"Bearer {second['access_token']}"), 401, "invalid_token")
+    assert len(outbox_events("users.user_sessions_revoked.v1")) == 1
+
+
+@pytest.mark.django_db
+def test_change_of_password_ends_the_other_sessions_at_once(ring: None) -> None:
+    caller = Caller()
+    account = make_account()
+    here, there = (
+        decoded(caller.post(TOKEN, {"email": account.email, "password": PASSWORD})) for _ in range(2)
+    )
+    body = {"current_password": PASSWORD, "new_password": "another good one"}
+
+    done = caller.post("/api/users/me/password/", body, Authorization=f"Bearer {here['access_token']}")
+
+    assert (done.status_code, done.content) == (204, b"")
+    problem(caller.get(ME, Authorization=f"Bearer {there['access_token']}"), 401, "invalid_token")
+    problem(caller.post(REFRESH, {"refresh_token": there["refresh_token"]}), 401)
+    problem(caller.post(TOKEN, {"email": account.email, "password": PASSWORD}), 401, "wrong_credentials")
+    decoded(caller.post(REFRESH, {"refresh_token": here["refresh_token"]}))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("body", "status", "pointer"),
+    [({"current_password": PASSWORD, "new_password": "seven.."}, 400, "/new_password"),
+     ({"current_password": PASSWORD, "new_password": "x" * 129}, 400, "/new_password"),
+     ({"current_password": PASSWORD, "new_password": "password1"}, 400, "/new_password"),
+     ({"current_password": PASSWORD, "new_password": "ADA@example.org"}, 400, "/new_password"),
+     ({"new_password": "another good one"}, 400, "/current_password"),
+     ({"current_password": "wrong", "new_password": "another good one"}, 403, "")],
+)  # fmt: skip
+def test_refused_change_of_password_changes_nothing(
+    customer: Caller, body: dict[str, Any], status: int, pointer: str
+) -> None:
+    account = make_account(customer.id, email="ada@example.org")
+    before = outbox_events()
+
+    answer = problem(customer.post("/api/users/me/password/", body), status)
+
+    assert [one["pointer"] for one in answer.get("errors", [])] == ([pointer] if pointer else [])
+    assert Account.objects.get().password == account.password
+    assert outbox_events() == before
+
+
+@pytest.mark.django_db
+def test_list_shows_the_newest_first_and_no_secret(staff: Caller) -> None:
+    ids = [str(make_account().pk) for _ in range(3)]
+
+    answer = staff.get(USERS)
+
+    page = decoded(answer)
+    assert [one["id"] for one in page["results"]] == ids[::-1]
+    assert page["next"] is None
+    assert {frozenset(one) for one in page["results"]} == {
+        frozenset({"id", "email", "name", "roles", "email_verified", "registered_at"})
+    }
+    assert answer["Cache-Control"] == "no-store"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "query",
+    ["page_size=0", "page_size=101", "page_size=-1", "page_size=x", "page_size=%D9%A1", "page_size=2&page_size=3", "cursor=",
+     "cursor=AAAA", "cursor=%00", "cursor=%FF", "cursor=" + "A" * 5000, "email=ada@example.org"],
+)  # fmt: skip
+def test_bad_query_of_the_list_is_400(staff: Caller, query: str) -> None:
+    make_account()
+
+    problem(staff.get(f"{USERS}?{query}"), 400)
+
+
+@pytest.mark.django_db
+def test_head_answers_as_get_without_a_body(ring: None, staff: Caller) -> None:
+    make_account()
+
+    for path in (f"{USERS}?page_size=1", KEYS):
+        head = staff.call("HEAD", path)
+        assert (head.status_code, head.content) == (200, b"")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("wrap", ["{}", "W/{}", '"other", {}', '"other",W/{}', "*"])
+def test_key_set_is_revalidated_however_the_tag_is_sent(ring: None, wrap: str) -> None:
+    tag = Caller().get(KEYS)["ETag"]
+
+    answer = Caller().get(KEYS, If_None_Match=wrap.format(tag))
+
+    # RFC 9110, 13.1.2: compared weakly, and nginx weakens the tag of what it compresses.
+    assert (answer.status_code, answer.content) == (304, b"")
+    assert (answer["ETag"], answer["Cache-Control"]) == (tag, "public, max-age=60")
+
+
+@pytest.mark.django_db
+def test_key_set_has_another_tag_after_a_rotation(ring: None) -> None:
+    before = Caller().get(KEYS)
+
+    keys.rotate_signing_key(unsafe_now=True)
+
+    after = Caller().get(KEYS, If_None_Match=before["ETag"])
+    assert len(decoded(after)["keys"]) == 3
+    assert after["ETag"] != before["ETag"]
+    assert Caller().get(KEYS, If_None_Match='"x", nonsense').status_code == 200
+
+
+@pytest.mark.django_db
+def test_key_set_is_what_verifiers_read_and_holds_nothing_private(ring: None) -> None:
+    answer = Caller().get(KEYS, Authorization="Bearer expired.long.ago")
+
+    assert set(keyset.read_keys(answer.content)) == set(SigningKey.objects.values_list("kid", flat=True))
+    assert all("d" not in key for key in decoded(answer)["keys"])
+    assert b"PRIVATE" not in answer.content

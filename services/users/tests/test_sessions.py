@@ -242,9 +242,7 @@ def test_refresh_does_not_lengthen_the_session(ring: None) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(
-    "end", ["expired", "ended", "inactive"]
-)
+@pytest.mark.parametrize("end", ["expired", "ended", "inactive"])
 def test_refusal_of_a_dead_session_leaves_everything_as_it_was(ring: None, end: str) -> None:
     account = make_account()
     first = sessions.log_in(email=account.email, password=PASSWORD)
@@ -323,7 +321,8 @@ def test_refresh_and_log_out_at_once_leave_no_session(ring: None) -> None:
     token = first["refresh_token"]
 
     results = at_once(
-        *[lambda: sessions.refresh(refresh_token=token)] * 3, *[lambda: sessions.log_out(refresh_token=token)] * 3
+        *[lambda: sessions.refresh(refresh_token=token)] * 3,
+        *[lambda: sessions.log_out(refresh_token=token)] * 3,
     )
 
     assert {type(one) for one in results} <= {dict, InvalidRefreshToken, type(None)}

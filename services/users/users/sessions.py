@@ -45,6 +45,11 @@ def log_in(*, email: str, password: str) -> Tokens:
     if account is None or not check_password(password, account.password) or not account.is_active:
         raise WrongCredentials("No active account has this address and password.")
     with transaction.atomic():
+        # As it was checked, or not at all: a change of password meanwhile has ended its sessions and would not know of this one.
+        rows = Account.objects.select_for_update(no_key=True)
+        account = rows.filter(pk=account.pk, password=account.password, is_active=True).first()
+        if account is None:
+            raise WrongCredentials("No active account has this address and password.")
         session = Session.objects.create(account=account, expires_at=timezone.now() + REFRESH_LIFE)
         return _issue(account, session)
 
