@@ -98,6 +98,20 @@ def test_spent_token_within_the_grace_gets_the_same_answer(ring: None) -> None:
     sessions.refresh(refresh_token=second["refresh_token"])
 
 
+@pytest.mark.django_db
+def test_kept_answers_are_dropped_once_their_grace_is_over(ring: None) -> None:
+    account = make_account()
+    first = sessions.log_in(email=account.email, password=PASSWORD)
+    second = sessions.refresh(refresh_token=first["refresh_token"])
+    age(11)
+
+    sessions.refresh(refresh_token=second["refresh_token"])
+
+    kept = RefreshToken.objects.exclude(encrypted_answer=None)
+    assert kept.count() == 1
+    assert kept.get().spent_at > timezone.now() - timedelta(seconds=10)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_spent_token_after_the_grace_ends_the_session_for_everybody(ring: None) -> None:
     account = make_account()

@@ -69,6 +69,7 @@ def refresh(*, refresh_token: str) -> Tokens:
             row.spent_at = timezone.now()
             row.encrypted_answer = keys.cipher().encrypt(orjson.dumps(answer))
             row.save(update_fields=["spent_at", "encrypted_answer"])
+            _forget_answers(row.session)
             return answer
         if row.encrypted_answer and (timezone.now() - row.spent_at).total_seconds() <= GRACE_SECONDS:
             repeated: Tokens = orjson.loads(keys.cipher().decrypt(bytes(row.encrypted_answer)))
@@ -139,6 +140,13 @@ def _locked(refresh_token: str) -> RefreshToken | None:
     """Return the token's row with its session, locked: of two at once, one spends it and the other sees it spent."""
     rows = RefreshToken.objects.select_for_update(of=["self", "session"]).select_related("session__account")
     return rows.filter(digest=_digest(refresh_token)).first()
+
+
+def _forget_answers(session: Session) -> None:
+    """Drop the kept answers whose grace is over: they hold tokens."""
+    over = timezone.now() - timedelta(seconds=GRACE_SECONDS)
+    spent = RefreshToken.objects.filter(session=session, spent_at__lt=over, encrypted_answer__isnull=False)
+    spent.update(encrypted_answer=None)
 
 
 def _is_alive(session: Session) -> bool:
