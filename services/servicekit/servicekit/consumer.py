@@ -20,6 +20,7 @@ from typing import Any
 import amqp
 import kombu
 from django.conf import settings
+from django.db import DatabaseError, InterfaceError
 from django.db import connection as database
 
 from servicekit import broker, deadletters, heartbeats, inbox, metrics
@@ -126,6 +127,8 @@ class Consumer:
                 if not isinstance(error, OSError | amqp.AMQPError | kombu.exceptions.KombuError):
                     logger.exception("consumer stumbled")  # a fault of ours: give all back, and try again
                 failures = 0 if time.monotonic() - started > 30 else min(failures + 1, 5)
+                with contextlib.suppress(DatabaseError, InterfaceError):
+                    heartbeats.beat("consumer")  # waiting for the broker is a sign of life too
                 self._rest(min(0.2 * 2**failures, 5.0) * random.uniform(0.5, 1.0), error)  # noqa: S311 - jitter
         self._publisher.close()
 

@@ -10,7 +10,7 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from servicekit import broker, consumer, deadletters
+from servicekit import broker, consumer, deadletters, heartbeats
 from servicekit.delivery import Delivery
 from servicekit.models import DeadLetter, InboxEvent
 from servicekit.publisher import Message, Publisher
@@ -346,3 +346,10 @@ def test_stop_gives_back_what_is_in_hand(
         wait_until(lambda: len(recorder.handled) == 50)
 
     assert sorted(recorder.handled) == sorted(f"order-{n}" for n in range(50))
+
+
+def test_consumer_that_waits_for_its_broker_gives_signs_of_life(recorder: Recorder) -> None:
+    assert heartbeats.stale(["consumer"]) == ["consumer"]
+
+    with consuming(recorder, "amqp://nobody@127.0.0.1:1/none"):
+        wait_until(lambda: heartbeats.stale(["consumer"]) == [])

@@ -429,3 +429,17 @@ def test_key_set_is_what_verifiers_read_and_holds_nothing_private(ring: None) ->
     assert set(keyset.read_keys(answer.content)) == set(SigningKey.objects.values_list("kid", flat=True))
     assert all("d" not in key for key in decoded(answer)["keys"])
     assert b"PRIVATE" not in answer.content
+
+
+@pytest.mark.django_db
+def test_service_without_a_signing_key_is_503_and_says_what_to_run(nobody: Caller) -> None:
+    keys.forget_ring()
+    make_account(email="ada@example.org")
+
+    for answer in (
+        nobody.get("/.well-known/jwks.json"),
+        nobody.post(TOKEN, {"email": "ada@example.org", "password": PASSWORD}),
+    ):
+        assert "ensure_signing_keys" in problem(answer, 503, "no_signing_key")["detail"]
+        assert int(answer["Retry-After"]) > 0
+    assert not Session.objects.exists()

@@ -18,6 +18,7 @@ from servicekit.testing.deliver import outbox_events
 from tests.factories import PASSWORD, make_account
 from tests.races import at_once
 from users import keys, sessions
+from users.errors import NoSigningKey
 from users.models import SigningKey
 
 
@@ -158,7 +159,7 @@ def test_database_allows_one_key_of_each_state(ring: None) -> None:
 def test_ring_without_keys_says_what_to_run() -> None:
     keys.forget_ring()
 
-    with pytest.raises(SigningKey.DoesNotExist, match="ensure_signing_keys"):
+    with pytest.raises(NoSigningKey, match="ensure_signing_keys"):
         keys.ring()
 
 

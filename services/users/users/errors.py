@@ -1,6 +1,6 @@
 """What users refuses, as the API answers it."""
 
-from servicekit.problems import Problem
+from servicekit.problems import Problem, ServiceUnavailable
 
 
 class EmailTaken(Problem):
@@ -19,6 +19,14 @@ class WrongCredentials(Problem):
     title = "Wrong email or password"
 
     auth_header = 'Bearer realm="souk"'
+
+
+class NoSigningKey(ServiceUnavailable):
+    """Nobody has made the first signing keys."""
+
+    def __init__(self) -> None:
+        detail = "There is no signing key yet: `manage.py ensure_signing_keys` makes one."
+        super().__init__(detail, code="no_signing_key")
 
 
 class InvalidRefreshToken(Problem):

@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from joserfc.jwk import ECKey
 
+from users.errors import NoSigningKey
 from users.models import SigningKey
 
 LIFE_SECONDS = 300
@@ -56,7 +57,7 @@ def ring() -> Ring:
     """Return the ring, at most five seconds old.
 
     Raises:
-        SigningKey.DoesNotExist: `ensure_signing_keys` was never run.
+        NoSigningKey: `ensure_signing_keys` was never run.
     """
     global _ring
     with _reading:
@@ -119,7 +120,7 @@ def _read() -> Ring:
     rows = {row.state: row for row in SigningKey.objects.exclude(state=State.RETIRED)}
     current = rows.get(State.CURRENT)
     if current is None:
-        raise SigningKey.DoesNotExist("There is no signing key: run `manage.py ensure_signing_keys`.")
+        raise NoSigningKey
     published = [row for row in rows.values() if row.state != State.PREVIOUS or _wait_for(row) > 0]
     public = [_public(row) for row in sorted(published, key=lambda row: row.kid)]
     return Ring(current.kid, _pem(current), {"keys": public}, time.monotonic())
