@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
+import orjson
 from django.conf import settings
 from django.db import connection, transaction
 from uuid_utils.compat import uuid7
@@ -34,7 +35,8 @@ INSERT = """
         VALUES (%s, %s, 'pending', %s, %s, 1, %s, %s) RETURNING id
     ), lines AS (
         INSERT INTO order_line (order_id, product_id, name, unit_price, quantity)
-        SELECT placed.id, t.* FROM placed, unnest(%s::uuid[], %s::text[], %s::numeric[], %s::int[]) AS t
+        SELECT placed.id, t.* FROM placed, jsonb_to_recordset(%s::jsonb)
+            AS t (product_id uuid, name text, unit_price numeric, quantity int)
     )
     INSERT INTO order_history (order_id, version, from_status, to_status, note, at)
     SELECT id, 1, '', 'pending', '', %s FROM placed
@@ -175,12 +177,9 @@ def _refuse_unknown(lines: Sequence[WishedLine], known: Mapping[UUID, Any]) -> N
 def _insert(user_id: UUID, priced: _Priced) -> dict[str, Any]:
     order_id, now = uuid7(), datetime.now(UTC)
     deadline = now + timedelta(seconds=settings.ORDER_DEADLINE_SECONDS)
-    columns = zip(
-        *((one.product_id, one.name, one.unit_price, one.quantity) for one in priced.lines), strict=True
-    )
-    header: list[Any] = [order_id, user_id, priced.currency, priced.total, now, deadline]
+    lines = orjson.dumps(priced.lines, default=str).decode()
     with connection.cursor() as cursor:
-        cursor.execute(INSERT, [*header, *map(list, columns), now])
+        cursor.execute(INSERT, [order_id, user_id, priced.currency, priced.total, now, deadline, lines, now])
     event = events.OrderPlaced(
         order_id=order_id,
         user_id=user_id,
