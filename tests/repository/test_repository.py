@@ -158,10 +158,7 @@ def committed() -> list[Path]:
 
 
 def test_no_committed_file_names_a_registry_or_a_machine() -> None:
-    hosts = re.compile(
-        rb"files\.pythonhosted\.org|registry\.npmjs\.org|deb\.debian\.org|/work/(main|shared)/"
-    )
+    # Spelled so that this file does not name them either.
+    names = re.compile(rb"python[h]osted\.org|registry\.npm[j]s|deb\.debi[a]n\.org|/w[o]rk/(main|shared)")
 
-    found = [path for path in committed() if hosts.search(path.read_bytes())]
-
-    assert [path for path in found if path != Path(__file__).resolve()] == []
+    assert [path for path in committed() if names.search(path.read_bytes())] == []

@@ -18,7 +18,6 @@ ROOT_URLCONF = "users.urls"
 WSGI_APPLICATION = "users.wsgi.application"
 APPEND_SLASH = False
 
-WEB_THREADS = env.integer("WEB_THREADS", 8, minimum=1, maximum=256)
 DATABASES = {"default": env.database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 BROKER_URL = env.secret("BROKER_URL")
