@@ -1,6 +1,5 @@
 """What one check found."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 SHOWN = 20
@@ -26,10 +25,3 @@ class Result:
         if self.disagreements and self.advice:
             lines.append(f"       → {self.advice}")
         return lines
-
-
-def unequal(left: dict[str, int], right: dict[str, int], text: str) -> Iterable[str]:
-    """Yield a line for each key whose numbers differ; `text` is a format with key, left, right."""
-    for key in left.keys() | right.keys():
-        if left.get(key, 0) != right.get(key, 0):
-            yield text.format(key=key, left=left.get(key, 0), right=right.get(key, 0))

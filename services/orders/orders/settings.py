@@ -50,7 +50,6 @@ CELERY: dict[str, Any] = {
     "timezone": "UTC",
     "beat_schedule": {
         "expire-overdue-orders": {"task": "orders.expire_overdue_orders", "schedule": 5.0},
-        "delete-old-idempotency-keys": {"task": "orders.delete_old_idempotency_keys", "schedule": 600.0},
     },
 }
 

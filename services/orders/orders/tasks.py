@@ -3,14 +3,8 @@
 from celery import shared_task
 
 from orders import services
-from servicekit import idempotency
 
 
 @shared_task(name="orders.expire_overdue_orders", expires=5)  # type: ignore[untyped-decorator]
 def expire_overdue_orders() -> int:
     return services.expire_overdue_orders()
-
-
-@shared_task(name="orders.delete_old_idempotency_keys", expires=600)  # type: ignore[untyped-decorator]
-def delete_old_idempotency_keys() -> None:
-    idempotency.purge()

@@ -14,7 +14,6 @@ from django.utils import timezone
 from orders import tasks
 from orders.celery import app
 from orders.models import Order
-from servicekit.models import IdempotencyKey
 from tests.factories import make_order
 
 SERVICE = Path(__file__).parents[1]
@@ -37,23 +36,6 @@ def test_command_sweeps_until_nothing_is_overdue(capsys: pytest.CaptureFixture[s
 
     assert "1" in capsys.readouterr().out
     assert Order.objects.get().status == "expired"
-
-
-@pytest.mark.django_db
-def test_old_keys_are_deleted_and_young_ones_kept() -> None:
-    fields = {
-        "caller": "00000000-0000-7000-8000-000000000001",
-        "operation": "x",
-        "request_hash": b"",
-        "status": 201,
-    }
-    for key, days in (("old", 8), ("young", 6)):
-        made = timezone.now() - timedelta(days=days)
-        IdempotencyKey.objects.create(key=key, body=b"{}", headers={}, created_at=made, **fields)
-
-    tasks.delete_old_idempotency_keys()
-
-    assert [one.key for one in IdempotencyKey.objects.all()] == ["young"]
 
 
 def test_every_scheduled_task_is_there() -> None:

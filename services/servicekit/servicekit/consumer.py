@@ -23,7 +23,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.db import connection as database
 
-from servicekit import broker, deadletters, heartbeats, inbox, metrics
+from servicekit import broker, deadletters, heartbeats, idempotency, inbox, metrics
 from servicekit.batch import handle_batch
 from servicekit.breath import rest_after
 from servicekit.database import is_database_away, is_deadlock, is_locked
@@ -257,6 +257,7 @@ class Consumer:
             heartbeats.beat("consumer")
             if time.monotonic() >= self._clean_at:
                 inbox.delete_old()
+                idempotency.purge()
                 self._clean_at = time.monotonic() + 60
 
         self._persist(work)
