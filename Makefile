@@ -1,60 +1,82 @@
-# `make` alone lists the targets. What they do is in deploy/native (standard library only, so that it runs before .venv is there).
+# `make` alone lists the targets. The shop runs in containers (deploy/compose) or as processes of this machine (deploy/native):
+# RUNTIME=auto|compose|native; auto takes what runs here, else containers when a Docker engine answers (deploy/runtime).
+# All of that is standard library only, so that it runs before .venv is there.
 PYTHON ?= python3
+export RUNTIME ?= auto
+SHOP := $(PYTHON) deploy/runtime
 NATIVE := $(PYTHON) deploy/native
 VENV := .venv/bin
-OPS := $(NATIVE) run ops --
+LIST := $(or $(SERVICE),all)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down restart status logs reset clean demo audit deadletters rotate-keys \
-	test e2e faults bench lint fmt openapi events requirements
+.PHONY: help env up down restart status logs reset clean demo audit deadletters rotate-keys scale shell \
+	airgap-images airgap-engine test e2e faults bench lint fmt openapi events requirements
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
-up: ## install what is missing, start the whole shop, print where it is
-	@$(NATIVE) up
+up: ## start the whole shop, print where it is; RUNTIME=compose|native
+	@$(SHOP) up
+
+env: ## for containers: write what is missing into .env, secrets first
+	@$(PYTHON) deploy/compose env
 
 status: ## every process, and whether each service is ready
-	@$(NATIVE) status
+	@$(SHOP) status
 
 logs: ## follow the logs; PROCESS=orders-web for one
-	@$(NATIVE) logs $(PROCESS)
+	@$(SHOP) logs $(PROCESS)
 
 down: ## stop everything, keep the data
-	@$(NATIVE) down
+	@$(SHOP) down
 
-restart: down up ## stop everything and start it again, with the code as it is now
+restart: ## stop everything and start it again, with the code as it is now
+	@$(SHOP) down
+	@$(SHOP) up
 
 reset: ## stop everything and delete the data, secrets included
-	@$(NATIVE) reset
+	@$(SHOP) reset
 
 clean: reset ## reset, and delete the virtual environment and all caches
 	@rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache
 	@find . -name __pycache__ -prune -exec rm -rf {} + -o -name .pytest_cache -prune -exec rm -rf {} +
 
+scale: ## in containers: more of one process; SERVICE=orders PROCESS=web N=3
+	@$(SHOP) scale $(SERVICE) $(PROCESS) $(N)
+
+shell: ## a Python shell in a service; SERVICE=orders
+	@$(SHOP) run $(SERVICE)
+
 demo: ## fill the shop through its API; FILE=first-week.csv replays a file in the columns of Online Retail; ARGS=
-	@$(OPS) python $(CURDIR)/deploy/demo $(if $(FILE),--file "$(abspath $(FILE))") $(ARGS)
+	@$(SHOP) demo $(if $(FILE),--file "$(abspath $(FILE))") $(ARGS)
 
 audit: ## check that stock, orders, events and money agree over the three databases and the broker; ARGS=
-	@$(OPS) python $(CURDIR)/deploy/audit $(ARGS)
+	@$(SHOP) audit $(ARGS)
 
 deadletters: ## what could not be handled; SERVICE=orders ARGS="show ID", "redrive ID --by ME", …
-	@$(NATIVE) deadletters $(or $(SERVICE),all) -- $(ARGS)
+	@$(SHOP) deadletters $(LIST) $(ARGS)
 
 rotate-keys: ## sign with a new key from now on; the old one still verifies; ARGS=--now
-	@$(NATIVE) run users -- python manage.py rotate_signing_key $(ARGS)
+	@$(SHOP) run users python manage.py rotate_signing_key $(ARGS)
+
+airgap-images: ## stand-ins for the base images from Debian packages alone, for hosts that reach no registry
+	@$(PYTHON) deploy/airgap engine
+	@$(PYTHON) deploy/airgap images
+
+airgap-engine: ## install and start a Docker engine with compose from Debian packages
+	@$(PYTHON) deploy/airgap engine
 
 test: ## every test, on servers of their own, and the end-to-end suite on a stack of its own; PARTS="orders gateway"
 	@$(NATIVE) test $(PARTS)
 
 e2e: ## the end-to-end suite against the shop that is up; ARGS="-k purchase"
-	@$(NATIVE) e2e -- $(ARGS)
+	@$(SHOP) e2e $(ARGS)
 
 faults: ## kill and cut things in the shop that is up, and check what it says after; ARGS=
-	@$(NATIVE) faults -- $(ARGS)
+	@$(SHOP) faults $(ARGS)
 
-bench: ## figures from the shop that is up; ARGS=
-	@$(OPS) python $(CURDIR)/deploy/bench $(ARGS)
+bench: ## figures from the shop that is up (natively only); ARGS=
+	@$(SHOP) bench $(ARGS)
 
 lint: ## formatter, linters, types, layers, migrations, security and gateway checks; CHECKS="mypy ruff"
 	@$(NATIVE) lint $(CHECKS)

@@ -62,7 +62,13 @@ def _parser() -> argparse.ArgumentParser:
     add("logs", logs, "follow the logs").add_argument("process", nargs="?", default="")
     runner = add("run", run_command, "run a command with the variables of a service, or of ops")
     runner.add_argument("name", help=f"{', '.join(SERVICES)}, gateway, rabbitmq or ops")
-    runner.add_argument("words", nargs="+", metavar="COMMAND")
+    runner.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND", help="default: a Python shell")
+    for name in ("demo", "audit", "bench"):
+        tool = add(name, ops_tool, f"run deploy/{name} with the variables of ops")
+        tool.set_defaults(tool=name)
+        tool.add_argument("words", nargs=argparse.REMAINDER)
+    scaler = add("scale", no_scale, "only in containers")
+    scaler.add_argument("words", nargs=argparse.REMAINDER)
     tests = add("test-env", test_environment, "start test servers, print the variables that tests read")
     tests.add_argument(
         "--dir", type=Path, help="their folder (default: one per checkout in the temporary folder)"
@@ -78,14 +84,14 @@ def _add_checks(add: Callable[..., argparse.ArgumentParser]) -> None:
     for name, text in (("e2e", "the end-to-end suite"), ("faults", "the fault suite")):
         sub = add(name, against_running, f"{text} against what is up")
         sub.set_defaults(suite=name)
-        sub.add_argument("words", nargs="*", help="more words for pytest, after --")
+        sub.add_argument("words", nargs=argparse.REMAINDER, help="more words for pytest")
     writer = add("documents", write_documents, "write OpenAPI or AsyncAPI documents from the code")
     writer.add_argument("kind", choices=["openapi", "events"])
     writer.add_argument("--check", action="store_true", help="write nothing, fail if they would change")
     add("requirements", lock, "lock the packages again and export the hashed requirement files")
     letters = add("deadletters", dead_letters, "dead letters of one service, or of each")
     letters.add_argument("service", choices=[*SERVICES, "all"])
-    letters.add_argument("words", nargs="*", help="for the command, after -- (default: list)")
+    letters.add_argument("words", nargs=argparse.REMAINDER, help="for the command (default: list)")
 
 
 def bootstrap(_: argparse.Namespace) -> None:
@@ -142,9 +148,25 @@ def logs(options: argparse.Namespace) -> int:
     return subprocess.run(["tail", "-n", "50", "-F", *map(str, found)], check=False).returncode
 
 
+def plain(words: list[str]) -> list[str]:
+    return words[1:] if words[:1] == ["--"] else words
+
+
 def run_command(options: argparse.Namespace) -> None:
-    words = options.words[1:] if options.words[0] == "--" else options.words
+    words = plain(options.words) or ["python", "manage.py", "shell"]
     run.become(current(), options.name, words)
+
+
+def ops_tool(options: argparse.Namespace) -> None:
+    run.become(
+        current(), "ops", ["python", str(REPOSITORY / "deploy" / options.tool), *plain(options.words)]
+    )
+
+
+def no_scale(_: argparse.Namespace) -> None:
+    raise Cannot(
+        "natively a service has one process of each kind: WEB_PROCESSES and WEB_THREADS in .env, or RUNTIME=compose"
+    )
 
 
 def test_environment(options: argparse.Namespace) -> None:
@@ -175,7 +197,7 @@ def lock(_: argparse.Namespace) -> None:
 
 
 def against_running(options: argparse.Namespace) -> int:
-    return 0 if suite.against_running(current(), [options.suite], options.words) else 1
+    return 0 if suite.against_running(current(), [options.suite], plain(options.words)) else 1
 
 
 def dead_letters(options: argparse.Namespace) -> int:
@@ -185,7 +207,7 @@ def dead_letters(options: argparse.Namespace) -> int:
     code = 0
     for name in SERVICES if options.service == "all" else [options.service]:
         sys.stderr.write(f"{name}:\n")
-        command = [str(environment.PYTHON), "manage.py", "deadletters", *(options.words or ["list"])]
+        command = [str(environment.PYTHON), "manage.py", "deadletters", *(plain(options.words) or ["list"])]
         folder = REPOSITORY / "services" / name
         done = subprocess.run(command, cwd=folder, env=run.environment(layout, name), check=False)
         code = max(code, done.returncode)

@@ -93,6 +93,7 @@ def requirements() -> None:
     for name in SERVICES:
         target = f"services/{name}/requirements.txt"
         _uv_run([*export, "--package", name, "--no-dev", "--output-file", target])
+    _uv_run([*export, "--package", "ops", "--no-dev", "--output-file", "deploy/requirements.txt"])
     _uv_run([*export, "--all-packages", "--output-file", "requirements.txt"])
 
 

@@ -106,16 +106,21 @@ def _on_private_stack(parts: Mapping[str, str]) -> list[Result]:
 
 
 def _stack_variables(layout: Layout) -> dict[str, str]:
-    return {**run.environment(layout, "ops"), "SOUK_STATE_DIR": str(layout.state)}
+    return {**run.environment(layout, "ops"), "SOUK_STATE_DIR": str(layout.state), "RUNTIME": "native"}
 
 
 def against_running(layout: Layout, names: list[str], words: list[str]) -> bool:
     """Runs a suite against the stack that is up. Returns whether it went well."""
     if not supervisor.answers(layout):
         raise Cannot("Souk is down: `make up` first")
-    results = [_pytest(name, (END_TO_END | FAULTS)[name], _stack_variables(layout), words) for name in names]
-    _print_table(results)
-    return all(result.well for result in results)
+    return all([one(name, _stack_variables(layout), words) for name in names])
+
+
+def one(name: str, variables: Mapping[str, str], words: list[str]) -> bool:
+    """Runs the suite of that name with these variables. Prints what it came to; returns whether it went well."""
+    result = _pytest(name, (END_TO_END | FAULTS)[name], variables, words)
+    _print_table([result])
+    return result.well
 
 
 def _pytest(name: str, folder: str, variables: Mapping[str, str], words: list[str] | None = None) -> Result:

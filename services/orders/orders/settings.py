@@ -48,6 +48,7 @@ CELERY: dict[str, Any] = {
     "worker_hijack_root_logger": False,
     "broker_connection_retry_on_startup": True,
     "timezone": "UTC",
+    "beat_scheduler": "orders.celery:Scheduler",
     "beat_schedule": {
         "expire-overdue-orders": {"task": "orders.expire_overdue_orders", "schedule": 5.0},
     },

@@ -1,10 +1,13 @@
 """Jobs that nobody waits for. Each translates and calls one service."""
 
 from celery import shared_task
+from servicekit import heartbeats
 
 from orders import services
 
 
 @shared_task(name="orders.expire_overdue_orders", expires=5)  # type: ignore[untyped-decorator]
 def expire_overdue_orders() -> int:
-    return services.expire_overdue_orders()
+    expired = services.expire_overdue_orders()
+    heartbeats.beat("worker")  # it comes every five seconds: its absence shows that nobody works
+    return expired

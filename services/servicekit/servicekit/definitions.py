@@ -1,6 +1,7 @@
 """RabbitMQ's definitions file from the topology: exchanges, queues, bindings, users and what each user may do.
 
-`python -m servicekit.definitions --topology deploy/topology.json --passwords passwords.json > definitions.json`
+`python -m servicekit.definitions --topology deploy/topology.json --passwords passwords.json > definitions.json` prints them;
+with `--apply` they go to the broker at BROKER_ADMIN_URL, and the passwords come from BROKER_PASSWORD_<USER>.
 
 A service may write its own exchanges only, under its own routing keys only, read its own queues only, and configure nothing;
 its background jobs have a virtual host of their own, where it may do anything. After rabbitmq.com/docs/access-control.
@@ -12,12 +13,17 @@ import hashlib
 import json
 import os
 import re
+import signal
 import sys
+import time
 from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from servicekit import broker
+import requests
+
+from servicekit import broker, env
 from servicekit.broker import Topology
 
 ADMIN = "admin"
@@ -156,18 +162,59 @@ def _topic_permission(service: str) -> dict[str, str]:
     }
 
 
-def main() -> None:
-    """Print the definitions file."""
+def passwords_of_environment(topology: Topology) -> dict[str, str]:
+    """Return each user's password from BROKER_PASSWORD_<USER> (or the file that BROKER_PASSWORD_<USER>_FILE names)."""
+    return {name: env.secret(f"BROKER_PASSWORD_{name.upper()}") for name in (*topology.queues, ADMIN)}
+
+
+def apply(definitions: Mapping[str, Any], admin_url: str, *, wait_seconds: float) -> None:
+    """Give the definitions to a running broker, and wait for it if it is still starting. Twice is once.
+
+    Raises:
+        requests.RequestException: it does not answer in time, or refuses them.
+    """
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            answer = requests.post(f"{admin_url.rstrip('/')}/api/definitions", json=definitions, timeout=30)
+        except requests.ConnectionError:
+            answer = None
+        if answer is not None and answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+            break
+        if time.monotonic() > deadline:
+            raise requests.ConnectionError("the broker's management interface does not answer")
+        time.sleep(0.5)
+    if not answer.ok:
+        raise requests.HTTPError(f"the broker refuses the definitions: {answer.status_code} {answer.text[:500]}")
+
+
+def main() -> int:
+    """Print the definitions, or give them to a broker. Return the exit code."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--topology", type=Path, required=True)
-    parser.add_argument("--passwords", type=Path, required=True, help='JSON: {"admin": …, "orders": …, …}')
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--passwords", type=Path, help='JSON: {"admin": …, "orders": …, …}')
+    source.add_argument("--apply", action="store_true", help="to the broker at BROKER_ADMIN_URL")
     parser.add_argument("--vhost", default="souk")
+    parser.add_argument("--wait", type=float, default=120.0, help="seconds to wait for the broker")
     options = parser.parse_args()
-    passwords = json.loads(options.passwords.read_text(encoding="utf-8"))
-    definitions = full_definitions(Topology.load(options.topology), passwords, options.vhost)
-    json.dump(definitions, sys.stdout, indent=1)
-    sys.stdout.write("\n")
+    # The first process of a container is not ended by a signal that it does not handle.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    topology = Topology.load(options.topology)
+    if not options.apply:
+        passwords = json.loads(options.passwords.read_text(encoding="utf-8"))
+        json.dump(full_definitions(topology, passwords, options.vhost), sys.stdout, indent=1)
+        sys.stdout.write("\n")
+        return 0
+    definitions = full_definitions(topology, passwords_of_environment(topology), options.vhost)
+    try:
+        apply(definitions, env.secret("BROKER_ADMIN_URL"), wait_seconds=options.wait)
+    except requests.RequestException as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(f"The broker has {len(definitions['queues'])} queues and {len(definitions['users'])} users.\n")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
