@@ -10,7 +10,7 @@ LIST := $(or $(SERVICE),all)
 
 .DEFAULT_GOAL := help
 .PHONY: help env up down restart status logs reset clean demo audit deadletters rotate-keys scale shell \
-	airgap-images airgap-engine test e2e faults bench lint fmt openapi events requirements
+	airgap-images airgap-engine test e2e faults containers bench lint fmt openapi events requirements
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -48,16 +48,16 @@ shell: ## a Python shell in a service; SERVICE=orders
 	@$(SHOP) run $(SERVICE)
 
 demo: ## fill the shop through its API; FILE=first-week.csv replays a file in the columns of Online Retail; ARGS=
-	@$(SHOP) demo $(if $(FILE),--file "$(abspath $(FILE))") $(ARGS)
+	@$(SHOP) demo -- $(if $(FILE),--file "$(abspath $(FILE))") $(ARGS)
 
 audit: ## check that stock, orders, events and money agree over the three databases and the broker; ARGS=
-	@$(SHOP) audit $(ARGS)
+	@$(SHOP) audit -- $(ARGS)
 
 deadletters: ## what could not be handled; SERVICE=orders ARGS="show ID", "redrive ID --by ME", …
-	@$(SHOP) deadletters $(LIST) $(ARGS)
+	@$(SHOP) deadletters $(LIST) -- $(ARGS)
 
 rotate-keys: ## sign with a new key from now on; the old one still verifies; ARGS=--now
-	@$(SHOP) run users python manage.py rotate_signing_key $(ARGS)
+	@$(SHOP) run users -- python manage.py rotate_signing_key $(ARGS)
 
 airgap-images: ## stand-ins for the base images from Debian packages alone, for hosts that reach no registry
 	@$(PYTHON) deploy/airgap engine
@@ -70,13 +70,16 @@ test: ## every test, on servers of their own, and the end-to-end suite on a stac
 	@$(NATIVE) test $(PARTS)
 
 e2e: ## the end-to-end suite against the shop that is up; ARGS="-k purchase"
-	@$(SHOP) e2e $(ARGS)
+	@$(SHOP) e2e -- $(ARGS)
 
 faults: ## kill and cut things in the shop that is up, and check what it says after; ARGS=
-	@$(SHOP) faults $(ARGS)
+	@$(SHOP) faults -- $(ARGS)
+
+containers: ## kill, restart and start the containers that are up in every order, and look into each; ARGS="-k isolation"
+	@$(PYTHON) deploy/compose containers -- $(ARGS)
 
 bench: ## figures from the shop that is up (natively only); ARGS=
-	@$(SHOP) bench $(ARGS)
+	@$(SHOP) bench -- $(ARGS)
 
 lint: ## formatter, linters, types, layers, migrations, security and gateway checks; CHECKS="mypy ruff"
 	@$(NATIVE) lint $(CHECKS)

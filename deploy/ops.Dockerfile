@@ -11,6 +11,7 @@ RUN --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/pip \
 COPY deploy/shopper /souk/deploy/shopper
 COPY deploy/demo /souk/deploy/demo
 COPY deploy/audit /souk/deploy/audit
+COPY deploy/topology.json /souk/deploy/topology.json
 RUN python -m compileall -q /souk
 
 FROM ${PYTHON_IMAGE}

@@ -15,8 +15,8 @@ RUN --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/pip \
 
 COPY deploy/image/run deploy/image/health deploy/topology.json /souk/
 COPY services/servicekit/servicekit /souk/kit/servicekit
-COPY services/${SERVICE} /souk/service
-WORKDIR /souk/service
+COPY services/${SERVICE} /souk/${SERVICE}
+WORKDIR /souk/${SERVICE}
 COPY deploy/image/assets /build/assets
 RUN --mount=type=cache,target=/var/cache/apt,sharing=locked \
     PATH=/opt/venv/bin:$PATH PYTHONPATH=/souk/kit SERVICE=${SERVICE} /build/assets
@@ -41,7 +41,7 @@ ENV SERVICE=${SERVICE} \
     HOME=/run/souk \
     HEARTBEAT_DIR=/run/souk \
     PROMETHEUS_MULTIPROC_DIR=/run/souk/metrics
-WORKDIR /souk/service
+WORKDIR /souk/${SERVICE}
 USER 10001:10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM

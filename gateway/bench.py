@@ -1,8 +1,9 @@
-"""CPU per request of the gateway's workers: bare proxy, open route, cached verdict, and verifying each time.
+"""CPU per request of the gateway's workers: bare proxy, open route (to a fixed address, and by name), cached verdict, and
+verifying each time.
 
     python3 gateway/bench.py            (needs wrk, and cryptography for the token)
 
-Four nginx configurations take turns on the same upstream (an nginx that returns 1 KB); three runs each, medians.
+Five nginx configurations take turns on the same upstream (an nginx that returns 1 KB); three runs each, medians.
 CPU is read from /proc around each run, for the gateway's workers alone; ratios carry over to other machines, figures do not.
 """
 
@@ -22,6 +23,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from gateway.tests.harness.client import request  # noqa: E402
+from gateway.tests.harness.dns import NameServer  # noqa: E402
 from gateway.tests.harness.nginx import GENEROUS, free_port, wait_until  # noqa: E402
 from gateway.tests.harness.tokens import Signer, key_set  # noqa: E402
 
@@ -29,6 +31,8 @@ RUNS = int(os.environ.get("RUNS", "3"))
 SECONDS = int(os.environ.get("SECONDS", "3"))
 CONNECTIONS = 16
 TICKS = os.sysconf("SC_CLK_TCK")
+# As gateway/start does.
+USER = "user root root;" if os.geteuid() == 0 else ""
 ENVIRONMENT = {"PATH": os.environ["PATH"] + ":/usr/sbin"}
 
 UPSTREAM = """
@@ -65,7 +69,7 @@ http {{
 def nginx(directory: Path, port: int) -> Iterator[int]:
     """Runs directory/nginx.conf until the block ends; gives its worker's pid."""
     process = subprocess.Popen(
-        ["nginx", "-c", str(directory / "nginx.conf"), "-g", "daemon off;"], env=ENVIRONMENT
+        ["nginx", "-c", str(directory / "nginx.conf"), "-g", f"daemon off; {USER}"], env=ENVIRONMENT
     )
     try:
         wait_until(lambda: _answers(port), f"nginx on {port}")
@@ -113,10 +117,12 @@ def plain(stack: ExitStack, template: str, **values: object) -> tuple[int, int]:
     return port, stack.enter_context(nginx(directory, port))
 
 
-def gateway(stack: ExitStack, upstream: int, *, keep_verdicts: bool) -> tuple[int, int]:
+def gateway(
+    stack: ExitStack, upstream: int, *, keep_verdicts: bool = True, host: str = "127.0.0.1", **more: str
+) -> tuple[int, int]:
     directory, port = folder(stack), free_port()
-    services = {f"{name}_UPSTREAM": f"127.0.0.1:{upstream}" for name in ("USERS", "PRODUCTS", "ORDERS")}
-    variables = {
+    services = {f"{name}_UPSTREAM": f"{host}:{upstream}" for name in ("USERS", "PRODUCTS", "ORDERS")}
+    variables = more | {
         "GATEWAY_LISTEN": f"127.0.0.1:{port}",
         "WORKER_PROCESSES": "1",
         "ACCESS_LOG": str(directory / "access.log"),
@@ -136,11 +142,15 @@ def main() -> None:
     with ExitStack() as stack:
         upstream, far_end = plain(stack, UPSTREAM, padding="x" * 1000, jwks=key_set(signer).decode())
         bare = plain(stack, BARE, upstream=upstream)
-        kept = gateway(stack, upstream, keep_verdicts=True)
+        names = NameServer()
+        names.records["service"] = ["127.0.0.1"]
+        kept = gateway(stack, upstream)
+        by_name = gateway(stack, upstream, host="service", UPSTREAMS="by_name", RESOLVER=names.address)
         each = gateway(stack, upstream, keep_verdicts=False)
         cases = {
             "bare proxy": (bare, "/api/products/", token),
             "gateway, open route, no token": (kept, "/api/products/", None),
+            "same, upstream by name": (by_name, "/api/products/", None),
             "gateway, cached verdict": (kept, "/api/orders/", token),
             "gateway, verifying each time": (each, "/api/orders/", token),
         }

@@ -1,11 +1,9 @@
 """Renders the nginx templates: `python3 gateway/render.py OUTDIR`, values from the environment and defaults.env.
 
-The container renders the same templates with envsubst; this is for the native stack and the tests.
+container-entry renders the same templates with envsubst; this is for the native stack and the tests.
 """
 
-import grp
 import os
-import pwd
 import re
 import sys
 from collections.abc import Mapping
@@ -13,7 +11,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
-SYNTAX = re.compile(r"[;{}\"'\\$\n\r]")
+SYNTAX = re.compile(r"[;#{}\"'\\$\n\r]")
 LONGEST_SOCKET_PATH = 107  # sockaddr_un
 
 
@@ -22,14 +20,10 @@ class CannotRender(Exception):
 
 
 def defaults() -> dict[str, str]:
-    """The variables of defaults.env, and what only this process knows."""
+    """The variables of defaults.env, and where the scripts are."""
     lines = (line.strip() for line in (HERE / "defaults.env").read_text().splitlines())
     pairs = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
-    user = pwd.getpwuid(os.geteuid())
-    return pairs | {
-        "NJS_DIR": str(HERE / "njs"),
-        "WORKER_USER": f"{user.pw_name} {grp.getgrgid(user.pw_gid).gr_name}",
-    }
+    return pairs | {"NJS_DIR": str(HERE / "njs")}
 
 
 def value(name: str, environment: Mapping[str, str], fallback: Mapping[str, str]) -> str:
@@ -49,6 +43,7 @@ def render(directory: Path, environment: Mapping[str, str]) -> None:
     if len(str(run_directory / "verifier.sock")) > LONGEST_SOCKET_PATH:
         raise CannotRender(f"RUN_DIR is too long for a socket's path: {run_directory}")
     known = {**environment, "RUN_DIR": str(run_directory)}
+    fallback["KEYS_DIR"] = str(run_directory / "keys")
     texts = {
         template.name.removesuffix(".template"): VARIABLE.sub(
             lambda found: value(found[1], known, fallback), template.read_text()

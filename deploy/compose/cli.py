@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from compose import engine, stack, status
+from compose import cis, engine, stack, status
 from native import environment, suite
 from native.errors import Cannot
 from native.layout import SERVICES, current
@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         tool = add(name, ops_tool, f"run {name} inside the shop's networks")
         tool.set_defaults(tool=name)
         tool.add_argument("words", nargs=argparse.REMAINDER)
-    for name in ("e2e", "faults"):
+    for name in ("e2e", "containers"):
         sub = add(name, against_running, f"the {name} suite against what is up")
         sub.set_defaults(suite=name)
         sub.add_argument("words", nargs=argparse.REMAINDER, help="more words for pytest")
@@ -62,6 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     scaler.add_argument("service", choices=SERVICES)
     scaler.add_argument("process")
     scaler.add_argument("count", type=int)
+    add("faults", no_faults, "only natively").add_argument("words", nargs=argparse.REMAINDER)
+    add("cis", lambda _: 0 if cis.show() else 1, "check every container against the CIS Docker Benchmark")
     add("bench", no_bench, "only natively").add_argument("words", nargs=argparse.REMAINDER)
     return parser
 
@@ -136,8 +138,9 @@ def ops_tool(options: Options) -> int:
     """A file that the words name is handed in; so is what may be set by a variable."""
     words, mounts = _with_files(_plain(options.words))
     stack.address()
+    engine.compose("--profile", "ops", "build", "--quiet", "ops")
     return engine.compose(
-        "run", "--rm", "--quiet-pull", *_terminal(), *mounts, "ops", f"deploy/{options.tool}", *words, check=False
+        "run", "--rm", *_terminal(), *mounts, "ops", f"deploy/{options.tool}", *words, check=False
     )
 
 
@@ -169,6 +172,10 @@ def against_running(options: Options) -> int:
 def scale(options: Options) -> None:
     stack.scale(options.service, options.process, options.count)
     print(f"{options.count} of {options.service}-{options.process} run; .env remembers it")
+
+
+def no_faults(_: Options) -> None:
+    raise Cannot("the faults of containers are in another suite: `make containers`")
 
 
 def no_bench(_: Options) -> None:

@@ -32,6 +32,8 @@ PARTS = {
 OPTIONAL = ("shopper", "demo", "audit", "bench")
 END_TO_END = {"e2e": "tests/e2e"}
 FAULTS = {"faults": "tests/faults"}
+# Only against containers that are up.
+CONTAINERS = {"containers": "tests/containers"}
 PART_SECONDS = 900
 
 
@@ -118,7 +120,7 @@ def against_running(layout: Layout, names: list[str], words: list[str]) -> bool:
 
 def one(name: str, variables: Mapping[str, str], words: list[str]) -> bool:
     """Runs the suite of that name with these variables. Prints what it came to; returns whether it went well."""
-    result = _pytest(name, (END_TO_END | FAULTS)[name], variables, words)
+    result = _pytest(name, (END_TO_END | FAULTS | CONTAINERS)[name], variables, words)
     _print_table([result])
     return result.well
 

@@ -14,7 +14,7 @@ StartGateway = Callable[..., Gateway]
 
 
 def test_service_away_is_502_with_retry_after(own_gateway: StartGateway, own_services: Services) -> None:
-    gateway = own_gateway()
+    gateway = own_gateway(HOLD_SECONDS="0")
     own_services.products.stop()
 
     refused = gateway.get("/api/products/")
@@ -28,7 +28,7 @@ def test_service_away_is_502_with_retry_after(own_gateway: StartGateway, own_ser
 
 def test_service_that_hangs_up_is_502(own_gateway: StartGateway) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        gateway = own_gateway(PRODUCTS_UPSTREAM=f"127.0.0.1:{listener.getsockname()[1]}")
+        gateway = own_gateway(HOLD_SECONDS="0", PRODUCTS_UPSTREAM=f"127.0.0.1:{listener.getsockname()[1]}")
         with socket.create_connection(("127.0.0.1", gateway.port), timeout=CONNECT_SECONDS) as client:
             client.sendall(b"GET /api/products/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             service, _ = listener.accept()
@@ -95,6 +95,7 @@ def test_agent_in_no_known_letters_does_not_spoil_the_log(gateway: Gateway) -> N
     answered = gateway.request("GET", "/healthz", {"User-Agent": "\xff\xfe"})
 
     assert gateway.logged(answered)["agent"] == "(not ASCII)"
+    assert gateway.logged(gateway.get("/healthz"))["agent"] == ""
 
 
 @pytest.mark.parametrize("path", ["/a\x01b", '/"x', "/\xff\xfe", "/${jndi:ldap:x}"])

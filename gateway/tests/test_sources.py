@@ -1,13 +1,17 @@
-"""The files themselves: the dialect of njs 0.7.9, nginx's and gixy's opinion, the render script."""
+"""The files themselves: the dialect of njs 0.7.9, nginx's and gixy's opinion, the two render scripts."""
 
 import os
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from harness.nginx import GATEWAY, Gateway
+from harness.client import request
+from harness.nginx import GATEWAY, Gateway, free_port, wait_until
 
 SCRIPTS = sorted((GATEWAY / "njs").glob("*.js"))
 TEMPLATES = sorted((GATEWAY / "templates").glob("*.template"))
@@ -64,11 +68,13 @@ def test_configuration_is_accepted_by_nginx(gateway: Gateway, tmp_path: Path) ->
     assert "duplicate" in checked.stderr or (checked.returncode, checked.stderr) == (0, "")
 
 
-def test_gixy_finds_nothing(gateway: Gateway) -> None:
+@pytest.mark.parametrize("upstreams", ["fixed", "by_name"])
+def test_gixy_finds_nothing(tmp_path: Path, upstreams: str) -> None:
     gixy = Path(sys.executable).with_name("gixy")
+    assert by_render_py(tmp_path, **REQUIRED, UPSTREAMS=upstreams).returncode == 0
 
     checked = subprocess.run(
-        [gixy, str(gateway.directory / "nginx.conf")], capture_output=True, text=True, check=False
+        [gixy, str(tmp_path / "conf" / "nginx.conf")], capture_output=True, text=True, check=False
     )
 
     assert checked.returncode == 0, checked.stdout
@@ -91,41 +97,152 @@ def test_every_variable_is_listed_once_and_used() -> None:
     assert variables_of(TEMPLATES) == set(listed_variables())
 
 
-def render(directory: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(GATEWAY / "render.py"), str(directory)]
-    return subprocess.run(
-        command, env={"PATH": os.environ["PATH"]} | variables, capture_output=True, text=True, check=False
-    )
+def by_render_py(directory: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    return run([sys.executable, str(GATEWAY / "render.py"), str(directory / "conf")], directory, variables)
 
 
+def by_container_entry(directory: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    return run([str(GATEWAY / "container-entry"), "--render"], directory, variables)
+
+
+def run(command: list[str], directory: Path, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.environ["PATH"], "RUN_DIR": str(directory)} | variables
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def written(directory: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in (directory / "conf").glob("*")}
+
+
+Render = Callable[..., subprocess.CompletedProcess[str]]
+both = pytest.mark.parametrize("render", [by_render_py, by_container_entry])
 REQUIRED = {
     "GATEWAY_LISTEN": "127.0.0.1:1", "USERS_UPSTREAM": "127.0.0.1:2", "PRODUCTS_UPSTREAM": "127.0.0.1:3", "ORDERS_UPSTREAM": "127.0.0.1:4",
 }  # fmt: skip
 
 
+@both
 @pytest.mark.parametrize("missing", REQUIRED)
-def test_missing_variable_is_named(tmp_path: Path, missing: str) -> None:
-    rendered = render(
-        tmp_path / "out", **{name: value for name, value in REQUIRED.items() if name != missing}
-    )
+def test_missing_variable_is_named(tmp_path: Path, render: Render, missing: str) -> None:
+    rendered = render(tmp_path, **REQUIRED | {missing: ""})
 
     assert rendered.returncode == 1
     assert rendered.stderr == f"gateway: {missing} is not set: gateway/defaults.env says what it is\n"
-    assert not (tmp_path / "out").exists()
+    assert written(tmp_path) == {}
 
 
-@pytest.mark.parametrize("value", ["a;b", "a}", "a{", 'a"', "a'", "a\nb", "$host"])
-def test_value_that_would_be_syntax_is_refused(tmp_path: Path, value: str) -> None:
-    rendered = render(tmp_path / "out", **REQUIRED, GATEWAY_HOSTS=value)
+@both
+@pytest.mark.parametrize("name", ["GATEWAY_HOSTS", "KEYS_DIR", "TOKEN_ISSUER"])
+@pytest.mark.parametrize(
+    "value", ["a;b", "a}", "a{", 'a"', "a'", "a\nb", "a\n", "a\rb", "$host", "${PATH}", "a\\", "a #"]
+)
+def test_value_that_would_be_syntax_is_refused(tmp_path: Path, render: Render, name: str, value: str) -> None:
+    rendered = render(tmp_path, **REQUIRED | {name: value})
 
     assert rendered.returncode == 1
-    assert "GATEWAY_HOSTS" in rendered.stderr
+    assert f"{name} holds a character that nginx would read as syntax" in rendered.stderr
+    assert written(tmp_path) == {}
 
 
-def test_rendered_files_hold_no_variable(tmp_path: Path) -> None:
-    assert render(tmp_path / "out", **REQUIRED, GATEWAY_HOSTS="localhost,shop.example.org").returncode == 0
+@both
+def test_run_directory_too_long_for_a_socket_is_refused(tmp_path: Path, render: Render) -> None:
+    rendered = render(tmp_path, **REQUIRED | {"RUN_DIR": str(tmp_path / ("x" * 100))})
 
-    written = {path.name: path.read_text() for path in (tmp_path / "out").glob("*.conf")}
-    assert len(written) == len(TEMPLATES)
-    assert not [name for name, text in written.items() if "${" in text]
-    assert "server_name localhost shop.example.org;" in written["nginx.conf"]
+    assert rendered.returncode == 1
+    assert "RUN_DIR is too long" in rendered.stderr
+
+
+@both
+def test_rendered_files_hold_no_variable(tmp_path: Path, render: Render) -> None:
+    assert render(tmp_path, **REQUIRED, GATEWAY_HOSTS="localhost,shop.example.org").returncode == 0
+
+    files = written(tmp_path)
+    assert len(files) == len(TEMPLATES)
+    assert not [name for name, text in files.items() if "${" in text]
+    assert "server_name localhost shop.example.org;" in files["nginx.conf"]
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"RESOLVER": "127.0.0.11"},
+        {"RESOLVER": "127.0.0.1:5353", "UPSTREAMS": "by_name", "USERS_UPSTREAM": "users-web:8000"},
+        {"RESOLVER": "127.0.0.1", "GATEWAY_HOSTS": "a,b c", "KEYS_DIR": "/var/lib/souk/keys", "TOKEN_ISSUER": "a & b|c/d"},
+        {"RESOLVER": "127.0.0.1", "WORKER_PROCESSES": "", "HOLD_SECONDS": "0"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_container_renders_what_the_native_stack_does(tmp_path: Path, variables: dict[str, str]) -> None:
+    values = REQUIRED | variables
+
+    assert by_render_py(tmp_path, **values).returncode == 0
+    natively = written(tmp_path)
+    assert by_container_entry(tmp_path, **values).returncode == 0
+
+    assert written(tmp_path) == natively
+
+
+def test_container_asks_the_name_server_of_its_machine(tmp_path: Path) -> None:
+    assert by_container_entry(tmp_path, **REQUIRED).returncode == 0
+
+    servers = re.findall(r"(?m)^nameserver\s+([0-9.]+)\s*$", Path("/etc/resolv.conf").read_text())
+    assert f"resolver {(servers or ['127.0.0.11'])[0]} valid=1s" in written(tmp_path)["nginx.conf"]
+
+
+@pytest.mark.parametrize(("hosts", "code"), [("127.0.0.1", 0), ("localhost,x", 0), ("stranger", 1)])
+def test_health_check_wants_200(gateway: Gateway, hosts: str, code: int) -> None:
+    environment = {"PATH": os.environ["PATH"], "GATEWAY_HOSTS": hosts, "GATEWAY_LISTEN": str(gateway.port)}
+
+    checked = subprocess.run(
+        [str(GATEWAY / "healthcheck")], env=environment, capture_output=True, check=False
+    )
+
+    assert checked.returncode == code
+
+
+def test_health_check_fails_where_nobody_listens() -> None:
+    environment = {"PATH": os.environ["PATH"], "GATEWAY_LISTEN": str(free_port())}
+
+    checked = subprocess.run(
+        [str(GATEWAY / "healthcheck")], env=environment, capture_output=True, check=False
+    )
+
+    assert checked.returncode != 0
+
+
+def test_container_entry_becomes_nginx(tmp_path: Path) -> None:
+    port = free_port()
+    environment = {"PATH": os.environ["PATH"] + ":/usr/sbin", "RUN_DIR": str(tmp_path)}
+    values = REQUIRED | {"GATEWAY_LISTEN": f"127.0.0.1:{port}", "ACCESS_LOG": str(tmp_path / "access.log")}
+    entry = subprocess.Popen(
+        [str(GATEWAY / "container-entry")],
+        env=environment | values,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+    try:
+        wait_until(lambda: (tmp_path / "verifier.sock").exists() and answers(port), "nginx to answer")
+        entry.send_signal(signal.SIGQUIT)
+        told = entry.communicate(timeout=10)[1]
+    finally:
+        stop_group(entry)
+
+    assert entry.returncode == 0
+    assert "[warn]" not in told
+    assert "[e" not in told  # error, emerg
+
+
+def stop_group(process: subprocess.Popen[str]) -> None:
+    """Whatever the entry script started, should it not have become nginx itself."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def answers(port: int) -> bool:
+    try:
+        return request(port, "GET", "/healthz").status == 200
+    except OSError:
+        return False

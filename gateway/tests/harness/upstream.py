@@ -27,24 +27,27 @@ class Answer:
 
 
 class Upstream:
-    """One service's double. `answers[path]` overrides the echo; `seen` holds every request."""
+    """One service's double. `answers[path]` overrides the echo; `seen` holds every request; `to_break` is how many
+    of the next requests it reads and then hangs up on."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, host: str = "127.0.0.1", port: int = 0) -> None:
         self.name = name
+        self.host = host
         self.answers: dict[str, Answer] = {}
         self.seen: list[Seen] = []
-        self.port = 0
+        self.to_break = 0
+        self.port = port
         self._server: ThreadingHTTPServer | None = None
         self.connections: set[socket.socket] = set()
         self.start()
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def start(self) -> None:
         self._server = ThreadingHTTPServer(
-            ("127.0.0.1", self.port), type("Handler", (_Handler,), {"upstream": self})
+            (self.host, self.port), type("Handler", (_Handler,), {"upstream": self})
         )
         self.port = self._server.server_address[1]
         threading.Thread(
@@ -106,6 +109,10 @@ class _Handler(BaseHTTPRequestHandler):
     def answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         answer = self.upstream.reply(Seen(self.command, self.path, list(self.headers.items()), body))
+        if self.upstream.to_break > 0:
+            self.upstream.to_break -= 1
+            self.close_connection = True
+            return
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)

@@ -1,0 +1,44 @@
+"""`engine`: a Docker engine that answers, and a client with compose and buildx."""
+
+import os
+import shutil
+
+from airgap import daemon, plugins, trixie
+from compose.engine import answers
+from native import packages
+from native.errors import Cannot
+from native.progress import say
+
+
+def ensure() -> bool:
+    """Returns whether anything had to be done.
+
+    Raises:
+        Cannot: it needs root, or something could not be installed or started; says what.
+    """
+    acted = not answers()
+    if acted:
+        _provide_engine()
+    if names := plugins.missing():
+        plugins.install(names)
+        acted = True
+    return acted
+
+
+def _provide_engine() -> None:
+    if os.geteuid() != 0:
+        raise Cannot(
+            "no Docker engine answers, and only root may start one: sudo python3 deploy/airgap engine"
+        )
+    if not _has("dockerd"):
+        say("installing Docker")
+        trixie.install("docker.io", "iptables", "ca-certificates")
+    if not _has("docker"):
+        # Debian 13 has the client in a package of its own.
+        trixie.install("docker-cli")
+    if not answers():
+        daemon.start()
+
+
+def _has(name: str) -> bool:
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{packages.SEARCH_PATH}") is not None

@@ -1,0 +1,39 @@
+from pathlib import Path
+
+import pytest
+
+from airgap import plugins
+
+
+@pytest.fixture
+def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A docker client that the test writes, first on the PATH."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    return tmp_path / "docker"
+
+
+def write(client: Path, compose: str, buildx: str) -> None:
+    client.write_text(f'#!/bin/sh\ncase "$1" in compose) {compose} ;; buildx) {buildx} ;; esac\n')
+    client.chmod(0o755)
+
+
+@pytest.mark.parametrize("version", ["2.20.0", "v2.20.2", "2.26.1-4", "5.0.0\n"])
+def test_fresh_plugins_are_left_alone(version: str) -> None:
+    assert plugins.lacking(version, "github.com/docker/buildx 0.13.1+ds1 0.13.1+ds1-3\n") == []
+
+
+@pytest.mark.parametrize("version", ["", "2.19.9", "1.29.2", "dev"])
+def test_compose_that_is_missing_or_old_is_lacking(version: str) -> None:
+    assert plugins.lacking(version, "github.com/docker/buildx v0.13.1") == ["compose"]
+
+
+def test_plugins_that_fail_are_missing_whatever_they_print(client: Path) -> None:
+    write(client, compose="echo 2.30.0; exit 1", buildx="echo 'unknown command: docker buildx' >&2; exit 1")
+
+    assert plugins.missing() == ["compose", "buildx"]
+
+
+def test_plugins_that_answer_are_not_missing(client: Path) -> None:
+    write(client, compose="echo 2.30.0", buildx="echo github.com/docker/buildx v0.17.1 abc")
+
+    assert plugins.missing() == []
