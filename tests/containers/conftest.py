@@ -39,8 +39,8 @@ def load(shop: Shop, containers: Containers) -> Load:
     return Load(shop, shop.register(), product["id"])
 
 
-@pytest.fixture(autouse=True)
-def _whole_again(containers: Containers) -> Iterator[None]:
+@pytest.fixture
+def whole_again(containers: Containers) -> Iterator[None]:
     """However a test ends, the next one finds everything running."""
     yield
     containers.up()

@@ -25,9 +25,9 @@ class Containers:
     def one(self, name: str) -> dict[str, Any]:
         return next(one for one in self.all() if engine.service_of(one) == name)
 
-    def ask(self, name: str, script: str) -> subprocess.CompletedProcess[str]:
-        """Run a line of bash in the container, as its own user."""
-        command = ["docker", "exec", self.one(name)["Id"], "bash", "-c", script]
+    def ask(self, identity: str, script: str) -> subprocess.CompletedProcess[str]:
+        """Run some bash in the container with that id, as its own user."""
+        command = ["docker", "exec", identity, "bash", "-c", script]
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
     def compose(self, *words: str) -> str:

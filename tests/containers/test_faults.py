@@ -10,6 +10,7 @@ from harness import wait_until
 
 from compose import engine, stack
 
+pytestmark = pytest.mark.usefixtures("whole_again")
 STATELESS = (
     "orders-web",
     "products-web",

@@ -9,6 +9,7 @@ import pytest
 
 from compose import engine
 
+pytestmark = pytest.mark.usefixtures("whole_again")
 #: The issue's ten starts take a quarter of an hour: CI does two.
 STARTS = int(os.environ.get("SOUK_STARTS", "2"))
 START_SECONDS = 90
