@@ -9,7 +9,7 @@ from servicekit import env, logs
 bind = env.text("WEB_BIND", "0.0.0.0:8000")
 workers = env.integer("WEB_PROCESSES", 2, minimum=1, maximum=64)
 threads = env.integer("WEB_THREADS", 8, minimum=1, maximum=256)
-worker_class = "gthread"
+worker_class = "servicekit.gunicorn_worker.DrainingThreadWorker"
 # nginx keeps idle connections 60 s; the side that is asked must not be the one that closes first.
 keepalive = 75
 graceful_timeout = 10
