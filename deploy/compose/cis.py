@@ -26,7 +26,10 @@ ACCEPTED = {
     ("4.6", "*-migrate"): "runs once and ends; its exit code is its health",
     ("4.6", "broker-setup"): "runs once and ends; its exit code is its health",
     ("4.6", "ops"): "one command of a person",
-    ("5.15", "*"): "a shop comes back by itself however often something fails; Docker waits longer each time, up to a minute",
+    (
+        "5.15",
+        "*",
+    ): "a shop comes back by itself however often something fails; Docker waits longer each time, up to a minute",
 }
 
 
@@ -40,7 +43,12 @@ class Finding:
     def reason(self) -> str:
         """Why it is accepted; empty when it is not."""
         return next(
-            (why for (item, name), why in ACCEPTED.items() if item == self.item and fnmatch(self.service, name)), ""
+            (
+                why
+                for (item, name), why in ACCEPTED.items()
+                if item == self.item and fnmatch(self.service, name)
+            ),
+            "",
         )
 
 
@@ -50,7 +58,9 @@ def _user(one: Container) -> str:
 
 
 def _image_secrets(one: Container) -> str:
-    names = [line.partition("=")[0] for line in one["Image_"]["Config"].get("Env") or [] if line.partition("=")[2]]
+    names = [
+        line.partition("=")[0] for line in one["Image_"]["Config"].get("Env") or [] if line.partition("=")[2]
+    ]
     found = [name for name in names if SECRET_NAME.search(name) and name not in NO_SECRETS]
     return f"the image sets {', '.join(found)}" if found else ""
 
@@ -88,7 +98,9 @@ def _bindings(one: Container) -> list[Mapping[str, str]]:
 
 
 def _host_ports(one: Container) -> str:
-    low = [each["HostPort"] for each in _bindings(one) if 0 < int(each["HostPort"] or 0) < LOWEST_UNPRIVILEGED]
+    low = [
+        each["HostPort"] for each in _bindings(one) if 0 < int(each["HostPort"] or 0) < LOWEST_UNPRIVILEGED
+    ]
     return f"publishes the privileged port {', '.join(low)}" if low else ""
 
 
@@ -180,12 +192,15 @@ def findings(one: Container) -> list[Finding]:
 def look() -> list[Container]:
     """Every container of the shop, with what the checks need besides."""
     return [
-        {**one, "Image_": _image(one["Image"]), "Processes_": _processes(one["Id"])} for one in engine.containers()
+        {**one, "Image_": _image(one["Image"]), "Processes_": _processes(one["Id"])}
+        for one in engine.containers()
     ]
 
 
 def _image(image: str) -> Any:
-    said = subprocess.run(["docker", "image", "inspect", image], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        ["docker", "image", "inspect", image], capture_output=True, text=True, check=True
+    ).stdout
     return json.loads(said)[0]
 
 

@@ -151,7 +151,7 @@ def _with_files(words: list[str]) -> tuple[list[str], list[str]]:
         if before == "--file" and Path(word).exists():
             inside = f"/data/{Path(word).name}"
             mounts += ["--volume", f"{Path(word).resolve()}:{inside}:ro"]
-            word = inside  # noqa: PLW2901
+            word = inside
         seen.append(word)
     return seen, mounts
 
@@ -179,4 +179,6 @@ def no_faults(_: Options) -> None:
 
 
 def no_bench(_: Options) -> None:
-    raise Cannot("the benchmarks compare processes of this machine: `make up RUNTIME=native`, then `make bench RUNTIME=native`")
+    raise Cannot(
+        "the benchmarks compare processes of this machine: `make up RUNTIME=native`, then `make bench RUNTIME=native`"
+    )

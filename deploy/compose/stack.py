@@ -6,7 +6,7 @@ from typing import Any
 from compose import dotenv, engine, first_values
 from native import files
 from native.errors import Cannot
-from native.layout import SERVICES, Layout
+from native.layout import REPOSITORY, SERVICES, Layout
 from native.progress import say
 
 WAIT_SECONDS = 180
@@ -91,7 +91,9 @@ def shop_containers() -> list[dict[str, Any]]:
 
 def _why_not() -> str:
     found = unwell(shop_containers())
-    lines = [f"not up after {WAIT_SECONDS} s; what runs is left running (`make status`, `make logs`, `make down`)"]
+    lines = [
+        f"not up after {WAIT_SECONDS} s; what runs is left running (`make status`, `make logs`, `make down`)"
+    ]
     for name, reason in found.items():
         lines.append(f"  {name}: {reason}")
     if found:
@@ -140,9 +142,11 @@ def scale(service: str, process: str, count: int) -> None:
     variable = f"{name.upper().replace('-', '_')}_SCALE"
     if name not in engine.output("config", "--services").split():
         raise Cannot(f"there is no {name}")
-    if f"${{{variable}" not in (dotenv.REPOSITORY / "compose.yaml").read_text():
+    if f"${{{variable}" not in (REPOSITORY / "compose.yaml").read_text():
         raise Cannot(f"{name} cannot be scaled: there must be one")
     if count < 1:
         raise Cannot(f"N is {count}: use 1 or more (`docker compose stop {name}` stops a process)")
     dotenv.remember({variable: str(count)})
-    engine.compose("up", "--detach", "--wait", "--no-deps", "--no-recreate", "--scale", f"{name}={count}", name)
+    engine.compose(
+        "up", "--detach", "--wait", "--no-deps", "--no-recreate", "--scale", f"{name}={count}", name
+    )

@@ -24,25 +24,37 @@ def show() -> bool:
         health = state.get("Health", {}).get("Status", "-")
         used = memory.get(one["Id"][:12], "-")
         uptime = _uptime(state) if state["Running"] else "-"
-        print(f"{engine.label(one):<20} {_word(one):<11} {health:<10} {uptime:>9} {one['RestartCount']:>8} {used:>9}")
+        print(
+            f"{engine.label(one):<20} {_word(one):<11} {health:<10} {uptime:>9} {one['RestartCount']:>8} {used:>9}"
+        )
     unwell = {**stack.unwell(found), **_missing(found)}
     print()
     for one in sorted(found, key=engine.label):
         _print_readiness(one)
     for name, reason in sorted(unwell.items()):
         print(f"{name:<20} NOT WELL: {reason}")
-    print(f"\n{stack.address()}   logs: make logs PROCESS=orders-web   data: docker volumes {_project(found)}_*")
+    print(
+        f"\n{stack.address()}   logs: make logs PROCESS=orders-web   data: docker volumes {_project(found)}_*"
+    )
     return not unwell
 
 
 def _word(container: Container) -> str:
     """running, or what else; a one-shot that ended well is done."""
-    return "done" if engine.service_of(container) in stack.ONE_SHOTS and not stack.complaint(container) else container["State"]["Status"]
+    return (
+        "done"
+        if engine.service_of(container) in stack.ONE_SHOTS and not stack.complaint(container)
+        else container["State"]["Status"]
+    )
 
 
 def _missing(found: list[Container]) -> dict[str, str]:
     there = {engine.service_of(one) for one in found}
-    return {name: "there is no container" for name in engine.output("config", "--services").split() if name not in there | {"ops"}}
+    return {
+        name: "there is no container"
+        for name in engine.output("config", "--services").split()
+        if name not in there | {"ops"}
+    }
 
 
 def _print_readiness(container: Container) -> None:

@@ -158,9 +158,7 @@ def run_command(options: argparse.Namespace) -> None:
 
 
 def ops_tool(options: argparse.Namespace) -> None:
-    run.become(
-        current(), "ops", ["python", str(REPOSITORY / "deploy" / options.tool), *plain(options.words)]
-    )
+    run.become(current(), "ops", ["python", str(REPOSITORY / "deploy" / options.tool), *plain(options.words)])
 
 
 def no_scale(_: argparse.Namespace) -> None:
@@ -197,7 +195,7 @@ def lock(_: argparse.Namespace) -> None:
 
 
 def against_running(options: argparse.Namespace) -> int:
-    return 0 if suite.against_running(current(), [options.suite], plain(options.words)) else 1
+    return 0 if suite.against_running(current(), options.suite, plain(options.words)) else 1
 
 
 def dead_letters(options: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ BIN = VENV / "bin"
 KIT = REPOSITORY / "services" / "servicekit"
 PRODUCT = ["services", "gateway", "deploy"]
 # Packages that run as folders below deploy/, without Django.
-TOOLS = ("native", "shopper", "demo", "audit", "bench")
+TOOLS = ("native", "compose", "airgap", "runtime", "shopper", "demo", "audit", "bench")
 
 
 @dataclass(frozen=True)
@@ -82,10 +82,16 @@ def _checks(layout: Layout) -> list[Check]:
         _tool_types(),
         Check("bandit", [str(BIN / "bandit"), "-q", "-ll", "-r", "-c", ".bandit.yaml", *PRODUCT]),
         _imports(services["users"]),
+        Check("hadolint", [str(BIN / "hadolint"), "--config", ".hadolint.yaml", *_dockerfiles()]),
         Check("ruff check", [str(BIN / "ruff"), "check", "."]),
         Check("ruff format", [str(BIN / "ruff"), "format", "--check", "."]),
         *_gateway(layout),
     ]
+
+
+def _dockerfiles() -> list[str]:
+    found = [*REPOSITORY.glob("deploy/*.Dockerfile"), *REPOSITORY.glob("deploy/airgap/images/*/Dockerfile")]
+    return [str(path) for path in sorted([*found, REPOSITORY / "gateway" / "Dockerfile"])]
 
 
 def _types(layout: Layout, name: str, variables_of: dict[str, str]) -> Check:

@@ -34,7 +34,9 @@ class Load:
             thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._done.set()
         for thread in self._threads:
             thread.join()
@@ -57,7 +59,9 @@ class Load:
         """A token lives five minutes."""
         while not self._done.wait(RENEW_SECONDS):
             with httpx.Client(base_url=self._shop.ops.gateway, timeout=20.0, trust_env=False) as http:
-                answer = self._answer(http, "POST", "/api/auth/refresh/", {}, {"refresh_token": self._customer.refresh})
+                answer = self._answer(
+                    http, "POST", "/api/auth/refresh/", {}, {"refresh_token": self._customer.refresh}
+                )
             if isinstance(answer, httpx.Response) and answer.is_success:
                 self._customer.access = answer.json()["access_token"]
                 self._customer.refresh = answer.json()["refresh_token"]
@@ -72,7 +76,9 @@ class Load:
                 self._request(http, "POST", "/api/orders/", order)
                 time.sleep(PAUSE_SECONDS)
 
-    def _request(self, http: httpx.Client, method: str, path: str, body: object = None, key: str = "") -> None:
+    def _request(
+        self, http: httpx.Client, method: str, path: str, body: object = None, key: str = ""
+    ) -> None:
         """One request, repeated until it succeeds as a careful client would."""
         headers = {"Authorization": self._customer.bearer, **({"Idempotency-Key": key} if key else {})}
         what = f"{method}{' with a key' if key else ''} {path.partition('?')[0]}"
@@ -92,7 +98,9 @@ class Load:
                 self.lost[f"{what}: {latest}"] += 1
 
     @staticmethod
-    def _answer(http: httpx.Client, method: str, path: str, headers: dict[str, str], body: object) -> httpx.Response | str:
+    def _answer(
+        http: httpx.Client, method: str, path: str, headers: dict[str, str], body: object
+    ) -> httpx.Response | str:
         try:
             return http.request(method, path, headers=headers, json=body)
         except httpx.TransportError as error:

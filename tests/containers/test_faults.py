@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import time
 
 import pytest
@@ -66,7 +65,9 @@ def test_killed_container_comes_back(containers, load, name):
         time.sleep(AROUND_SECONDS)
         before = containers.one(name)["RestartCount"]
         os.kill(process(containers, name), signal.SIGKILL)
-        wait_until(lambda: containers.one(name)["RestartCount"] > before, seconds=30, what=f"{name} comes back")
+        wait_until(
+            lambda: containers.one(name)["RestartCount"] > before, seconds=30, what=f"{name} comes back"
+        )
         containers.await_well()
         time.sleep(AROUND_SECONDS)
 
@@ -102,7 +103,11 @@ def test_gateway_spreads_over_what_is_there_and_forgets_what_is_not(containers, 
         for _ in range(60):
             assert shop.call("GET", "/api/products/?page_size=1").status_code == 200
         said = engine.output("logs", "--since", since, "--no-log-prefix", "gateway")
-        return {line.split('"upstream":"')[1].split('"')[0] for line in said.splitlines() if '"service":"products"' in line}
+        return {
+            line.split('"upstream":"')[1].split('"')[0]
+            for line in said.splitlines()
+            if '"service":"products"' in line
+        }
 
     stack.scale("products", "web", 3)
     try:

@@ -27,7 +27,11 @@ SERVERS = {
 }
 #: Process → the servers that it uses. Servers use none; beat has nothing to do with the database.
 USES = {
-    **{f"{name}-{process}": {f"{name}-db", "rabbitmq", "redis"} for name in SERVICES for process in ("relay", "consumer")},
+    **{
+        f"{name}-{process}": {f"{name}-db", "rabbitmq", "redis"}
+        for name in SERVICES
+        for process in ("relay", "consumer")
+    },
     "users-web": {"users-db", "rabbitmq", "redis"},
     "products-web": {"products-db", "rabbitmq", "redis", "users-web"},
     "orders-web": {"orders-db", "rabbitmq", "redis", "users-web", "products-web"},
@@ -63,7 +67,9 @@ def reached(containers: Containers, seen: Seen) -> set[tuple[str, str]]:
         lines.insert(position, "wait")
     script = "\n".join([*lines, "wait"])
     with ThreadPoolExecutor(4) as pool:
-        said = dict(pool.map(lambda name: (name, containers.ask(seen[name]["Id"], script).stdout.split()), seen))
+        said = dict(
+            pool.map(lambda name: (name, containers.ask(seen[name]["Id"], script).stdout.split()), seen)
+        )
     return {(name, server) for name, servers in said.items() for server in servers if server != name}
 
 
@@ -129,20 +135,36 @@ def test_nothing_but_the_gateway_is_published(containers):
 def test_every_network_but_the_gateways_own_is_internal(containers):
     """Docker gives also those a default route; nothing is forwarded from them."""
     networks = {network for one in containers.all() for network in one["NetworkSettings"]["Networks"]}
-    said = subprocess.run(["docker", "network", "inspect", *networks], check=True, capture_output=True, text=True).stdout
-    open_ones = {network["Name"].rpartition("_")[2]: network["Options"] for network in json.loads(said) if not network["Internal"]}
+    said = subprocess.run(
+        ["docker", "network", "inspect", *networks], check=True, capture_output=True, text=True
+    ).stdout
+    open_ones = {
+        network["Name"].rpartition("_")[2]: network["Options"]
+        for network in json.loads(said)
+        if not network["Internal"]
+    }
 
     assert open_ones == {"public": {"com.docker.network.bridge.enable_ip_masquerade": "false"}}
-    assert "public" not in {network.rpartition("_")[2] for one in containers.all() if engine.service_of(one) != "gateway" for network in one["NetworkSettings"]["Networks"]}
+    assert "public" not in {
+        network.rpartition("_")[2]
+        for one in containers.all()
+        if engine.service_of(one) != "gateway"
+        for network in one["NetworkSettings"]["Networks"]
+    }
 
 
 def test_nobody_is_root_or_can_write_its_root(containers, seen):
     for name, container in seen.items():
         user = containers.ask(container["Id"], "id -u").stdout.strip()
         assert user not in ("", "0"), name
-        written = containers.ask(container["Id"], "for d in / /usr /etc /bin /var /opt /souk /gateway; do touch $d/mark 2>/dev/null && echo $d; done; true")
+        written = containers.ask(
+            container["Id"],
+            "for d in / /usr /etc /bin /var /opt /souk /gateway; do touch $d/mark 2>/dev/null && echo $d; done; true",
+        )
         assert written.stdout == "", name
-        capabilities = containers.ask(container["Id"], "grep -E '^Cap(Prm|Eff|Bnd)' /proc/1/status").stdout.split()[1::2]
+        capabilities = containers.ask(
+            container["Id"], "grep -E '^Cap(Prm|Eff|Bnd)' /proc/1/status"
+        ).stdout.split()[1::2]
         assert set(capabilities) == {"0" * 16}, name
 
 

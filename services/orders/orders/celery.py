@@ -10,7 +10,6 @@ from django.conf import settings
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orders.settings")
 
 
-
 class Scheduler(PersistentScheduler):  # type: ignore[misc]
     """Celery's own, which also gives a sign of life at each look at the schedule (every five seconds at most)."""
 

@@ -1,9 +1,9 @@
 """Jobs that nobody waits for. Each translates and calls one service."""
 
 from celery import shared_task
-from servicekit import heartbeats
 
 from orders import services
+from servicekit import heartbeats
 
 
 @shared_task(name="orders.expire_overdue_orders", expires=5)  # type: ignore[untyped-decorator]

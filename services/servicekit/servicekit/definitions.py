@@ -185,7 +185,9 @@ def apply(definitions: Mapping[str, Any], admin_url: str, *, wait_seconds: float
             raise requests.ConnectionError("the broker's management interface does not answer")
         time.sleep(0.5)
     if not answer.ok:
-        raise requests.HTTPError(f"the broker refuses the definitions: {answer.status_code} {answer.text[:500]}")
+        raise requests.HTTPError(
+            f"the broker refuses the definitions: {answer.status_code} {answer.text[:500]}"
+        )
 
 
 def main() -> int:
@@ -212,7 +214,9 @@ def main() -> int:
     except requests.RequestException as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    sys.stdout.write(f"The broker has {len(definitions['queues'])} queues and {len(definitions['users'])} users.\n")
+    sys.stdout.write(
+        f"The broker has {len(definitions['queues'])} queues and {len(definitions['users'])} users.\n"
+    )
     return 0
 
 

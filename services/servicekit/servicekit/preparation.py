@@ -76,11 +76,7 @@ def _connected(deadline: float, url: str = "") -> Iterator[psycopg.Connection[An
     told: Sequence[str] = ()
     while True:
         try:
-            found = (
-                psycopg.connect(url, autocommit=True, connect_timeout=3)
-                if url
-                else direct_connection()
-            )
+            found = psycopg.connect(url, autocommit=True, connect_timeout=3) if url else direct_connection()
             break
         except psycopg.OperationalError as error:
             if not is_database_away(error) or time.monotonic() > deadline:

@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
 from servicekit.testing.waiting import wait_until
 
 APPLICATION = """
