@@ -170,7 +170,7 @@ def no_scale(_: argparse.Namespace) -> None:
 def test_environment(options: argparse.Namespace) -> None:
     layout = Layout(options.dir.resolve()) if options.dir else testservers.default_layout()
     if options.stop:
-        stack.wipe(layout)
+        testservers.end(layout)
         return
     for name, value in testservers.start(layout).items():
         print(f"export {name}={value}")

@@ -1,0 +1,1 @@
+"""The tests' servers in containers, by testcontainers: run with .venv's Python by deploy/native/testservers.py."""
