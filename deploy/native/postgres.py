@@ -94,7 +94,7 @@ def prepare(layout: Layout, ports: Ports, *, forgetful: bool) -> None:
     _drop_stale_pid(place)
     settings = SETTINGS.format(port=ports["postgres"], durability=FORGETFUL if forgetful else "")
     (place / "souk.conf").write_text(settings)
-    (place / "pg_hba.conf").write_text(_access())
+    (place / "pg_hba.conf").write_text(_access(for_tests=forgetful))
     main = place / "postgresql.conf"
     if "souk.conf" not in main.read_text():
         main.write_text(main.read_text() + "\ninclude = 'souk.conf'\n")
@@ -156,9 +156,9 @@ def _drop_stale_pid(place: Path) -> None:
         pid_file.unlink()
 
 
-def _access() -> str:
-    """pg_hba.conf: each role reaches one database, the superuser all; nobody without a password."""
-    rows = [("all", SUPERUSER), *((name, name) for name in SERVICES)]
+def _access(*, for_tests: bool) -> str:
+    """pg_hba.conf: each role reaches one database, the superuser all; nobody without a password. Tests make roles of their own."""
+    rows = [("all", "all")] if for_tests else [("all", SUPERUSER), *((name, name) for name in SERVICES)]
     return "".join(f"host {database} {user} 127.0.0.1/32 scram-sha-256\n" for database, user in rows)
 
 

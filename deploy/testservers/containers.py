@@ -17,9 +17,9 @@ from collections.abc import Callable
 
 os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"
 
-import docker  # noqa: E402  the variable comes first
-import psycopg  # noqa: E402
-from testcontainers.core.container import DockerContainer  # noqa: E402
+import docker
+import psycopg
+from testcontainers.core.container import DockerContainer
 
 LABEL = "org.souk.tests"
 ADMIN = "admin"

@@ -162,3 +162,49 @@ def test_no_committed_file_names_a_registry_or_a_machine() -> None:
     names = re.compile(rb"python[h]osted\.org|registry\.npm[j]s|deb\.debi[a]n\.org|/w[o]rk/(main|shared)")
 
     assert [path for path in committed() if names.search(path.read_bytes())] == []
+
+
+COMPOSE = (REPOSITORY / "compose.yaml").read_text()
+
+
+def test_every_variable_of_compose_is_documented() -> None:
+    read = set(re.findall(r"\$\{([A-Z][A-Z0-9_]*)", COMPOSE))
+
+    assert read
+    assert read - DOCUMENTED == set()
+
+
+def test_default_images_are_exact_versions() -> None:
+    images = re.findall(r"\$\{([A-Z]+_IMAGE):-([^}]+)\}", COMPOSE)
+
+    assert {name for name, _ in images} == {
+        f"{one}_IMAGE" for one in ("PYTHON", "POSTGRES", "RABBITMQ", "REDIS", "NGINX")
+    }
+    assert [image for _, image in images if not re.search(r":\d+\.\d+(\.\d+)?(-[a-z]+)*$", image)] == []
+    example = (REPOSITORY / ".env.example").read_text()
+    assert [image for name, image in images if f"#{name}={image}" not in example] == []
+
+
+def test_dockerfiles_take_the_same_images_as_compose() -> None:
+    files = [*(REPOSITORY / "deploy").glob("*.Dockerfile"), REPOSITORY / "gateway" / "Dockerfile"]
+    said = {line for file in files for line in re.findall(r"ARG ([A-Z]+_IMAGE)=(\S+)", file.read_text())}
+
+    assert said
+    assert said <= set(re.findall(r"\$\{([A-Z]+_IMAGE):-([^}]+)\}", COMPOSE))
+
+
+def test_no_image_adds_or_holds_secrets() -> None:
+    """CIS 4.9 and 4.10: COPY only, and no secret by ARG or ENV."""
+    for file in (*(REPOSITORY / "deploy").glob("*.Dockerfile"), REPOSITORY / "gateway" / "Dockerfile"):
+        text = file.read_text()
+        assert not re.search(r"^ADD ", text, re.MULTILINE), file
+        assert not re.search(r"^(ARG|ENV) .*(PASSWORD|SECRET|TOKEN_KEY)", text, re.MULTILINE), file
+
+
+def test_rabbitmq_has_the_same_limits_in_both_runtimes() -> None:
+    native = (REPOSITORY / "deploy" / "native" / "rabbitmq.py").read_text()
+    lines = (REPOSITORY / "deploy" / "rabbitmq.conf").read_text().splitlines()
+    limits = [line for line in lines if line and not line.startswith(("#", "loopback_users"))]
+
+    assert limits
+    assert [line for line in limits if f"\n{line}\n" not in native] == []

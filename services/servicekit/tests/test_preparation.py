@@ -1,0 +1,120 @@
+"""A database is made ready on a real server, any number of times."""
+
+import os
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from servicekit import heartbeats, preparation
+
+ADMIN = os.environ.get("TEST_DATABASE_URL", "")
+
+
+def wanted(name: str, password: str) -> dict[str, Any]:
+    return {"USER": name, "PASSWORD": password, "NAME": name}
+
+
+def log_in(user: str, password: str, database: str) -> None:
+    parts = urlsplit(ADMIN)
+    address = f"{parts.hostname}:{parts.port}"
+    with psycopg.connect(host=parts.hostname, port=parts.port, user=user, password=password, dbname=database):
+        assert address
+
+
+@pytest.fixture
+def admin() -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(ADMIN, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def name(admin: psycopg.Connection[Any]) -> Iterator[str]:
+    """A name with a quote in it, whose role and database go afterwards."""
+    made = f'te"st-{uuid.uuid4().hex[:8]}'
+    yield made
+    admin.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(made)))
+    admin.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(made)))
+
+
+def test_role_and_database_are_made_once_and_the_password_follows(admin, name):
+    preparation.make_role_and_database(admin, wanted(name, "it's first"))
+    log_in(name, "it's first", name)
+    preparation.make_role_and_database(admin, wanted(name, "second"))
+    log_in(name, "second", name)
+
+    with pytest.raises(psycopg.OperationalError, match="password"):
+        log_in(name, "it's first", name)
+    rights = admin.execute(
+        "SELECT rolsuper, rolcreatedb, rolcreaterole FROM pg_roles WHERE rolname = %s", [name]
+    )
+    assert rights.fetchone() == (False, False, False)
+
+
+def test_database_is_shut_to_other_roles(admin, name):
+    other = f"other-{uuid.uuid4().hex[:8]}"
+    preparation.make_role_and_database(admin, wanted(name, "x"))
+    admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'y'").format(sql.Identifier(other)))
+    try:
+        with pytest.raises(psycopg.OperationalError, match="permission denied"):
+            log_in(other, "y", name)
+    finally:
+        admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(other)))
+
+
+def test_database_that_stays_away_is_given_up_with_a_reason(monkeypatch):
+    parts = urlsplit(ADMIN)
+    away = urlunsplit(parts._replace(netloc=f"{parts.username}:x@127.0.0.1:1"))
+    monkeypatch.setenv("ADMIN_DATABASE_URL", away)
+
+    with pytest.raises(preparation.DatabaseStaysAway, match="does not answer"):
+        preparation.prepare(wait_seconds=0.2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_prepare_waits_for_another_that_is_at_work():
+    """The advisory lock is held elsewhere: nothing is migrated until it is free."""
+    done = threading.Event()
+
+    def prepare() -> None:
+        from django.db import connection
+
+        preparation.prepare(wait_seconds=5)
+        connection.close()
+        done.set()
+
+    from servicekit.database import direct_connection
+
+    with direct_connection() as holder:
+        holder.execute("SELECT pg_advisory_lock(%s)", [preparation.LOCK])
+        thread = threading.Thread(target=prepare)
+        thread.start()
+        assert not done.wait(0.5)
+        holder.execute("SELECT pg_advisory_unlock(%s)", [preparation.LOCK])
+        assert done.wait(20)
+    thread.join()
+
+
+@pytest.mark.django_db
+def test_beat_leaves_a_sign_for_the_health_check(tmp_path, monkeypatch):
+    monkeypatch.setenv("HEARTBEAT_DIR", str(tmp_path))
+    started = time.time()
+
+    heartbeats.beat(f"relay-{started}")
+
+    assert (tmp_path / f"relay-{started}").stat().st_mtime >= started - 1
+
+
+def test_touch_without_a_folder_does_nothing(tmp_path, monkeypatch):
+    monkeypatch.delenv("HEARTBEAT_DIR", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+    heartbeats.touch("relay")
+
+    assert list(tmp_path.iterdir()) == []
