@@ -98,10 +98,10 @@ def epmd() -> str:
 
 
 def answers(layout: Layout, ports: Ports) -> bool:
-    """Whether the node takes orders: its management interface starts last."""
+    """Whether the node takes orders: its management interface says that the AMQP port, which opens last, is listened on."""
     credentials = base64.b64encode(f"admin:{secret(layout, 'rabbitmq-admin')}".encode()).decode()
     request = urllib.request.Request(
-        f"http://127.0.0.1:{ports['broker_api']}/api/overview",
+        f"http://127.0.0.1:{ports['broker_api']}/api/health/checks/port-listener/{ports['amqp']}",
         headers={"Authorization": f"Basic {credentials}"},
     )
     try:
