@@ -94,7 +94,8 @@ def _postgres_answers(url: str) -> bool:
 def _rabbitmq_answers(port: int, password: str) -> bool:
     login = b64encode(f"{ADMIN}:{password}".encode()).decode()
     request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/api/health/checks/port-listener/5672", headers={"Authorization": f"Basic {login}"}
+        f"http://127.0.0.1:{port}/api/health/checks/port-listener/5672",
+        headers={"Authorization": f"Basic {login}"},
     )
     try:
         with urllib.request.urlopen(request, timeout=5) as answer:  # nosec B310: our own http address
