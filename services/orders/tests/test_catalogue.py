@@ -33,7 +33,7 @@ for n in range(230):
 def is_up(url: str) -> bool:
     try:
         return requests.get(f"{url}/livez", timeout=1).ok
-    except requests.ConnectionError:
+    except (requests.ConnectionError, requests.Timeout):
         return False
 
 
