@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,8 +14,6 @@ SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 OLDEST_POSTGRESQL = 15
 RABBITMQ = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 NJS_MODULE = Path("/usr/lib/nginx/modules/ngx_http_js_module.so")
-# Enough for what runs in .venv alone, with its servers in containers.
-PYTHON_ONLY = ("python3-venv",)
 POLICY = Path("/usr/sbin/policy-rc.d")
 NO_CLUSTER = Path("/etc/postgresql-common/createcluster.d/souk.conf")
 # Packages with a service of their own; package and service have the same name.
@@ -66,13 +64,13 @@ def _can_make_environments() -> bool:
     return True
 
 
-def ensure(only: Collection[str] = ()) -> None:
-    """Installs what is missing (of `only`, if given), when root on a Debian machine; else says what to run.
+def ensure() -> None:
+    """Installs what is missing, when root on a Debian machine; else says what to run.
 
     Raises:
         Cannot: something is missing and may not be installed by us, or could not be.
     """
-    names = [name for name in missing() if not only or name in only]
+    names = missing()
     if not names:
         return
     if os.geteuid() != 0 or not _has("apt-get"):
@@ -84,7 +82,7 @@ def ensure(only: Collection[str] = ()) -> None:
         _apt("update", "-q")
         _apt("install", "-q", "-y", "--no-install-recommends", *names)
     _keep_asleep(names)
-    if still := set(names).intersection(missing()):
+    if still := missing():
         raise Cannot(f"apt-get ended well, and yet there is no {', '.join(still)}")
 
 

@@ -30,8 +30,6 @@ PARTS = {
     "bench": "deploy/bench",
     "repository": "tests/repository",
 }
-# What runs no program of this machine; `make test` installs none for them when their servers are containers.
-PYTHON_ONLY = frozenset({"servicekit", "users", "products", "orders"})
 # What may not have tests of its own.
 OPTIONAL = ("shopper", "demo", "audit", "bench")
 END_TO_END = {"e2e": "tests/e2e"}
@@ -64,9 +62,9 @@ def everything(only: list[str]) -> bool:
         raise Cannot(
             f"there is no part {', '.join(sorted(unknown))}; there are {', '.join([*PARTS, *END_TO_END, *FAULTS])}"
         )
-    wanted = only or [*(name for name in PARTS if _is_there(name)), *END_TO_END]
-    packages.ensure(packages.PYTHON_ONLY if PYTHON_ONLY.issuperset(wanted) else ())
+    packages.ensure()
     environment.ensure()
+    wanted = only or [*(name for name in PARTS if _is_there(name)), *END_TO_END]
     results: list[Result] = []
     with files.locked(scratch("suite").state):
         on_servers = [name for name in wanted if name in PARTS]

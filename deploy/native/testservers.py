@@ -4,42 +4,68 @@ TEST_SERVERS says where from: `containers` (testcontainers, with the images of c
 `auto`: containers when a Docker engine answers and has the images or can fetch them.
 """
 
+import json
+import os
+import re
+import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from native import containers, environment, files, packages, ports, stack, supervisor, variables
+from native import environment, files, packages, ports, stack, supervisor, variables
 from native.errors import Cannot
-from native.layout import Layout, scratch
+from native.layout import REPOSITORY, Layout, scratch
 from native.progress import say
 
-CHOICES = ("auto", "containers", "native")
+IMAGES = ("POSTGRES_IMAGE", "RABBITMQ_IMAGE", "REDIS_IMAGE")
+PULL_SECONDS = 180
 
 
 def default_layout() -> Layout:
     return scratch("test")
 
 
+def images(environment: Mapping[str, str]) -> dict[str, str]:
+    """The images that compose.yaml would take."""
+    text = (REPOSITORY / "compose.yaml").read_text()
+    return {
+        name: environment.get(name) or re.findall(rf"\$\{{{name}:-([^}}]+)\}}", text)[0] for name in IMAGES
+    }
+
+
 def source(environment: Mapping[str, str]) -> tuple[str, str]:
-    """("containers" or "native", the line that says so and why).
+    """("containers" or "native", why).
 
     Raises:
         Cannot: TEST_SERVERS asks for what cannot be had, or for what there is not.
     """
     asked = environment.get("TEST_SERVERS") or "auto"
-    if asked not in CHOICES:
-        raise Cannot(f"TEST_SERVERS is {asked!r}: use {', '.join(CHOICES)}")
+    if asked not in ("auto", "containers", "native"):
+        raise Cannot(f"TEST_SERVERS is {asked!r}: use auto, containers or native")
     if asked == "native":
-        return "native", "native (TEST_SERVERS=native)"
-    wanted = containers.images(environment)
-    lacking = containers.lacking(wanted)
+        return "native", "TEST_SERVERS=native"
+    lacking = _lacking(images(environment))
     if lacking and asked == "containers":
-        raise Cannot(
-            f"TEST_SERVERS=containers, but {lacking}. Start an engine, name images that it has or can fetch in "
-            f"{', '.join(wanted)} (`make airgap-images` does both on Debian), or use TEST_SERVERS=native"
-        )
+        raise Cannot(f"TEST_SERVERS=containers, but {lacking}; `make airgap-images` helps on Debian")
     if lacking:
-        return "native", f"native (TEST_SERVERS=auto, {lacking})"
-    return "containers", f"containers {', '.join(wanted.values())} (TEST_SERVERS={asked})"
+        return "native", f"TEST_SERVERS=auto, {lacking}"
+    return "containers", f"TEST_SERVERS={asked}: {', '.join(images(environment).values())}"
+
+
+def _lacking(wanted: Mapping[str, str]) -> str:
+    """Why containers cannot be had; empty when they can."""
+    if not _docker("info"):
+        return "no Docker engine answers"
+    missing = [image for image in wanted.values() if not _docker("image", "inspect", image)]
+    away = [image for image in missing if not _docker("pull", "--quiet", image)]
+    return f"there is no image {', '.join(away)}, and no registry that gives it" if away else ""
+
+
+def _docker(*words: str) -> bool:
+    try:
+        done = subprocess.run(["docker", *words], capture_output=True, timeout=PULL_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
 
 
 def exports(layout: Layout, chosen: ports.Ports) -> dict[str, str]:
@@ -54,15 +80,9 @@ def exports(layout: Layout, chosen: ports.Ports) -> dict[str, str]:
 
 def start(layout: Layout) -> dict[str, str]:
     """Starts the servers, or finds them running. Returns the variables the tests read."""
-    asked = variables.asked()
-    chosen, line = source(asked)
-    say(f"test servers: {line}")
-    if chosen == "native":
-        return _start_native(layout)
-    packages.ensure(packages.PYTHON_ONLY)
-    environment.ensure()
-    with files.locked(layout.state):
-        return containers.start(layout, containers.images(asked))
+    chosen, why = source(variables.asked())
+    say(f"test servers: {chosen} ({why})")
+    return _start_containers(layout) if chosen == "containers" else _start_native(layout)
 
 
 def _start_native(layout: Layout) -> dict[str, str]:
@@ -79,9 +99,26 @@ def _start_native(layout: Layout) -> dict[str, str]:
     return exports(layout, chosen)
 
 
+def _start_containers(layout: Layout) -> dict[str, str]:
+    environment.ensure()
+    with files.locked(layout.state):
+        done = _containers(layout, "start")
+        if done.returncode:
+            raise Cannot(f"the test containers did not start:\n{done.stderr[-3000:]}")
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
+
+
+def _containers(layout: Layout, command: str) -> subprocess.CompletedProcess[str]:
+    words = [str(environment.PYTHON), str(REPOSITORY / "deploy" / "testservers"), command, layout.digest]
+    variables_of = {**os.environ, **images(variables.asked())}
+    return subprocess.run(words, env=variables_of, capture_output=True, text=True, check=False)
+
+
 def end(layout: Layout) -> None:
     """Ends them, wherever they came from, and deletes what they wrote."""
-    containers.remove(layout)
+    if environment.PYTHON.exists() and _docker("info"):
+        _containers(layout, "stop")
     stack.wipe(layout)
 
 

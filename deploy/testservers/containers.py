@@ -1,7 +1,7 @@
 """PostgreSQL, RabbitMQ and Redis for tests, in containers that forget everything, with ports on the loopback address only.
 
-They outlive this process and bear the label it was given, by which deploy/native/containers.py removes them, those of a killed
-run too. That is what Ryuk would do, whose image is not everywhere.
+They outlive this process and are found again by their label, so a run that was killed leaves nothing for good: `stop` (and the next
+`start`) removes what bears the owner's label. That is what Ryuk would do, whose image is not everywhere.
 """
 
 import argparse
@@ -14,7 +14,6 @@ import time
 import urllib.request
 from base64 import b64encode
 from collections.abc import Callable
-from pathlib import Path
 
 os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"
 
@@ -22,91 +21,66 @@ import docker
 import psycopg
 from testcontainers.core.container import DockerContainer
 
+LABEL = "org.souk.tests"
 ADMIN = "admin"
 WAIT_SECONDS = 90
 # A crash loses the cluster, and nobody minds.
 POSTGRES = "postgres -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200 -c timezone=UTC"
-RABBITMQ_CONF = Path(__file__).resolve().parents[1] / "rabbitmq.conf"
-# As in compose.yaml: idle schedulers sleep instead of spinning.
-ERLANG = "+sbwt none +sbwtdcpu none +sbwtdio none"
 
 
-class NotReadyError(Exception):
-    """A server that does not answer, with the end of its log."""
-
-
-def start(label: str) -> dict[str, str]:
-    """Starts three; images come from POSTGRES_IMAGE, RABBITMQ_IMAGE and REDIS_IMAGE. Returns the variables that tests read.
-
-    Raises:
-        NotReadyError: one has ended, or does not answer in time. What was started is left to the caller to remove.
-    """
+def start(owner: str) -> dict[str, str]:
+    """Starts fresh ones. Returns the variables that tests read; images come from POSTGRES_IMAGE, RABBITMQ_IMAGE, REDIS_IMAGE."""
+    stop(owner)
     password = secrets.token_hex(16)
-    postgres, rabbitmq, redis = _postgres(label, password), _rabbitmq(label, password), _redis(label, password)
+    postgres = _container("POSTGRES_IMAGE", owner, 5432, "/var/lib/postgresql/data").with_command(POSTGRES)
+    postgres.with_env("POSTGRES_PASSWORD", password)
+    rabbitmq = _container("RABBITMQ_IMAGE", owner, 5672, "/var/lib/rabbitmq", 15672)
+    rabbitmq.with_env("RABBITMQ_DEFAULT_USER", ADMIN).with_env("RABBITMQ_DEFAULT_PASS", password)
+    redis = _container("REDIS_IMAGE", owner, 6379, "/data")
+    redis.with_command(f"redis-server --requirepass {password} --save ''")
     for each in (postgres, rabbitmq, redis):
         each.start()
-    api = _port(rabbitmq, 15672)
     found = {
         "TEST_DATABASE_URL": f"postgres://postgres:{password}@127.0.0.1:{_port(postgres, 5432)}/postgres",
         "TEST_BROKER_URL": f"amqp://{ADMIN}:{password}@127.0.0.1:{_port(rabbitmq, 5672)}/%2F",
-        "TEST_BROKER_ADMIN_URL": f"http://{ADMIN}:{password}@127.0.0.1:{api}",
+        "TEST_BROKER_ADMIN_URL": f"http://{ADMIN}:{password}@127.0.0.1:{_port(rabbitmq, 15672)}",
         "TEST_REDIS_URL": f"redis://:{password}@127.0.0.1:{_port(redis, 6379)}/0",
     }
-    _wait(postgres, lambda: _postgres_answers(found["TEST_DATABASE_URL"]))
-    _wait(redis, lambda: _redis_answers(_port(redis, 6379), password))
-    _wait(rabbitmq, lambda: _rabbitmq_answers(api, password))
+    _wait("PostgreSQL", lambda: _postgres_answers(found["TEST_DATABASE_URL"]))
+    _wait("RabbitMQ", lambda: _rabbitmq_answers(int(_port(rabbitmq, 15672)), password))
+    _wait("Redis", lambda: _redis_answers(int(_port(redis, 6379)), password))
     return found
 
 
-def _postgres(label: str, password: str) -> DockerContainer:
-    container = _container("POSTGRES_IMAGE", label, "/var/lib/postgresql/data", 5432)
-    return container.with_command(POSTGRES).with_env("POSTGRES_PASSWORD", password)
+def stop(owner: str) -> int:
+    """Removes the owner's containers. Returns how many there were."""
+    found = docker.from_env().containers.list(all=True, filters={"label": f"{LABEL}={owner}"})
+    for each in found:
+        each.remove(force=True, v=True)
+    return len(found)
 
 
-def _rabbitmq(label: str, password: str) -> DockerContainer:
-    container = _container("RABBITMQ_IMAGE", label, "/var/lib/rabbitmq", 5672, 15672)
-    container.with_copy_into_container(RABBITMQ_CONF, "/etc/rabbitmq/conf.d/90-souk.conf")
-    container.with_env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", ERLANG)
-    return container.with_env("RABBITMQ_DEFAULT_USER", ADMIN).with_env("RABBITMQ_DEFAULT_PASS", password)
-
-
-def _redis(label: str, password: str) -> DockerContainer:
-    container = _container("REDIS_IMAGE", label, "/data", 6379)
-    return container.with_command(["redis-server", "--requirepass", password, "--save", ""])
-
-
-def _container(image: str, label: str, data: str, *ports: int) -> DockerContainer:
+def _container(image: str, owner: str, port: int, data: str, *more_ports: int) -> DockerContainer:
     """The data live in memory; mode 1777 because each image has a user of its own."""
     container = DockerContainer(os.environ[image])
-    name, _, value = label.partition("=")
-    container.with_kwargs(labels={name: value}).with_tmpfs_mount(data, "mode=1777,size=2g")
+    container.with_kwargs(labels={LABEL: owner}).with_tmpfs_mount(data, "mode=1777,size=2g")
     # Not with_bind_ports, which knows no address: any free port of the loopback address.
-    container.ports.update({f"{port}/tcp": ("127.0.0.1", None) for port in ports})
+    container.ports.update({f"{each}/tcp": ("127.0.0.1", None) for each in (port, *more_ports)})
     return container
 
 
-def _port(container: DockerContainer, port: int) -> int:
+def _port(container: DockerContainer, port: int) -> str:
     wrapped = container.get_wrapped_container()
     wrapped.reload()
-    if not (published := wrapped.ports.get(f"{port}/tcp")):
-        raise NotReadyError(_end_of(container))
-    return int(published[0]["HostPort"])
+    return str(wrapped.ports[f"{port}/tcp"][0]["HostPort"])
 
 
-def _wait(container: DockerContainer, answers: Callable[[], bool]) -> None:
+def _wait(name: str, answers: Callable[[], bool]) -> None:
     deadline = time.monotonic() + WAIT_SECONDS
     while not answers():
-        wrapped = container.get_wrapped_container()
-        wrapped.reload()
-        if wrapped.status != "running" or time.monotonic() > deadline:
-            raise NotReadyError(_end_of(container))
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{name} does not answer after {WAIT_SECONDS} s: docker logs says why")
         time.sleep(0.1)
-
-
-def _end_of(container: DockerContainer) -> str:
-    wrapped = container.get_wrapped_container()
-    log = wrapped.logs(tail=30).decode(errors="replace")
-    return f"{container.image} is {wrapped.status} and does not answer; its log ends:\n{log}"
 
 
 def _postgres_answers(url: str) -> bool:
@@ -118,7 +92,6 @@ def _postgres_answers(url: str) -> bool:
 
 
 def _rabbitmq_answers(port: int, password: str) -> bool:
-    """The AMQP port opens last."""
     login = b64encode(f"{ADMIN}:{password}".encode()).decode()
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/api/health/checks/port-listener/5672",
@@ -142,13 +115,17 @@ def _redis_answers(port: int, password: str) -> bool:
 
 
 def main() -> int:
-    """Starts them and prints the variables as JSON. Returns the exit code."""
+    """Runs one command. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="deploy/testservers")
-    parser.add_argument("label", help="NAME=value, which each container bears")
+    parser.add_argument("command", choices=["start", "stop"])
+    parser.add_argument("owner", help="whose containers: one set each")
     options = parser.parse_args()
+    if options.command == "stop":
+        stop(options.owner)
+        return 0
     try:
-        json.dump(start(options.label), sys.stdout)
-    except (NotReadyError, docker.errors.DockerException) as reason:
-        sys.stderr.write(f"{reason}\n")
-        return 1
+        json.dump(start(options.owner), sys.stdout)
+    except BaseException:
+        stop(options.owner)
+        raise
     return 0
