@@ -11,6 +11,7 @@ from pathlib import Path
 from airgap import builder, trixie
 from airgap.apt_sources import Mirror
 from airgap.standins import BASE, LABEL
+from native import commands, packages
 from native.errors import Cannot
 from native.packages import SEARCH_PATH
 from native.progress import say
@@ -30,7 +31,7 @@ def build(mirror: Mirror, inputs: str, *, afresh: bool = False) -> None:
         raise Cannot("only root may bootstrap Debian: sudo python3 deploy/airgap images")
     if not shutil.which("debootstrap", path=f"{os.environ.get('PATH', '')}:{SEARCH_PATH}"):
         say("installing debootstrap")
-        trixie.install("debootstrap")
+        packages.install("debootstrap")
     with _scratch_folder() as root:
         say(f"bootstrapping Debian {trixie.SUITE}")
         _bootstrap(mirror, root)
@@ -47,17 +48,7 @@ def _bootstrap(mirror: Mirror, root: Path) -> None:
     checks = ["--no-check-gpg"] if mirror.main.trusted else [f"--keyring={keys}"] if keys else []
     words = ["debootstrap", "--variant=minbase", *checks, trixie.SUITE, str(root), mirror.main.uri]
     path = f"{os.environ.get('PATH', '')}:{SEARCH_PATH}"
-    done = subprocess.run(
-        words,
-        env=os.environ | {"PATH": path},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise Cannot(f"debootstrap failed:\n{done.stdout.strip()[-4000:]}")
+    commands.must("debootstrap", words, variables={"PATH": path})
 
 
 def _configure(mirror: Mirror, root: Path) -> None:

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from native.errors import Cannot
+from native import commands
 from native.progress import say
 
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -24,22 +24,13 @@ def build(
     """
     say(f"building {tag}")
     before = _id(tag)
-    done = subprocess.run(
-        [
-            *("docker", "build", "--progress", "plain", "--tag", tag),
-            *(["--no-cache"] if afresh else []),
-            *_options(arguments, labels),
-            str(folder),
-        ],
-        env=os.environ | {"DOCKER_BUILDKIT": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise Cannot(f"building {tag} failed:\n{done.stdout.strip()[-6000:]}")
+    words = [
+        *("docker", "build", "--progress", "plain", "--tag", tag),
+        *(["--no-cache"] if afresh else []),
+        *_options(arguments, labels),
+        str(folder),
+    ]
+    commands.must(f"building {tag}", words, variables={"DOCKER_BUILDKIT": "1"})
     if before not in ("", _id(tag)):
         # The engine refuses while a container uses it.
         subprocess.run(["docker", "image", "rm", before], capture_output=True, check=False)

@@ -3,7 +3,7 @@
 import os
 import shutil
 
-from airgap import daemon, plugins, trixie
+from airgap import daemon, plugins
 from compose.engine import answers
 from native import packages
 from native.errors import Cannot
@@ -32,10 +32,10 @@ def _provide_engine() -> None:
         )
     if not _has("dockerd"):
         say("installing Docker")
-        trixie.install("docker.io", "iptables", "ca-certificates")
+        packages.install("docker.io", "iptables", "ca-certificates")
     if not _has("docker"):
         # Debian 13 has the client in a package of its own.
-        trixie.install("docker-cli")
+        packages.install("docker-cli")
     if not answers():
         daemon.start()
 

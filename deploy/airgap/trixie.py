@@ -1,7 +1,6 @@
 """Packages of Debian 13, whatever the release of this machine, through apt with a state of its own: signatures are checked."""
 
 import base64
-import os
 import re
 import subprocess
 from collections.abc import Sequence
@@ -9,7 +8,7 @@ from pathlib import Path
 
 from airgap import apt_sources
 from airgap.apt_sources import Archive, Mirror
-from native.errors import Cannot
+from native import packages
 
 SUITE = "trixie"
 DEBIAN_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -88,8 +87,8 @@ def fetch(names: Sequence[str], folder: Path) -> list[Path]:
     for part in ("lists/partial", "cache/archives/partial", "packages"):
         (folder / part).mkdir(parents=True)
     private = _private_state(folder, listing)
-    apt(*private, "update")
-    apt(*private, "download", *names, folder=folder / "packages")
+    packages.apt(*private, "update")
+    packages.apt(*private, "download", *names, folder=folder / "packages")
     return sorted((folder / "packages").glob("*.deb"))
 
 
@@ -107,28 +106,3 @@ def _private_state(folder: Path, listing: Path) -> list[str]:
         "APT::Sandbox::User": "root",
     }
     return [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-
-
-def install(*names: str) -> None:
-    """Installs packages of this machine's own release.
-
-    Raises:
-        Cannot: apt could not; says why.
-    """
-    apt("-o", "DPkg::Lock::Timeout=300", "update")
-    apt("-o", "DPkg::Lock::Timeout=300", "install", "-y", "--no-install-recommends", *names)
-
-
-def apt(*words: str, folder: Path | None = None) -> None:
-    done = subprocess.run(
-        ["apt-get", "-q", "-o", "Dpkg::Use-Pty=0", *words],
-        cwd=folder,
-        env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise Cannot(f"apt-get failed:\n{done.stdout.strip()[-4000:]}")

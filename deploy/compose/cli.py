@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from compose import cis, engine, stack, status
-from native import environment, suite
+from native import environment, suite, welcome
 from native.errors import Cannot
 from native.layout import SERVICES, current
 from native.progress import say
@@ -80,16 +80,7 @@ def up(_: Options) -> None:
         print(f"Souk is up already: {address} (nothing to do)")
         return
     say("everything is healthy")
-    print(f"""
-Souk is up: {address}
-
-  make demo            a small catalogue, a few customers and orders
-  make status          every process and its readiness
-  make audit           check that the three databases and the broker agree
-  make logs            what they say
-  make down            stop it; the data stays
-
-Staff sign in with STAFF_EMAIL and STAFF_PASSWORD of .env""")
+    print(welcome.text(address, ".env"))
 
 
 def down(_: Options) -> None:

@@ -20,6 +20,7 @@ from native import (
     suite,
     supervisor,
     testservers,
+    welcome,
 )
 from native.errors import Cannot
 from native.layout import REPOSITORY, SERVICES, Layout, current
@@ -107,16 +108,7 @@ def up(_: argparse.Namespace) -> None:
         print(f"Souk is up already: {address} (nothing to do)")
         return
     say("everything is ready")
-    print(f"""
-Souk is up: {address}
-
-  make demo            a small catalogue, a few customers and orders
-  make status          every process and its readiness
-  make audit           check that the three databases and the broker agree
-  make logs            what they say
-  make down            stop it; the data stays
-
-Staff sign in with STAFF_EMAIL and STAFF_PASSWORD of {layout.env / "ops.env"}""")
+    print(welcome.text(address, str(layout.env / "ops.env")))
 
 
 def down(_: argparse.Namespace) -> None:

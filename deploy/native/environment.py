@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from native import commands
 from native.errors import Cannot
 from native.layout import REPOSITORY, VENV
 from native.progress import say
@@ -36,10 +37,10 @@ def ensure() -> None:
     if not PYTHON.exists() or not _runs():
         say("making .venv")
         shutil.rmtree(VENV, ignore_errors=True)
-        _run([sys.executable, "-m", "venv", str(VENV)], "python3 -m venv")
+        commands.must("python3 -m venv", [sys.executable, "-m", "venv", str(VENV)])
     say("installing the Python packages of requirements.txt")
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--quiet", "install", "--no-compile"]
-    _run([*pip, "--require-hashes", "--no-deps", "-r", str(REQUIREMENTS)], "pip install")
+    commands.must("pip install", [*pip, "--require-hashes", "--no-deps", "-r", str(REQUIREMENTS)])
     _compile()
     _make_servicekit_importable()
     STAMP.write_text(wanted())
@@ -67,9 +68,3 @@ def _compile() -> None:
 
 def _make_servicekit_importable() -> None:
     (_site_packages() / "souk.pth").write_text(f"{REPOSITORY / 'services' / 'servicekit'}\n")
-
-
-def _run(command: list[str], what: str) -> None:
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Cannot(f"{what} failed:\n{(done.stdout + done.stderr)[-4000:]}")

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from native import environment, packages, variables
+from native import commands, environment, packages, variables
 from native.layout import REPOSITORY, SERVICES, VENV, Layout
 from native.ports import NAMES
 from native.progress import say
@@ -57,16 +57,7 @@ def everything(only: list[str]) -> bool:
 def _run(check: Check) -> Outcome:
     say(check.name)
     started = time.monotonic()
-    done = subprocess.run(
-        check.command,
-        cwd=check.folder,
-        env={**os.environ, **check.variables},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    done = commands.run(check.command, folder=check.folder, variables=check.variables)
     return Outcome(check.name, done.returncode, done.stdout, time.monotonic() - started)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from native import commands
 from native.errors import Cannot
 from native.progress import say
 
@@ -79,27 +80,30 @@ def ensure() -> None:
         )
     say(f"installing {', '.join(names)}")
     with _asleep():
-        _apt("update", "-q")
-        _apt("install", "-q", "-y", "--no-install-recommends", *names)
+        install(*names)
     _keep_asleep(names)
     if still := missing():
         raise Cannot(f"apt-get ended well, and yet there is no {', '.join(still)}")
 
 
-def _apt(*words: str) -> None:
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    command = ["apt-get", "-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Lock::Timeout=300", *words]
-    done = subprocess.run(
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise Cannot(f"apt-get {words[0]} failed:\n{done.stdout[-4000:]}")
+def install(*names: str) -> None:
+    """Installs packages of this machine's own release.
+
+    Raises:
+        Cannot: apt could not; says why.
+    """
+    apt("update")
+    apt("install", "-y", "--no-install-recommends", *names)
+
+
+def apt(*words: str, folder: Path | None = None) -> None:
+    """Runs apt-get, which asks nothing, and waits for others that use it.
+
+    Raises:
+        Cannot: it failed; says why.
+    """
+    command = ["apt-get", "-q", "-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Lock::Timeout=300", *words]
+    commands.must("apt-get", command, folder=folder, variables={"DEBIAN_FRONTEND": "noninteractive"})
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from harness import wait_until
@@ -33,45 +35,46 @@ def process(containers, name):
     return int(containers.one(name)["State"]["Pid"])
 
 
-@pytest.mark.parametrize("name", STATELESS)
-def test_restart_is_not_noticed(containers, load, name):
+@contextmanager
+def trading_around(load) -> Iterator[None]:
+    """Clients order from a while before the fault until a while after it."""
     with load:
         time.sleep(AROUND_SECONDS)
+        yield
+        time.sleep(AROUND_SECONDS)
+    print(load)
+
+
+@pytest.mark.parametrize("name", STATELESS)
+def test_restart_is_not_noticed(containers, load, name):
+    with trading_around(load):
         containers.compose("restart", name)
         containers.await_well()
-        time.sleep(AROUND_SECONDS)
 
-    print(load)
     assert load.made > 0
     assert load.failures == 0, str(load)
 
 
 @pytest.mark.parametrize("name", SERVERS)
 def test_restart_of_a_server_costs_no_client_anything_for_good(containers, load, name):
-    with load:
-        time.sleep(AROUND_SECONDS)
+    with trading_around(load):
         containers.compose("restart", name)
         containers.await_well()
-        time.sleep(AROUND_SECONDS)
 
-    print(load)
     assert not load.lost, str(load)
 
 
 @pytest.mark.parametrize("name", [*STATELESS, *SERVERS])
 def test_killed_container_comes_back(containers, load, name):
     """SIGKILL to its first process: the kernel's out-of-memory killer does the same, and Docker starts it again."""
-    with load:
-        time.sleep(AROUND_SECONDS)
+    with trading_around(load):
         before = containers.one(name)["RestartCount"]
         os.kill(process(containers, name), signal.SIGKILL)
         wait_until(
             lambda: containers.one(name)["RestartCount"] > before, seconds=30, what=f"{name} comes back"
         )
         containers.await_well()
-        time.sleep(AROUND_SECONDS)
 
-    print(load)
     assert not load.lost, str(load)
     if name in STATELESS:
         assert load.failures <= FAILED_SHARE * load.made, str(load)
@@ -80,13 +83,10 @@ def test_killed_container_comes_back(containers, load, name):
 @pytest.mark.parametrize("name", ["orders-web", "rabbitmq"])
 def test_container_that_ops_killed_comes_back_with_up(containers, load, name):
     """`docker compose kill` counts as a stop that was wanted: Docker leaves it to ops to start it again."""
-    with load:
-        time.sleep(AROUND_SECONDS)
+    with trading_around(load):
         containers.compose("kill", name)
         containers.up()
-        time.sleep(AROUND_SECONDS)
 
-    print(load)
     assert not load.lost, str(load)
     containers.audit()
 
