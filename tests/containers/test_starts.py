@@ -10,7 +10,7 @@ import pytest
 from compose import engine
 
 pytestmark = pytest.mark.usefixtures("whole_again")
-#: The issue's ten starts take a quarter of an hour: CI does two.
+#: SOUK_STARTS=10 takes five minutes more: CI does two.
 STARTS = int(os.environ.get("SOUK_STARTS", "2"))
 START_SECONDS = 90
 
