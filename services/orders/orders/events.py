@@ -35,7 +35,7 @@ class Shortage(Part):
 
 
 class OrderPlaced(PublishedEvent):
-    """An order was accepted and waits for its stock. Each product stands in one line."""
+    """An order was accepted and waits for its stock until `deadline`, when it expires. Each product stands in one line."""
 
     order_id: UUID
     user_id: UUID
@@ -43,6 +43,7 @@ class OrderPlaced(PublishedEvent):
     total: Decimal
     currency: str
     placed_at: AwareDatetime
+    deadline: AwareDatetime
 
 
 class OrderConfirmed(PublishedEvent):

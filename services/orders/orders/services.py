@@ -192,6 +192,7 @@ def _insert(user_id: UUID, priced: _Priced) -> dict[str, Any]:
         total=priced.total,
         currency=priced.currency,
         placed_at=now,
+        deadline=deadline,
     )
     publish(event, subject=str(order_id), sequence=1)
     return order_body(

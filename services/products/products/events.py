@@ -88,6 +88,8 @@ class OrderedLine(BaseModel):
 class OrderPlaced(ConsumedEvent, service="orders"):
     order_id: UUID
     lines: list[OrderedLine] = Field(min_length=1)
+    #: When the order expires; events that were published before the field existed have none.
+    deadline: AwareDatetime | None = None
 
 
 class OrderCancelled(ConsumedEvent, service="orders"):

@@ -1,6 +1,6 @@
 """The events that products reacts to."""
 
-from products import stock
+from products import reservations
 from products.events import OrderCancelled, OrderExpired, OrderPlaced, UserSessionsRevoked
 from servicekit import revocations
 from servicekit.envelope import Envelope
@@ -9,19 +9,11 @@ from servicekit.router import Received, Router
 router = Router("products")
 
 
-@router.handles_batch("products.orders", OrderPlaced)
-def on_order_placed(received: list[Received[OrderPlaced]]) -> None:
-    stock.reserve_stock(received=received)
-
-
-@router.handles_batch("products.orders", OrderCancelled)
-def on_order_cancelled(received: list[Received[OrderCancelled]]) -> None:
-    stock.release_stock(received=received)
-
-
-@router.handles_batch("products.orders", OrderExpired)
-def on_order_expired(received: list[Received[OrderExpired]]) -> None:
-    stock.release_stock(received=received)
+@router.handles_batch("products.orders", OrderPlaced, OrderCancelled, OrderExpired, rows=reservations.rows_of)
+def on_order_placed_or_ended(
+    received: list[Received[OrderPlaced | OrderCancelled | OrderExpired]],
+) -> None:
+    reservations.settle_orders(received=received)
 
 
 @router.handles("products.users", UserSessionsRevoked)

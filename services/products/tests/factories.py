@@ -1,6 +1,7 @@
 """Rows and events for tests."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from itertools import count
 from typing import Any
@@ -29,12 +30,17 @@ def make_product(**overrides: Any) -> Product:
     return services.create_product(**{**fields, **overrides})
 
 
-def placed(lines: Mapping[UUID, int] | list[tuple[UUID, int]], order_id: UUID | None = None) -> Delivery:
+def placed(
+    lines: Mapping[UUID, int] | list[tuple[UUID, int]],
+    order_id: UUID | None = None,
+    deadline: datetime | None = None,
+) -> Delivery:
     """Return an OrderPlaced message; `lines` maps products to quantities, or lists lines as they are."""
     pairs = lines.items() if isinstance(lines, Mapping) else lines
     data = {
         "order_id": str(order_id or uuid7()),
         "lines": [{"product_id": str(product_id), "quantity": quantity} for product_id, quantity in pairs],
+        "deadline": deadline.isoformat() if deadline else None,
     }
     return make_delivery(OrderPlaced.type, data)
 

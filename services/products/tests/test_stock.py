@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.db import IntegrityError, connection, connections, transaction
 from django.db.models import Sum
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from uuid_utils.compat import uuid7
@@ -226,15 +228,15 @@ def test_last_hundred_units_go_to_exactly_a_hundred_of_five_hundred() -> None:
     assert_conserved()
 
 
+def deadlocks() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+        return int(cursor.fetchone()[0])
+
+
 @pytest.mark.django_db(transaction=True)
 def test_opposite_product_orders_never_deadlock() -> None:
     ids: list[UUID] = [make_product(stock=10_000).pk for _ in range(6)]
-
-    def deadlocks() -> int:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
-            return int(cursor.fetchone()[0])
-
     before = deadlocks()
 
     def work(sequence: list[UUID]) -> Callable[[], None]:
@@ -243,6 +245,55 @@ def test_opposite_product_orders_never_deadlock() -> None:
     assert at_once([work(ids), work(ids[::-1]), work(ids[::2] + ids[1::2]), work(ids[::-1])]) == []
 
     assert deadlocks() == before
+    assert_conserved()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_batches_that_take_and_give_back_crosswise_never_deadlock() -> None:
+    first, second = make_product(stock=10_000), make_product(stock=10_000)
+    before = deadlocks()
+
+    def work(taken: UUID, given_back: UUID) -> Callable[[], None]:
+        held = [uuid7() for _ in range(40)]
+        deliver(router, QUEUE, [placed({given_back: 1}, order_id) for order_id in held])
+        batches = [[placed({taken: 1}), cancelled(order_id)] for order_id in held]
+        return lambda: [persistently(batch)() for batch in batches]  # type: ignore[return-value]
+
+    pairs = [(first.pk, second.pk), (second.pk, first.pk)] * 2
+    assert at_once([work(*pair) for pair in pairs]) == []
+
+    assert deadlocks() == before
+    assert_conserved()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_order_past_its_deadline_takes_nothing_from_a_live_one() -> None:
+    """Products was away for longer than the deadline: the first order has expired, its event is still behind in the queue."""
+    product, dead, live = make_product(stock=1), uuid7(), uuid7()
+    now = timezone.now()
+
+    deliver(
+        router,
+        QUEUE,
+        [
+            placed({product.pk: 1}, dead, deadline=now - timedelta(seconds=1)),
+            placed({product.pk: 1}, live, deadline=now + timedelta(minutes=15)),
+        ],
+    )
+    deliver(router, QUEUE, [cancelled(dead)])
+
+    assert dict(Reservation.objects.values_list("order_id", "status")) == {dead: "void", live: "reserved"}
+    assert list(answers()) == [str(live)]
+    assert_conserved()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_cancelled_order_takes_nothing_from_a_live_one_in_its_batch() -> None:
+    product, dead, live = make_product(stock=1), uuid7(), uuid7()
+
+    deliver(router, QUEUE, [placed({product.pk: 1}, dead), placed({product.pk: 1}, live), cancelled(dead)])
+
+    assert dict(Reservation.objects.values_list("order_id", "status")) == {dead: "void", live: "reserved"}
     assert_conserved()
 
 

@@ -1,10 +1,10 @@
-"""The effect of a batch of deliveries: inbox rows, handlers, dead letters, in one transaction."""
+"""The effect of a batch of deliveries: inbox rows, handlers, dead letters, in as few transactions as their size allows."""
 
 import logging
 from collections.abc import Sequence
 from itertools import groupby
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from servicekit import context, deadletters, inbox, metrics
 from servicekit.delivery import Delivery, Readable, Unreadable, read
@@ -12,26 +12,73 @@ from servicekit.router import Handler
 
 logger = logging.getLogger(__name__)
 
+#: What one transaction takes at most, beside a single event: rows to write, and bytes of events. An event may ask for a thousand
+#: rows, so a number of events bounds neither memory nor the time that locks are held (docs/adr/0007-batches-are-bounded-by-work.md).
+MAX_ROWS = 5_000
+MAX_BYTES = 1024 * 1024
 
-def handle_batch(queue: str, handlers: dict[str, Handler], deliveries: Sequence[Delivery]) -> None:
-    """Handle deliveries in order, all or none; what cannot be read becomes dead letters.
 
-    Handlers get every event of one type that came in a row. An event that this queue has seen has no effect; if its content
-    differs, it is a dead letter and an alarm.
+def handle_batch(
+    queue: str, handlers: dict[str, Handler], deliveries: Sequence[Delivery], *, lock_timeout_ms: int = 0
+) -> None:
+    """Handle deliveries in order; what cannot be read becomes dead letters.
+
+    Most batches are one transaction; one that would write too much is several, each whole by itself. Handlers get every event of theirs
+    that came in a row. An event that this queue has seen has no effect; if its content differs, it is a dead letter and an alarm.
 
     Raises:
-        Exception: whatever a handler or the database raised; nothing of the batch is committed.
+        Exception: whatever a handler or the database raised; nothing of that transaction is committed.
     """
     readings = [read(delivery, handlers) for delivery in deliveries]
+    while readings:
+        size = _transaction_size(readings)
+        _handle(queue, readings[:size], lock_timeout_ms)
+        readings = readings[size:]
+
+
+def _transaction_size(readings: Sequence[Readable | Unreadable]) -> int:
+    """Return how many of the readings, at least one, the next transaction takes."""
+    rows = bytes_taken = 0
+    for taken, (reading, rows_of_one) in enumerate(zip(readings, _rows(readings), strict=True)):
+        rows += rows_of_one
+        bytes_taken += len(reading.delivery.body)
+        if taken and (rows > MAX_ROWS or bytes_taken > MAX_BYTES):
+            return taken
+    return len(readings)
+
+
+def _rows(readings: Sequence[Readable | Unreadable]) -> list[int]:
+    """Return how many rows each reading will write; those whose handler cannot tell count as one."""
+    rows = [1] * len(readings)
+    counters = {one.handler.rows for one in readings if isinstance(one, Readable) and one.handler.rows}
+    for counter in counters:
+        own = {
+            index: one.received
+            for index, one in enumerate(readings)
+            if isinstance(one, Readable) and one.handler.rows is counter
+        }
+        for index, number in zip(own, counter(list(own.values())), strict=True):
+            rows[index] = number
+    return rows
+
+
+def _handle(queue: str, readings: Sequence[Readable | Unreadable], lock_timeout_ms: int) -> None:
     unreadable = [one for one in readings if isinstance(one, Unreadable)]
     readable = [one for one in readings if isinstance(one, Readable)]
     with transaction.atomic():
+        if lock_timeout_ms:
+            _limit_lock_waits(lock_timeout_ms)
         for one in unreadable:
             deadletters.store(queue, one.delivery, one.reason, one.detail)
         fresh = _first_seen(queue, readable)
-        for _, run in groupby(fresh, key=lambda one: one.handler.event_class.type):
+        for _, run in groupby(fresh, key=lambda one: one.handler.run):
             _run(list(run))
     _count(queue, readings, fresh)
+
+
+def _limit_lock_waits(milliseconds: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = {int(milliseconds)}")
 
 
 def _first_seen(queue: str, readable: list[Readable]) -> list[Readable]:

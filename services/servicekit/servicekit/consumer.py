@@ -2,20 +2,20 @@
 
 What goes wrong decides what happens (docs/events.md has the table):
 database away → keep the messages and wait, no attempt is counted; deadlock → again at once; a batch that fails → one by one, so that
-neighbours do not suffer; a row locked for long → again later, no attempt is counted; unreadable → dead letter with its reason; any
-other exception → again after 1, 10 and 60 seconds, then dead letter. Nothing a message contains ends the process.
+neighbours do not suffer; a row locked for long → the events that need it again later, no attempt is counted; unreadable → dead letter
+with its reason; any other exception → again after 1, 10 and 60 seconds, then dead letter. Nothing a message contains ends the process,
+and nothing it causes passes for an outage: a message whose handling ends the database connection twice is isolated too.
 """
 
 import contextlib
 import logging
 import random
 import signal
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 import amqp
 import kombu
@@ -23,71 +23,29 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.db import connection as database
 
-from servicekit import broker, deadletters, heartbeats, idempotency, inbox, metrics
+from servicekit import broker, context, deadletters, heartbeats, idempotency, inbox
 from servicekit.batch import handle_batch
 from servicekit.breath import rest_after
-from servicekit.database import is_database_away, is_deadlock, is_locked
-from servicekit.delivery import ATTEMPT_HEADER, Delivery
-from servicekit.publisher import Message, Publisher, PublishingFailed
-from servicekit.router import Router
+from servicekit.database import answers, is_database_away, is_deadlock, is_locked, may_be_caused_by_statement
+from servicekit.delivery import Delivery
+from servicekit.envelope import MAX_DATA_BYTES
+from servicekit.publisher import Publisher
+from servicekit.retries import Retries
+from servicekit.router import Router, RowsLocked
+from servicekit.subscription import HeartbeatThread, Subscription
 
 logger = logging.getLogger(__name__)
 
 IMMEDIATE_TRIES = 5
 IDLE_SECONDS = 0.5
+#: What the largest prefetched events may take of a container's memory (docs/adr/0007-batches-are-bounded-by-work.md).
+PREFETCH_BYTES = 48 * 1024 * 1024
+#: A row is waited for this long; after a time-out, hardly at all, until the next AVOID_LOCKS_SECONDS are over.
+LOCK_WAIT_MS, SHORT_LOCK_WAIT_MS = 1000, 50
+AVOID_LOCKS_SECONDS = 5.0
 
-
-class _Queue:
-    """One work queue on a channel of its own: deliveries in hand, in order."""
-
-    def __init__(self, connection: kombu.Connection, name: str, prefetch: int) -> None:
-        self.name = name
-        self.hand: deque[Delivery] = deque()
-        self._channel: amqp.Channel = connection.channel()
-        self._channel.auto_decode = False
-        self._channel.basic_qos(0, prefetch, False)
-        self._channel.basic_consume(name, callback=self._on_message)
-
-    def ack_through(self, tag: int) -> None:
-        """Acknowledge this delivery and all before it on the channel."""
-        self._channel.basic_ack(tag, multiple=True)
-
-    def _on_message(self, message: amqp.Message) -> None:
-        self.hand.append(as_delivery(message))
-
-
-def as_delivery(message: amqp.Message) -> Delivery:
-    """Take from a py-amqp message what we read, as it came."""
-    body = message.body
-    return Delivery(
-        tag=message.delivery_info["delivery_tag"],
-        body=body.encode("utf-8", "surrogateescape") if isinstance(body, str) else bytes(body),
-        headers=dict(message.properties.get("application_headers") or {}),
-        content_type=str(message.properties.get("content_type") or ""),
-    )
-
-
-class _Pulse:
-    """Sends heartbeats while a handler runs: py-amqp has no thread for it, and the broker drops a silent peer.
-
-    The lock is held by whoever uses the connection; the pulse only ever writes between those uses.
-    """
-
-    def __init__(self, connection: kombu.Connection) -> None:
-        self.lock = threading.Lock()
-        self._connection = connection
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="pulse", daemon=True)
-        self._thread.start()
-
-    def end(self) -> None:
-        self._ended.set()
-        self._thread.join(timeout=2)
-
-    def _beat(self) -> None:
-        while not self._ended.wait(broker.HEARTBEAT_SECONDS / 3):
-            with self.lock, contextlib.suppress(Exception):  # a dead connection shows at its next use
-                self._connection.connection.send_heartbeat()
+T = TypeVar("T")
+Handle = Callable[..., list[Delivery]]
 
 
 class Consumer:
@@ -106,7 +64,8 @@ class Consumer:
         self._url = url
         self._batch = batch
         self._names = list(queues) or list(router.queues)
-        self._publisher = publisher or Publisher(url)
+        self._retries = Retries(router.service, publisher or Publisher(url))
+        self._avoid_locks_until = 0.0
         self._stopping = False
         self._clean_at = 0.0
 
@@ -130,7 +89,7 @@ class Consumer:
                 with contextlib.suppress(DatabaseError, InterfaceError):
                     heartbeats.beat("consumer")  # waiting for the broker is a sign of life too
                 self._rest(min(0.2 * 2**failures, 5.0) * random.uniform(0.5, 1.0), error)  # noqa: S311 - jitter
-        self._publisher.close()
+        self._retries.close()
 
     def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
         """Stop after the batch in hand."""
@@ -138,110 +97,131 @@ class Consumer:
 
     def _consume(self) -> None:
         connection = broker.connect(self._url)
-        pulse = _Pulse(connection)
+        pulse = HeartbeatThread(connection)
         try:
-            queues = [_Queue(connection, name, 2 * self._batch) for name in self._names]
-            dead = _Queue(connection, broker.dead_name(self._router.service), 10)
+            prefetch = min(2 * self._batch, PREFETCH_BYTES // MAX_DATA_BYTES)
+            queues = [Subscription(connection, name, prefetch) for name in self._names]
+            dead = Subscription(connection, broker.dead_name(self._router.service), 10)
             logger.info("consumer ready", extra={"queues": self._names})
             while not self._stopping:
-                self._take_in(connection, pulse, [*queues, dead])
+                self._receive(connection, pulse, [*queues, dead])
                 for queue in queues:
-                    self._empty(pulse, queue, self.handle)
-                self._empty(pulse, dead, self._bury)
+                    self._process(pulse, queue, self.handle)
+                self._process(pulse, dead, self._bury)
                 self._housekeeping()
         finally:
             pulse.end()
             connection.collect(socket_timeout=1)
 
-    def _take_in(self, connection: kombu.Connection, pulse: _Pulse, queues: list[_Queue]) -> None:
-        """Wait for a first delivery, then take what else is there; a batch forms by itself and nobody waits for one."""
+    def _receive(
+        self, connection: kombu.Connection, pulse: HeartbeatThread, queues: list[Subscription]
+    ) -> None:
+        """Wait for a first delivery, then take what else is there; a batch forms by itself and is never waited for."""
         wait = IDLE_SECONDS
         with pulse.lock:
-            while max(len(queue.hand) for queue in queues) < self._batch:
+            while max(len(queue.prefetched) for queue in queues) < self._batch:
                 try:
                     connection.drain_events(timeout=wait)
                 except TimeoutError:
                     break
                 wait = 0.0
             connection.heartbeat_check()
+        for queue in queues:
+            queue.resume_postponed()
 
-    def _empty(self, pulse: _Pulse, queue: _Queue, handle: Callable[[str, Sequence[Delivery]], None]) -> None:
-        while queue.hand and not self._stopping:
+    def _process(self, pulse: HeartbeatThread, queue: Subscription, handle: Handle) -> None:
+        while queue.prefetched and not self._stopping:
             started = time.monotonic()
-            batch = [queue.hand.popleft() for _ in range(min(self._batch, len(queue.hand)))]
-            if self._persist(lambda batch=batch: handle(queue.name, batch)):  # type: ignore[misc]
+            batch = queue.take(self._batch)
+            postponed = self._retry_while_away(partial(handle, queue.name, batch))
+            if postponed is not None:
                 with pulse.lock:
-                    queue.ack_through(batch[-1].tag)
+                    queue.settle(batch, postponed)
                 rest_after(started, is_full=len(batch) == self._batch)
 
-    def _persist(self, work: Callable[[], None]) -> bool:
-        """Do the work however long the database (or the broker, for a retry) is away; False if told to stop before it is back."""
-        pause = 0.1
+    def _retry_while_away(self, work: Callable[..., T]) -> T | None:
+        """Do the work however long the database is away; None if told to stop before it is back.
+
+        A second failure in a row puts the work itself under suspicion (see `handle`).
+        """
+        pause, failures = 0.1, 0
         while not self._stopping:
             try:
-                work()
+                return work(is_suspect=failures > 0)
             except Exception as error:
-                if not _is_away(error):
+                if not is_database_away(error):
                     raise
                 database.close()
                 self._rest(pause, error)
-                pause = min(pause * 2, 2.0)
-            else:
-                return True
-        return False
+                pause, failures = min(pause * 2, 2.0), failures + 1
+        return None
 
-    def handle(self, queue: str, batch: Sequence[Delivery]) -> None:
+    def handle(self, queue: str, batch: Sequence[Delivery], *, is_suspect: bool = False) -> list[Delivery]:
         """Handle a batch; what fails in it is retried, delayed or given up on, so that all of it may be acknowledged.
 
+        Returns the deliveries that must not be acknowledged yet, since the broker takes no retries now. With `is_suspect`, an error
+        that looks like an outage is taken for the batch's own fault if the database answers right after it.
+
         Raises:
-            Exception: the database or, for a retry, the broker is away; the same batch may simply be handled again.
+            Exception: the database is away; the same batch may simply be handled again.
         """
         try:
             self._attempt(queue, batch)
+        except RowsLocked as refusal:
+            return self._put_off_locked(queue, batch, refusal)
         except Exception as error:
-            if _is_away(error):
+            if _is_outage(error, is_suspect=is_suspect):
                 raise
+            if self._is_first_lock_timeout(error):
+                return self.handle(queue, batch)
             if len(batch) == 1:
-                self._put_off(queue, batch[0], error)
-                return
+                logger.warning("handler failed", extra={"queue": queue}, exc_info=error)
+                return self._retries.put_off(queue, batch, error)
             logger.warning(
                 "batch failed, isolating",
                 extra={"queue": queue, "size": len(batch), "error": repr(error)[:300]},
             )
-            for one in batch:
-                self.handle(queue, [one])
+            alone = [self.handle(queue, [delivery], is_suspect=is_suspect) for delivery in batch]
+            return [delivery for postponed in alone for delivery in postponed]
+        return []
 
     def _attempt(self, queue: str, batch: Sequence[Delivery]) -> None:
+        avoid_locks = time.monotonic() < self._avoid_locks_until
+        # One at a time after a lock time-out, each would wait as long again.
+        wait_ms = SHORT_LOCK_WAIT_MS if avoid_locks else LOCK_WAIT_MS
+        token = context.avoid_locks.set(avoid_locks)
+        try:
+            self._run_again_after_deadlock(queue, batch, wait_ms)
+        finally:
+            context.avoid_locks.reset(token)
+
+    def _run_again_after_deadlock(self, queue: str, batch: Sequence[Delivery], wait_ms: int) -> None:
         for left in reversed(range(IMMEDIATE_TRIES)):
             try:
-                handle_batch(queue, self._router.queues[queue], batch)
+                handle_batch(queue, self._router.queues[queue], batch, lock_timeout_ms=wait_ms)
             except Exception as error:
                 if not left or not is_deadlock(error):
                     raise
             else:
                 return
 
-    def _put_off(self, queue: str, delivery: Delivery, error: Exception) -> None:
-        """Send the delivery to the next delay queue, or give up on it. Its own ack follows the broker's confirm."""
-        delays = list(broker.RETRY_DELAYS)
-        attempt = delivery.attempt
-        detail = f"{type(error).__name__}: {error}"[:2000]
-        logger.warning("handler failed", extra={"queue": queue, "attempt": attempt}, exc_info=error)
-        if attempt >= len(delays):
-            deadletters.store(queue, delivery, deadletters.HANDLER_FAILED, detail)
-            return
-        headers = {name: value for name, value in delivery.headers.items() if str(name).startswith("ce-")}
-        headers[ATTEMPT_HEADER] = attempt if is_locked(error) else attempt + 1
-        retry = broker.retry_name(self._router.service, delays[attempt])
-        message = Message(delivery.tag, retry, queue, delivery.body, headers, delivery.content_type)
-        refused = self._publisher.publish([message]).refused
-        if refused:
-            detail = f"{detail} (and could not be delayed: {refused[delivery.tag]})"
-            deadletters.store(queue, delivery, deadletters.HANDLER_FAILED, detail)
-            return
-        metrics.EVENTS_HANDLED.labels(queue, str(headers.get("ce-type", "")), "put_off").inc()
+    def _is_first_lock_timeout(self, error: Exception) -> bool:
+        """Whether the batch waited for a lock in vain; from then on, for a while, none waits: `context.avoid_locks`."""
+        if not is_locked(error) or time.monotonic() < self._avoid_locks_until:
+            return False
+        self._avoid_locks_until = time.monotonic() + AVOID_LOCKS_SECONDS
+        return True
 
-    def _bury(self, queue: str, batch: Sequence[Delivery]) -> None:
+    def _put_off_locked(self, queue: str, batch: Sequence[Delivery], refusal: RowsLocked) -> list[Delivery]:
+        locked = [delivery for delivery in batch if delivery.event_id in refusal.event_ids]
+        if not locked:
+            raise refusal
+        logger.info("rows are locked", extra={"queue": queue, "events": len(locked)})
+        rest = [delivery for delivery in batch if delivery.event_id not in refusal.event_ids]
+        postponed = self._retries.put_off(queue, locked, refusal)
+        return postponed + (self.handle(queue, rest) if rest else [])
+
+    def _bury(self, queue: str, batch: Sequence[Delivery], *, is_suspect: bool = False) -> list[Delivery]:
         """Move what the broker gave up on into the table."""
         for delivery in batch:
             origin, reason = first_death(delivery.headers)
@@ -251,16 +231,17 @@ class Consumer:
             letter = Delivery(delivery.tag, delivery.body, headers, delivery.content_type)
             reason = reason or deadletters.DELIVERY_LIMIT
             deadletters.store(origin or queue, letter, reason, f"the broker gave up on it: {reason}")
+        return []
 
     def _housekeeping(self) -> None:
-        def work() -> None:
+        def work(*, is_suspect: bool) -> None:
             heartbeats.beat("consumer")
             if time.monotonic() >= self._clean_at:
                 inbox.delete_old()
                 idempotency.purge()
                 self._clean_at = time.monotonic() + 60
 
-        self._persist(work)
+        self._retry_while_away(work)
 
     def _rest(self, seconds: float, error: BaseException) -> None:
         logger.warning("consumer waits", extra={"seconds": round(seconds, 2), "error": repr(error)[:300]})
@@ -269,8 +250,10 @@ class Consumer:
             time.sleep(0.05)
 
 
-def _is_away(error: BaseException) -> bool:
-    return is_database_away(error) or isinstance(error, PublishingFailed)
+def _is_outage(error: BaseException, *, is_suspect: bool) -> bool:
+    if not is_database_away(error):
+        return False
+    return not (is_suspect and may_be_caused_by_statement(error) and answers())
 
 
 def first_death(headers: Mapping[Any, Any]) -> tuple[str, str]:

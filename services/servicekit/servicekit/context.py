@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
 causation: ContextVar[UUID | None] = ContextVar("causation", default=None)
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+#: Set after a lock time-out: handlers do not wait for rows that others hold, but say which events need them (router.RowsLocked).
+avoid_locks: ContextVar[bool] = ContextVar("avoid_locks", default=False)
 
 
 @contextmanager

@@ -1,11 +1,13 @@
 """What a database error means to somebody who works through a queue: away, try again, or wrong."""
 
 import psycopg
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 #: Rolled back by the database through no fault of the statement: serialisation failure, deadlock.
 DEADLOCK = {"40001", "40P01"}
 LOCK_TIMEOUT = "55P03"
+#: out_of_memory, crash_shutdown: the message at hand may be the reason.
+CRASHED = {"53200", "57P02"}
 
 
 def sqlstate(error: BaseException) -> str | None:
@@ -33,14 +35,44 @@ def is_try_again(error: BaseException) -> bool:
 
 
 def is_database_away(error: BaseException) -> bool:
-    """Whether the database cannot be reached or refuses connections: wait, and blame nobody's message for it."""
-    if isinstance(error, InterfaceError | psycopg.InterfaceError):
-        return True
-    if not isinstance(error, OperationalError | psycopg.OperationalError):
+    """Whether the database cannot be reached or refuses work: wait, since no statement is to blame.
+
+    An error without SQLSTATE was raised by the driver. Only on a connection that is gone does it mean an outage; on a live
+    connection the statement itself is wrong (too many parameters, say) and would fail for ever.
+    """
+    if not isinstance(
+        error, OperationalError | InterfaceError | psycopg.OperationalError | psycopg.InterfaceError
+    ):
         return False
     state = sqlstate(error)
+    if state is None:
+        return not _is_connected()
     # 08: connection, 53: resources (too many connections, disk full), 57P: shutdown, 25006: read-only standby.
-    return state is None or state[:2] in {"08", "53"} or state[:3] == "57P" or state == "25006"
+    return state[:2] in {"08", "53"} or state[:3] == "57P" or state == "25006"
+
+
+def may_be_caused_by_statement(error: BaseException) -> bool:
+    """Whether the statement itself may have ended the connection: a crash of the server process, or memory that ran out.
+
+    The server says of every other outage that it is one. Repeating such a statement for ever would stop the queue behind it.
+    """
+    return sqlstate(error) in {None, *CRASHED}
+
+
+def answers() -> bool:
+    """Whether the database answers on a new connection."""
+    connection.close()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except (DatabaseError, InterfaceError):
+        return False
+    return True
+
+
+def _is_connected() -> bool:
+    raw = connection.connection
+    return raw is not None and not raw.closed
 
 
 def direct_connection() -> psycopg.Connection[tuple[bool]]:

@@ -47,9 +47,9 @@ class RedriveRefused(RuntimeError):
 def store(queue: str, delivery: "Delivery", reason: str, detail: str) -> None:
     """Keep a message with its reason; the same message twice is one letter. Commits with the caller's transaction."""
     headers = _plain_headers(delivery)
-    fingerprint = hashlib.sha256(
-        json.dumps(headers, sort_keys=True).encode() + b"\0" + delivery.body
-    ).digest()
+    # What the broker and our retries add to a message on its way does not make it another message.
+    own = {name: value for name, value in headers.items() if not name.startswith(("x-", "souk-"))}
+    fingerprint = hashlib.sha256(json.dumps(own, sort_keys=True).encode() + b"\0" + delivery.body).digest()
     row = [
         queue,
         _uuid(headers.get("ce-id")),

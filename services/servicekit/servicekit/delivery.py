@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from pydantic import ValidationError
 
@@ -21,6 +22,14 @@ class Delivery:
     body: bytes
     headers: dict[str, Any] = field(default_factory=dict)
     content_type: str = ""
+
+    @property
+    def event_id(self) -> UUID | None:
+        """The event's id, unless it is missing or malformed."""
+        try:
+            return UUID(str(self.headers.get("ce-id")))
+        except ValueError:
+            return None
 
     @property
     def attempt(self) -> int:

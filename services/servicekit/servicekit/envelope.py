@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict
 from uuid_utils.compat import uuid7
 
 CONTENT_TYPE = "application/json"
-MAX_DATA_BYTES = 1024 * 1024
+#: The largest event. What a consumer holds is bounded by this times its prefetch (docs/adr/0007-batches-are-bounded-by-work.md).
+MAX_DATA_BYTES = 256 * 1024
 
 
 class InvalidEnvelope(ValueError):

@@ -29,7 +29,8 @@ HTTP_REQUESTS = Histogram(
 
 WAITING = """
     SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0),
-           (SELECT count(*) FROM dead_letter WHERE state = 'waiting')
+           (SELECT count(*) FROM dead_letter WHERE state = 'waiting'),
+           (SELECT count(*) FROM outbox WHERE parked_at IS NOT NULL AND discarded_at IS NULL)
     FROM outbox WHERE sent_at IS NULL AND parked_at IS NULL
 """
 
@@ -42,7 +43,7 @@ class WaitingWork(Collector):
         try:
             with connection.cursor() as cursor:
                 cursor.execute(WAITING)
-                unsent, age_seconds, letters = cursor.fetchone()
+                unsent, age_seconds, letters, parked = cursor.fetchone()
         except Error:
             return []
         return [
@@ -52,6 +53,7 @@ class WaitingWork(Collector):
                 "Age of the oldest unpublished event",
                 value=float(age_seconds),
             ),
+            GaugeMetricFamily("souk_outbox_parked", "Events that wait for a person", value=parked),
             GaugeMetricFamily("souk_dead_letters_waiting", "Dead letters to look at", value=letters),
         ]
 

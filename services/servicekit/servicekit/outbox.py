@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import connection
 
 from servicekit import context
-from servicekit.envelope import Envelope, PublishedEvent, new_envelope
+from servicekit.envelope import MAX_DATA_BYTES, Envelope, PublishedEvent, new_envelope
 
 # One event is the common case on a path that counts; psycopg writes arrays in Python, single values in C.
 INSERT_ONE = """
@@ -28,6 +28,10 @@ class OutsideTransaction(RuntimeError):
     """publish() was called outside transaction.atomic(): the event could exist without its cause, or the reverse."""
 
 
+class EventTooLarge(ValueError):
+    """The event's data exceed what the broker and consumers take; written to the outbox, it could never leave."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """An event to publish: `subject` is the aggregate's id, `sequence` its version after the change."""
@@ -44,6 +48,7 @@ def publish(event: PublishedEvent, *, subject: str, sequence: int, causation: UU
 
     Raises:
         OutsideTransaction: no transaction is open.
+        EventTooLarge: its data have more than 256 KiB.
     """
     return publish_many([Outgoing(event, subject, sequence, causation)])[0]
 
@@ -53,6 +58,7 @@ def publish_many(outgoing: Iterable[Outgoing]) -> list[UUID]:
 
     Raises:
         OutsideTransaction: no transaction is open.
+        EventTooLarge: the data of one have more than 256 KiB; nothing was written.
     """
     if not connection.in_atomic_block:
         raise OutsideTransaction("publish() needs an open transaction: call it inside transaction.atomic().")
@@ -77,6 +83,8 @@ def publish_many(outgoing: Iterable[Outgoing]) -> list[UUID]:
 
 
 def _row(envelope: Envelope) -> tuple[Any, ...]:
+    if len(envelope.data) > MAX_DATA_BYTES:
+        raise EventTooLarge(f"{envelope.type} has {len(envelope.data)} bytes; at most {MAX_DATA_BYTES} leave")
     return (
         envelope.id,
         envelope.type,

@@ -22,34 +22,73 @@ from servicekit.breath import rest_after
 from servicekit.broker import exchange_name
 from servicekit.database import direct_connection
 from servicekit.envelope import CONTENT_TYPE, MAX_DATA_BYTES, Envelope
+from servicekit.held_types import HeldTypes
 from servicekit.publisher import ChannelRefused, Message, Outcome, Publisher, PublishingFailed
 
 logger = logging.getLogger(__name__)
 
 LOCK = 0x50_55_4B  # any number: the lock is per database, and each service has its own
-PARK_AFTER_ATTEMPTS = 10
 KEEP_SENT_DAYS = 7
+#: What one window holds at most beside a single event; an event may have 256 KiB, and a relay's container 160 MB.
+WINDOW_BYTES = 4 * 1024 * 1024
 #: The adaptive poll (docs/adr/0002-relay-polls.md): after work look again soon, then ever less often.
 SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, LONGER_EACH_TIME = 0.002, 0.010, 1.05
+FULL_LOOK_SECONDS = 1.0
 
 TAKE_LOCK = "SELECT pg_try_advisory_lock(%s)"
+# The window ends with the row that passes the limit of bytes; octet_length reads no large value.
 UNSENT = """
-    SELECT position, id, type, subject, sequence, data, traceparent, causation, created_at FROM outbox
-    WHERE sent_at IS NULL AND parked_at IS NULL AND (not_before IS NULL OR not_before <= clock_timestamp())
-    ORDER BY position LIMIT %s
+    SELECT position, id, type, subject, sequence, data, traceparent, causation, created_at FROM (
+        SELECT *, sum(octet_length(data)) OVER (ORDER BY position) - octet_length(data) AS bytes_before FROM (
+            SELECT * FROM outbox
+            WHERE sent_at IS NULL AND parked_at IS NULL AND position >= %s AND type <> ALL(%s)
+                AND (not_before IS NULL OR not_before <= clock_timestamp())
+            ORDER BY position LIMIT %s
+        ) AS oldest
+    ) AS measured WHERE bytes_before < %s ORDER BY position
 """
 MARK_SENT = "UPDATE outbox SET sent_at = clock_timestamp() WHERE position = ANY(%s)"
-# A refused row waits longer each time, so that it cannot fill the window in front of the rows behind it.
+# The reason is for people. Only an event that closes the channel by itself has a time of its own to wait for.
 MARK_REFUSED = """
     UPDATE outbox SET attempts = attempts + 1, last_error = %s,
-        not_before = clock_timestamp() + least(power(2, attempts), 300) * interval '1 second',
-        parked_at = CASE WHEN attempts + 1 >= %s THEN clock_timestamp() END
-    WHERE position = %s RETURNING parked_at IS NOT NULL
+        not_before = CASE WHEN %s THEN clock_timestamp() + least(power(2, attempts), 60) * interval '1 second' END
+    WHERE position = %s
 """
+PARK = "UPDATE outbox SET attempts = attempts + 1, last_error = %s, parked_at = clock_timestamp() WHERE position = %s"
 DELETE_OLD = """
     DELETE FROM outbox WHERE position IN (
         SELECT position FROM outbox WHERE sent_at < clock_timestamp() - %s * interval '1 day' LIMIT 5000)
 """
+
+
+class Start:
+    """Where to look for unsent rows: from the start of the table once a second, else from what was sent a second ago.
+
+    Sent rows that a snapshot still sees (a backup's, say) stay in the index of unsent rows, and a look from the start reads them all.
+    A row whose transaction commits late lies among rows that were sent before it: the quick looks reach back a second or two, the full
+    look finds every other.
+    """
+
+    def __init__(self) -> None:
+        self._highest_sent = self._highest_at_full_look = self._from = 0
+        self._full_look_at = 0.0
+
+    def position(self) -> int:
+        """Return the lowest position to look at."""
+        now = time.monotonic()
+        if now < self._full_look_at:
+            return self._from
+        self._from, self._highest_at_full_look = self._highest_at_full_look, self._highest_sent
+        self._full_look_at = now + FULL_LOOK_SECONDS
+        return 0
+
+    def note_sent(self, positions: list[int]) -> None:
+        """Remember how far rows were sent."""
+        self._highest_sent = max(self._highest_sent, *positions)
+
+    def look_everywhere(self) -> None:
+        """Let the next look be a full one: more may be waiting than the last one held."""
+        self._full_look_at = 0.0
 
 
 class Relay:
@@ -59,6 +98,8 @@ class Relay:
         self._publisher = publisher
         self._batch = batch
         self._window = batch
+        self._held = HeldTypes()
+        self.start = Start()
         self._database: psycopg.Connection[Any] | None = None
         self._failures = 0
         self._stopping = False
@@ -98,21 +139,44 @@ class Relay:
         Raises:
             PublishingFailed: the broker is away; every row is still unsent.
         """
-        rows = self._execute(UNSENT, [self._window]).fetchall()
+        start = self.start.position()
+        rows = self._unsent(start)
         if not rows:
             return 0
-        messages, hopeless = _messages(rows)
+        if start == 0 and self._is_full(rows):
+            self.start.look_everywhere()
+        messages, hopeless = _messages(list(self._held.with_probes(rows, [row[2] for row in rows])))
         for position, reason in hopeless.items():
-            self._refuse(position, reason, attempts=1)
+            self._park(position, reason)
         outcome = self._publish(messages) if messages else Outcome([], {})
-        for position, reason in outcome.refused.items():
-            self._refuse(position, reason, attempts=PARK_AFTER_ATTEMPTS)
+        self._hold_refused(messages, outcome)
         if outcome.confirmed:
-            self._execute(MARK_SENT, [outcome.confirmed])
+            self.execute(MARK_SENT, [outcome.confirmed])
+            self.start.note_sent(outcome.confirmed)
             metrics.EVENTS_PUBLISHED.inc(len(outcome.confirmed))
             self._failures = 0
             self._window = min(self._window * 2, self._batch)
         return len(outcome.confirmed)
+
+    def _is_full(self, rows: list[tuple[Any, ...]]) -> bool:
+        return len(rows) >= self._window or sum(len(row[5]) for row in rows) >= WINDOW_BYTES
+
+    def _unsent(self, start: int) -> list[tuple[Any, ...]]:
+        parameters = [start, self._held.resting(), self._window, WINDOW_BYTES]
+        return self.execute(UNSENT, parameters, binary=True).fetchall()
+
+    def _hold_refused(self, messages: list[Message], outcome: Outcome) -> None:
+        """Let the types of refused events rest, and release those of which an event was taken."""
+        refused: dict[str, int] = {}
+        for message in messages:
+            if message.key in outcome.refused:
+                refused.setdefault(message.routing_key, message.key)
+        for event_type, position in refused.items():
+            self._held.refuse(event_type)
+            self._refuse(position, outcome.refused[position], waits_alone=False)
+        taken = {message.routing_key for message in messages} - refused.keys()
+        if self._held.accept(taken):
+            self.start.look_everywhere()
 
     def _publish(self, messages: list[Message]) -> Outcome:
         """Publish a window. The broker closes the channel over some messages without saying which: those it meets alone."""
@@ -120,18 +184,20 @@ class Relay:
             return self._publisher.publish(messages)
         except ChannelRefused as error:
             self._window = 1
+            self.start.look_everywhere()
             if len(messages) == 1:
-                self._refuse(messages[0].key, str(error), attempts=PARK_AFTER_ATTEMPTS)
+                self._refuse(messages[0].key, str(error), waits_alone=True)
             raise
 
-    def _execute(self, statement: str, parameters: list[Any]) -> psycopg.Cursor[Any]:
+    def execute(self, statement: str, parameters: list[Any], *, binary: bool = False) -> psycopg.Cursor[Any]:
+        """Run a statement; `binary` for data, which would come as text of twice its size."""
         if self._database is None:
             self._database = direct_connection()
-        return self._database.execute(statement, parameters)
+        return self._database.execute(statement, parameters, binary=binary)
 
     def _lead(self) -> None:
         """Take the lock, and relay for as long as its connection lives."""
-        while not self._stopping and not self._execute(TAKE_LOCK, [LOCK]).fetchone()[0]:  # type: ignore[index]
+        while not self._stopping and not self.execute(TAKE_LOCK, [LOCK]).fetchone()[0]:  # type: ignore[index]
             heartbeats.beat("relay")
             self._rest(1.0)
         logger.info("relay leads")
@@ -150,18 +216,23 @@ class Relay:
                 time.sleep(pause)
                 pause = min(pause * LONGER_EACH_TIME, LONGEST_PAUSE_SECONDS)
 
-    def _refuse(self, position: int, reason: str, *, attempts: int) -> None:
-        """Note why a row did not leave; park it when it had `attempts` tries."""
-        row = self._execute(MARK_REFUSED, [reason[:2000], attempts, position]).fetchone()
-        parked = bool(row and row[0])
-        metrics.RELAY_ERRORS.labels("parked" if parked else "refused").inc()
-        logger.error("event not published", extra={"position": position, "reason": reason, "parked": parked})
+    def _refuse(self, position: int, reason: str, *, waits_alone: bool) -> None:
+        """Note why a row did not leave; it will be tried again for as long as it takes."""
+        self.execute(MARK_REFUSED, [reason[:2000], waits_alone, position])
+        metrics.RELAY_ERRORS.labels("refused").inc()
+        logger.error("event not published", extra={"position": position, "reason": reason})
+
+    def _park(self, position: int, reason: str) -> None:
+        """Set aside a row that can never be sent as it is, until somebody looks at it (`manage.py outbox`)."""
+        self.execute(PARK, [reason[:2000], position])
+        metrics.RELAY_ERRORS.labels("parked").inc()
+        logger.error("event parked", extra={"position": position, "reason": reason})
 
     def _housekeeping(self) -> None:
         heartbeats.beat("relay")
         self._publisher.tick()
         if time.monotonic() >= self._clean_at:
-            deleted = self._execute(DELETE_OLD, [KEEP_SENT_DAYS]).rowcount
+            deleted = self.execute(DELETE_OLD, [KEEP_SENT_DAYS]).rowcount
             self._clean_at = time.monotonic() + (1 if deleted == 5000 else 60)
 
     def _back_off(self, error: Exception) -> None:

@@ -30,9 +30,9 @@ class Recorder:
     def _handle(self, received: list[Received[Any]]) -> None:
         for one in received:
             self.fail(one.event.order_id)
-        transaction.on_commit(lambda: self._done([one.event.order_id for one in received]))
+        transaction.on_commit(lambda: self.done([one.event.order_id for one in received]))
 
-    def _done(self, order_ids: list[str]) -> None:
+    def done(self, order_ids: list[str]) -> None:
         self.batches.append(len(order_ids))
         self.handled += order_ids
 

@@ -1,21 +1,23 @@
 """The consumer against real PostgreSQL and RabbitMQ: nothing lost, nothing twice, no neighbour hurt."""
 
 import json
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
-from servicekit import broker, consumer, deadletters, heartbeats
+from servicekit import broker, consumer, context, deadletters, heartbeats
 from servicekit.delivery import Delivery
 from servicekit.models import DeadLetter, IdempotencyKey, InboxEvent
-from servicekit.publisher import Message, Publisher
+from servicekit.publisher import Message, Outcome, Publisher, PublishingFailed
+from servicekit.router import Received, RowsLocked
 from servicekit.testing.deliver import make_delivery
+from servicekit.testing.faults import database_away
 from servicekit.testing.waiting import wait_until
 from tests.conftest import QUEUE, Recorder, consuming
 from tests.project.consumed import OrderPlaced
@@ -241,23 +243,127 @@ def test_redriven_letter_is_handled_after_the_repair(
         deadletters.discard(letter_ids=[letter.pk], by="ops", note="")
 
 
-def test_database_away_burns_no_attempt(broker_url: str, sender: Sender, recorder: Recorder) -> None:
-    away = threading.Event()
-    away.set()
-    seen = []
-
-    def fail(order_id: str) -> None:
-        seen.append(order_id)
-        if away.is_set():
-            raise OperationalError("the connection is closed")
-
-    recorder.fail = fail
+def test_database_away_burns_no_attempt(
+    broker_url: str, sender: Sender, recorder: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
     sender.event("patient")
 
+    with database_away(), consuming(recorder, broker_url):
+        wait_until(lambda: caplog.text.count("consumer waits") >= 4)
+        assert recorder.handled == []
     with consuming(recorder, broker_url):
-        wait_until(lambda: len(seen) >= 4)
-        away.clear()
         wait_until(lambda: recorder.handled == ["patient"])
+
+    assert not DeadLetter.objects.exists()
+
+
+def test_driver_error_on_a_live_connection_is_no_outage(
+    broker_url: str, sender: Sender, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """psycopg refuses more than 65,535 parameters with an OperationalError that has no SQLSTATE, as a lost connection does."""
+    monkeypatch.setattr(broker, "RETRY_DELAYS", {"1s": 1})
+
+    def fail(order_id: str) -> None:
+        if order_id == "endless":
+            with connection.cursor() as cursor:
+                cursor.execute(f"SELECT {', '.join(['%s'] * 65_536)}", [1] * 65_536)
+
+    recorder.fail = fail
+    for order_id in ("before", "endless", "after"):
+        sender.event(order_id)
+
+    with consuming(recorder, broker_url):
+        wait_until(lambda: sorted(recorder.handled) == ["after", "before"])
+        wait_until(DeadLetter.objects.exists)
+
+    assert DeadLetter.objects.get().reason == deadletters.HANDLER_FAILED
+
+
+def test_message_that_ends_its_database_connection_is_isolated(
+    broker_url: str, sender: Sender, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker, "RETRY_DELAYS", {"1s": 1})
+
+    def fail(order_id: str) -> None:
+        if order_id == "crash":
+            connection.connection.close()  # as when the server process crashes over it
+            connection.cursor()
+
+    recorder.fail = fail
+    for order_id in ("before", "crash", "after"):
+        sender.event(order_id)
+
+    with consuming(recorder, broker_url):
+        wait_until(lambda: sorted(recorder.handled) == ["after", "before"])
+        wait_until(DeadLetter.objects.exists)
+
+    assert DeadLetter.objects.get().reason == deadletters.HANDLER_FAILED
+
+
+def test_event_that_needs_a_locked_row_is_put_off_and_its_neighbours_are_handled_at_once(
+    broker_url: str, sender: Sender, recorder: Recorder
+) -> None:
+    """Isolation would wait for the lock once for each event that needs the row."""
+    locked = {f"hot-{n}" for n in range(30)}
+
+    def handle(received: list[Received[Any]]) -> None:
+        waiting = {one.envelope.id for one in received if one.event.order_id in locked}
+        if waiting and context.avoid_locks.get():
+            raise RowsLocked(waiting)
+        if waiting:
+            raise OperationalError() from psycopg.errors.LockNotAvailable()
+        transaction.on_commit(lambda: recorder.done([one.event.order_id for one in received]))
+
+    recorder.router.queues.clear()
+    recorder.router.handles_batch(QUEUE, OrderPlaced)(handle)
+    for order_id in (*sorted(locked), "cold"):
+        sender.event(order_id)
+
+    with consuming(recorder, broker_url):
+        wait_until(lambda: recorder.handled == ["cold"])
+        locked.clear()
+        wait_until(lambda: len(recorder.handled) == 31)
+
+    assert not DeadLetter.objects.exists()
+
+
+class DeafPublisher(Publisher):
+    """A publisher whose broker accepts nothing, as while an alarm blocks publishers, until `hears` is set."""
+
+    hears = False
+
+    def publish(self, messages: Sequence[Message]) -> Outcome:
+        if not self.hears:
+            raise PublishingFailed("blocked")
+        return super().publish(messages)
+
+
+def test_consumer_goes_on_while_the_broker_takes_no_retries(
+    broker_url: str,
+    broker_admin: Any,
+    vhost: str,
+    sender: Sender,
+    recorder: Recorder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An alarm ends when the queues are drained: a consumer that waits for it to end would wait for ever."""
+    monkeypatch.setattr(broker, "RETRY_DELAYS", {"1s": 1, "10s": 1, "60s": 1})
+    broken = {"broken"}
+
+    def fail(order_id: str) -> None:
+        if order_id in broken:
+            raise ValueError("cannot digest this")
+
+    recorder.fail = fail
+    for order_id in ("broken", "before", "after"):
+        sender.event(order_id)
+
+    with consuming(recorder, broker_url, publisher=DeafPublisher(broker_url)):
+        wait_until(lambda: sorted(recorder.handled) == ["after", "before"])
+        broken.clear()
+        sender.event("last")
+        wait_until(lambda: sorted(recorder.handled) == ["after", "before", "broken", "last"])
+        wait_until(lambda: in_broker(broker_admin, vhost) == 0)
 
     assert not DeadLetter.objects.exists()
 

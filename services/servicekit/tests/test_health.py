@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 from uuid_utils.compat import uuid7
@@ -96,13 +97,16 @@ def test_service_is_ready_again_when_its_database_is() -> None:
     assert ready()["checks"]["database"] == "ok"
 
 
+NEWEST_MIGRATION = MigrationLoader(None).graph.leaf_nodes("servicekit")[0]
+
+
 @pytest.fixture
 def pending_migration() -> Iterator[None]:
     """A migration that this code has and the database has not."""
     recorder = MigrationRecorder(connection)
-    recorder.record_unapplied("servicekit", "0001_initial")
+    recorder.record_unapplied(*NEWEST_MIGRATION)
     yield
-    recorder.record_applied("servicekit", "0001_initial")
+    recorder.record_applied(*NEWEST_MIGRATION)
 
 
 @pytest.mark.usefixtures("all_alive", "pending_migration")
@@ -116,10 +120,10 @@ def test_service_with_pending_migrations_is_not_ready() -> None:
 
 @pytest.mark.usefixtures("all_alive")
 def test_service_is_ready_once_migrated() -> None:
-    MigrationRecorder(connection).record_unapplied("servicekit", "0001_initial")
+    MigrationRecorder(connection).record_unapplied(*NEWEST_MIGRATION)
     ready(503)
 
-    MigrationRecorder(connection).record_applied("servicekit", "0001_initial")
+    MigrationRecorder(connection).record_applied(*NEWEST_MIGRATION)
 
     assert ready()["status"] == "ready"
 
@@ -211,9 +215,9 @@ def test_beats_are_written_with_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
         (health.OLD_EVENT_SECONDS - 10, {}, "ready"),
         (health.OLD_EVENT_SECONDS + 10, {}, "degraded"),
         (86_400, {"sent_at": timezone.now()}, "ready"),
-        (86_400, {"parked_at": timezone.now()}, "ready"),
+        (86_400, {"parked_at": timezone.now(), "discarded_at": timezone.now()}, "ready"),
     ],
-    ids=["young", "old", "sent", "parked"],
+    ids=["young", "old", "sent", "discarded"],
 )
 def test_old_unsent_event_is_a_sign_of_trouble(
     age_seconds: float, overrides: dict[str, Any], status: str
@@ -224,6 +228,24 @@ def test_old_unsent_event_is_a_sign_of_trouble(
 
     assert body["status"] == status
     assert ("is the relay running?" in body["checks"]["outbox"]) is (status == "degraded")
+
+
+@pytest.mark.usefixtures("all_alive")
+def test_parked_event_wants_attention() -> None:
+    event(1, parked_at=timezone.now())
+
+    body = ready()
+
+    assert body["status"] == "degraded"
+    assert body["checks"]["outbox"] == "1 parked: `make outbox` lists them"
+    assert "souk_outbox_parked 1.0" in Caller().get("/metrics").content.decode()
+
+
+@pytest.mark.usefixtures("all_alive")
+def test_event_that_the_broker_refuses_is_named_with_its_reason() -> None:
+    event(health.OLD_EVENT_SECONDS + 10, attempts=3, last_error="no queue takes it")
+
+    assert "no queue takes it" in ready()["checks"]["outbox"]
 
 
 @pytest.mark.usefixtures("no_database")

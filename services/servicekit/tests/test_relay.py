@@ -6,15 +6,18 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
 
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from servicekit import metrics, outbox
+from servicekit import held_types, metrics, outbox
+from servicekit.database import direct_connection
+from servicekit.envelope import MAX_DATA_BYTES
 from servicekit.models import OutboxEvent
 from servicekit.publisher import Message, Publisher, PublishingFailed
-from servicekit.relay import PARK_AFTER_ATTEMPTS, Relay
+from servicekit.relay import FULL_LOOK_SECONDS, Relay
 from servicekit.testing.faults import StallingProxy
 from servicekit.testing.fixtures import BrokerAdmin
 from servicekit.testing.waiting import wait_until
@@ -46,6 +49,12 @@ def peek_ids(admin: BrokerAdmin, vhost: str) -> list[str]:
 
 def message(key: int, routing_key: str = OrderPlaced.type, body: bytes = b"{}") -> Message:
     return Message(key, "orders.events", routing_key, body, {})
+
+
+def add_event(event_type: str, subject: str) -> None:
+    OutboxEvent.objects.create(
+        id=uuid4(), type=event_type, subject=subject, sequence=2, data=b"{}", created_at=timezone.now()
+    )
 
 
 def test_publish_outside_a_transaction_is_refused() -> None:
@@ -116,15 +125,7 @@ def test_unroutable_event_stays_unsent_and_holds_up_nobody(
     """Without mandatory, RabbitMQ confirms an event that no queue takes: it would be lost and counted as sent."""
     broker_admin.call("DELETE", f"/bindings/{vhost}/e/orders.events/q/{QUEUE}/{OrderPlaced.type}")
     publish("lost?")
-    with transaction.atomic():
-        OutboxEvent.objects.create(
-            id="01a20862-05c2-7096-a03d-b634be770996",
-            type="orders.order_cancelled.v1",
-            subject="fine",
-            sequence=2,
-            data=b"{}",
-            created_at=timezone.now(),
-        )
+    add_event("orders.order_cancelled.v1", "fine")
 
     relay.step()
 
@@ -135,30 +136,133 @@ def test_unroutable_event_stays_unsent_and_holds_up_nobody(
     assert peek_ids(broker_admin, vhost) == ["fine"]
 
 
-def test_event_that_can_never_leave_is_parked(
+def test_refused_event_leaves_once_its_queue_is_bound_again(
+    relay: Relay,
+    publish: Callable[..., None],
+    broker_admin: BrokerAdmin,
+    vhost: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However often it was refused: a missing binding or a full queue passes, and no event is to blame."""
+    binding = f"/bindings/{vhost}/e/orders.events/q/{QUEUE}"
+    broker_admin.call("DELETE", f"{binding}/{OrderPlaced.type}")
+    publish("patient", "second")
+    monkeypatch.setattr(held_types, "LONGEST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(held_types, "FIRST_PAUSE_SECONDS", 0)
+    for tries in range(1, 13):
+        relay.step()
+        assert OutboxEvent.objects.get(subject="patient").attempts == tries
+
+    broker_admin.call("POST", binding, {"routing_key": OrderPlaced.type})
+    while relay.step():
+        pass
+
+    assert not OutboxEvent.objects.filter(sent_at__isnull=True).exists()
+    assert peek_ids(broker_admin, vhost) == ["patient", "second"]
+
+
+def test_refused_type_is_tried_with_one_event_and_the_others_flow(
     relay: Relay, publish: Callable[..., None], broker_admin: BrokerAdmin, vhost: str
 ) -> None:
     broker_admin.call("DELETE", f"/bindings/{vhost}/e/orders.events/q/{QUEUE}/{OrderPlaced.type}")
-    publish("parked")
-    for _ in range(PARK_AFTER_ATTEMPTS):
-        OutboxEvent.objects.update(not_before=None)
-        relay.step()
+    publish(*[f"refused-{n}" for n in range(50)])
+    relay.step()
+    refused = metrics_of("refused")
+    relay.step()
+    assert metrics_of("refused") == refused  # the type rests
 
-    assert OutboxEvent.objects.get().parked_at is not None
-    assert relay.step() == 0
+    add_event("orders.order_cancelled.v1", "fine")
+    wait_until(relay.step)
+    wait_until(lambda: relay.step() == 0 and metrics_of("refused") == refused + 1)
+
+    assert OutboxEvent.objects.filter(attempts__gt=0).count() == 1
+    assert peek_ids(broker_admin, vhost) == ["fine"]
 
 
-def test_too_large_event_is_parked_and_the_next_flows(
-    relay: Relay, publish: Callable[..., None], broker_admin: BrokerAdmin, vhost: str
+@pytest.mark.parametrize("spoil", [{"data": b'"' + b"x" * MAX_DATA_BYTES + b'"'}, {"type": ""}])
+def test_event_that_can_never_leave_is_parked_and_the_next_flows(
+    relay: Relay, publish: Callable[..., None], broker_admin: BrokerAdmin, vhost: str, spoil: dict[str, Any]
 ) -> None:
-    publish("x" * 190)
-    OutboxEvent.objects.update(data=b'"' + b"x" * 1_100_000 + b'"')
+    publish("spoilt")
+    OutboxEvent.objects.update(**({"sequence": -(2**63), "id": uuid4()} | spoil))
     publish("small")
 
     relay.step()
 
-    assert OutboxEvent.objects.get(parked_at__isnull=False).subject == "x" * 190
+    assert OutboxEvent.objects.get(parked_at__isnull=False).subject == "spoilt"
     assert peek_ids(broker_admin, vhost) == ["small"]
+
+
+def test_window_is_bounded_by_bytes_and_leaves_nothing_behind(
+    relay: Relay, publish: Callable[..., None]
+) -> None:
+    publish(*[str(n) for n in range(40)])
+    OutboxEvent.objects.update(data=b'"' + b"x" * (MAX_DATA_BYTES - 2) + b'"')
+
+    sent = [relay.step() for _ in range(5)]
+
+    assert sent == [16, 16, 8, 0, 0]
+
+
+def test_larger_event_than_may_leave_is_not_written(publish: Callable[..., None]) -> None:
+    with pytest.raises(outbox.EventTooLarge):
+        publish("x" * MAX_DATA_BYTES)
+
+    assert not OutboxEvent.objects.exists()
+
+
+def test_poll_does_not_read_what_an_open_snapshot_keeps(relay: Relay, publish: Callable[..., None]) -> None:
+    """A backup keeps every row that was sent meanwhile in the index of unsent rows: each poll would read them all."""
+    with closing(direct_connection()) as backup:
+        backup.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        backup.execute("SELECT count(*) FROM outbox")
+        publish(*[str(n) for n in range(2000)])
+        while relay.step():
+            pass
+        for _ in range(2):
+            relay.start.look_everywhere()
+            assert relay.step() == 0
+        full_look = entries_read_by(lambda: relay.start.look_everywhere() or relay.step(), relay)
+        quick_look = entries_read_by(relay.step, relay)
+
+    assert full_look >= 2000
+    assert quick_look < 10
+
+
+def entries_read_by(work: Callable[[], object], relay: Relay) -> int:
+    """How many entries of the index of unsent rows the relay's connection reads for some work."""
+
+    def entries() -> int:
+        relay.execute("SELECT pg_stat_force_next_flush()", [])
+        relay.execute("SELECT 1", [])
+        statement = "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'outbox_unsent'"
+        return int(relay.execute(statement, []).fetchone()[0])  # type: ignore[index]
+
+    before = entries()
+    work()
+    return entries() - before
+
+
+def test_event_of_a_transaction_that_ends_much_later_leaves_too(
+    relay: Relay, publish: Callable[..., None], broker_admin: BrokerAdmin, vhost: str
+) -> None:
+    """Its position is below where the quick looks begin."""
+    with closing(direct_connection()) as slow:
+        slow.execute("BEGIN")
+        slow.execute(
+            "INSERT INTO outbox (id, type, subject, sequence, data, traceparent, created_at, attempts, last_error) "
+            "VALUES (%s, %s, 'slow', 1, '{}', '', now(), 0, '')",
+            [uuid4(), OrderPlaced.type],
+        )
+        publish("quick")
+        for _ in range(3):
+            relay.start.look_everywhere()
+            relay.step()
+        slow.execute("COMMIT")
+
+    wait_until(lambda: relay.step() == 1, timeout_seconds=FULL_LOOK_SECONDS + 5)
+
+    assert peek_ids(broker_admin, vhost) == ["quick", "slow"]
 
 
 @pytest.fixture

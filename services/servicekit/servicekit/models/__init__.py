@@ -4,7 +4,7 @@ from servicekit.models.deadletters import DeadLetter, DeadLetterAction
 from servicekit.models.heartbeats import Heartbeat
 from servicekit.models.idempotency import IdempotencyKey
 from servicekit.models.inbox import InboxEvent
-from servicekit.models.outbox import OutboxEvent
+from servicekit.models.outbox import OutboxAction, OutboxEvent
 from servicekit.models.revocations import RevokedSession
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Heartbeat",
     "IdempotencyKey",
     "InboxEvent",
+    "OutboxAction",
     "OutboxEvent",
     "RevokedSession",
 ]

@@ -4,6 +4,7 @@ from django.db import models
 class OutboxEvent(models.Model):
     """An event that was decided in a transaction and is to be published (docs/adr/0001-outbox-and-inbox.md).
 
+    A parked row can never be sent as it is and waits for a person, who retries or discards it (`manage.py outbox`).
     `position` is handed out before commit, so a row may become visible after a higher one: the relay asks for unsent rows and
     keeps no high-water mark.
     """
@@ -21,6 +22,7 @@ class OutboxEvent(models.Model):
     not_before = models.DateTimeField(null=True)
     last_error = models.TextField(default="", blank=True)
     parked_at = models.DateTimeField(null=True)
+    discarded_at = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -34,7 +36,27 @@ class OutboxEvent(models.Model):
             models.Index(
                 fields=["sent_at"], name="outbox_sent_at", condition=models.Q(sent_at__isnull=False)
             ),
+            models.Index(
+                fields=["parked_at"], name="outbox_parked", condition=models.Q(parked_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.type} {self.id}"
+
+
+class OutboxAction(models.Model):
+    """Who did what with a parked event: the audit trail."""
+
+    event = models.ForeignKey(OutboxEvent, on_delete=models.CASCADE, related_name="actions")
+    action = models.CharField(max_length=20)
+    by = models.CharField(max_length=200)
+    note = models.TextField(default="", blank=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        db_table = "outbox_action"
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.action} by {self.by}"

@@ -13,9 +13,9 @@ from amqp.serialization import dumps, loads
 
 from servicekit import broker
 from servicekit.broker import Topology
-from servicekit.consumer import as_delivery
 from servicekit.delivery import Delivery
 from servicekit.publisher import Message, Outcome, Publisher
+from servicekit.subscription import as_delivery
 
 
 class TestBroker(Protocol):

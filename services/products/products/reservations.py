@@ -1,0 +1,263 @@
+"""What orders take of the stock and give back. Set-based: a batch of orders costs the same few statements as one order, and a hot
+product one row change (docs/adr/0011-stock-is-taken-in-batches.md).
+
+Rows are locked in one sequence for the whole batch, reservations first and then products, each in id order: two consumers can wait for
+each other but never in a circle.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Count
+from django.utils import timezone
+
+from products.events import (
+    Line,
+    OrderCancelled,
+    OrderExpired,
+    OrderPlaced,
+    Reason,
+    Shortage,
+    StockRejected,
+    StockReleased,
+    StockReserved,
+)
+from products.models import Product, Reservation, ReservationLine, StockMovement
+from servicekit import context
+from servicekit.outbox import Outgoing, publish_many
+from servicekit.router import Received, RowsLocked
+
+Quantities = dict[UUID, int]
+Ended = OrderCancelled | OrderExpired
+OrderEvents = Sequence[Received[Any]]
+
+CLAIM = """
+    INSERT INTO reservation (order_id, status, settled_at)
+    SELECT order_id, status, clock_timestamp() FROM unnest(%s::uuid[], %s::text[]) AS t (order_id, status) ORDER BY order_id
+    ON CONFLICT (order_id) DO NOTHING RETURNING order_id
+"""
+LOCK_PRODUCTS = """
+    SELECT id, stock, active FROM product WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
+"""
+LOCK_FREE_PRODUCTS = LOCK_PRODUCTS + " SKIP LOCKED"
+INSERT_LINES = """
+    INSERT INTO reservation_line (reservation_id, product_id, quantity)
+    SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::int[])
+"""
+MOVE_STOCK = """
+    UPDATE product SET stock = stock + delta FROM unnest(%s::uuid[], %s::int[]) AS t (product_id, delta)
+    WHERE product.id = t.product_id
+"""
+# Arrays, not a row of parameters each: PostgreSQL takes 65,535 parameters a statement, and a batch may hold more lines than that.
+INSERT_LEDGER = """
+    INSERT INTO stock_movement (order_id, product_id, quantity, kind, reason)
+    SELECT order_id, product_id, quantity, kind, ''
+    FROM unnest(%s::uuid[], %s::uuid[], %s::int[], %s::text[]) AS t (order_id, product_id, quantity, kind)
+"""
+
+
+@dataclass(slots=True)
+class _LockedProduct:
+    """One locked product while a batch is decided."""
+
+    stock: int
+    active: bool
+
+
+def settle_orders(*, received: OrderEvents) -> None:
+    """Put back what cancelled and expired orders hold, then take the stock of placed ones; publish what became of each order.
+
+    An order takes all of its lines or none, in the sequence of arrival. Ended orders go first, also before their own placing: no live
+    order is refused for the sake of a dead one. An order that is past its deadline takes nothing and gets no answer, since it expires
+    (docs/adr/0020-order-deadline.md); one that was decided before changes nothing.
+    """
+    placed = {one.event.order_id: one for one in received if isinstance(one.event, OrderPlaced)}
+    ended = {one.event.order_id: one for one in received if not isinstance(one.event, OrderPlaced)}
+    new = _claim(placed.values(), ended)
+    to_decide = {order_id: _quantities(placed[order_id].event) for order_id in placed if order_id in new}
+    to_release = _held_quantities(_lock_reserved(ended))
+    products = _lock_products(to_decide | to_release, placed | ended)
+    _give_back(to_release, products)
+    shortages = {order_id: _decide(wanted, products) for order_id, wanted in to_decide.items()}
+    taken = {order_id: wanted for order_id, wanted in to_decide.items() if not shortages[order_id]}
+    _record(taken=taken, released=to_release, rejected=[key for key, short in shortages.items() if short])
+    publish_many(_released(ended[order_id], held) for order_id, held in to_release.items())
+    publish_many(
+        _decided(placed[order_id], wanted, shortages[order_id]) for order_id, wanted in to_decide.items()
+    )
+
+
+def rows_of(received: OrderEvents) -> list[int]:
+    """Return how many lines each event will write: those it names, or those that the order holds here."""
+    ended = [one.event.order_id for one in received if not isinstance(one.event, OrderPlaced)]
+    held: Mapping[UUID, int] = {}
+    if ended:
+        lines = ReservationLine.objects.filter(reservation_id__in=ended).order_by()
+        held = dict(lines.values_list("reservation_id").annotate(number=Count("id")))
+    return [
+        len(one.event.lines) if isinstance(one.event, OrderPlaced) else held.get(one.event.order_id, 1)
+        for one in received
+    ]
+
+
+def _claim(placed: Iterable[Received[OrderPlaced]], ended: Mapping[UUID, Received[Ended]]) -> set[UUID]:
+    """Insert a reservation for each order that has none; return the orders to decide.
+
+    Orders that are ended or overdue are claimed as void: they will take nothing. It waits for whoever is inserting the same order.
+    """
+    now = timezone.now()
+    claims = dict.fromkeys(ended, Reservation.Status.VOID)
+    for one in placed:
+        deadline = one.event.deadline
+        overdue = deadline is not None and deadline <= now
+        status = Reservation.Status.VOID if overdue else Reservation.Status.RESERVED
+        claims.setdefault(one.event.order_id, status)
+    with connection.cursor() as cursor:
+        cursor.execute(CLAIM, [list(claims), [status.value for status in claims.values()]])
+        return {row[0] for row in cursor.fetchall() if claims[row[0]] is Reservation.Status.RESERVED}
+
+
+def _lock_reserved(order_ids: Iterable[UUID]) -> list[UUID]:
+    """Lock those of the orders that hold stock, in id order: whoever comes second finds nothing to release."""
+    orders = list(order_ids)
+    if not orders:
+        return []
+    reserved = Reservation.objects.filter(pk__in=orders, status=Reservation.Status.RESERVED)
+    return list(reserved.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
+
+
+def _held_quantities(order_ids: Sequence[UUID]) -> dict[UUID, Quantities]:
+    held: dict[UUID, Quantities] = defaultdict(dict)
+    if order_ids:
+        rows = ReservationLine.objects.filter(reservation_id__in=order_ids).order_by("id")
+        for order_id, product_id, quantity in rows.values_list("reservation_id", "product_id", "quantity"):
+            held[order_id][product_id] = quantity
+    return held
+
+
+def _quantities(order: OrderPlaced) -> Quantities:
+    total: Counter[UUID] = Counter()
+    for line in order.lines:
+        total[line.product_id] += line.quantity
+    return dict(total)
+
+
+def _lock_products(
+    orders: Mapping[UUID, Quantities], received: Mapping[UUID, Received[Any]]
+) -> dict[UUID, _LockedProduct]:
+    """Lock every product of the batch in id order; those that do not exist are missing in the result.
+
+    Raises:
+        RowsLocked: `context.avoid_locks` is set, and these orders need a product that another transaction has locked.
+    """
+    wanted = {product_id for quantities in orders.values() for product_id in quantities}
+    if not wanted:
+        return {}
+    statement = LOCK_FREE_PRODUCTS if context.avoid_locks.get() else LOCK_PRODUCTS
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [list(wanted)])
+        products = {row[0]: _LockedProduct(stock=row[1], active=row[2]) for row in cursor.fetchall()}
+    if context.avoid_locks.get() and len(products) < len(wanted):
+        _refuse_locked(wanted - products.keys(), orders, received)
+    return products
+
+
+def _refuse_locked(
+    missing: set[UUID], orders: Mapping[UUID, Quantities], received: Mapping[UUID, Received[Any]]
+) -> None:
+    locked = set(Product.objects.filter(pk__in=missing).values_list("pk", flat=True))
+    waiting = {order_id for order_id, quantities in orders.items() if locked & quantities.keys()}
+    if waiting:
+        raise RowsLocked({received[order_id].envelope.id for order_id in waiting})
+
+
+def _give_back(released: Mapping[UUID, Quantities], products: dict[UUID, _LockedProduct]) -> None:
+    for quantities in released.values():
+        for product_id, quantity in quantities.items():
+            products[product_id].stock += quantity
+
+
+def _decide(wanted: Quantities, products: dict[UUID, _LockedProduct]) -> list[Shortage]:
+    """Return what is short; if nothing is, take the quantities from the products."""
+    short = []
+    for product_id, quantity in wanted.items():
+        product = products.get(product_id)
+        reason = _shortage_reason(product, quantity)
+        if reason:
+            available = product.stock if product and product.active else 0
+            short.append(
+                Shortage(product_id=product_id, requested=quantity, available=available, reason=reason)
+            )
+    if not short:
+        for product_id, quantity in wanted.items():
+            products[product_id].stock -= quantity
+    return short
+
+
+def _shortage_reason(product: _LockedProduct | None, quantity: int) -> Reason | None:
+    if product is None:
+        return "unknown_product"
+    if not product.active:
+        return "inactive_product"
+    return "insufficient_stock" if product.stock < quantity else None
+
+
+def _record(
+    *, taken: Mapping[UUID, Quantities], released: Mapping[UUID, Quantities], rejected: Sequence[UUID]
+) -> None:
+    """Write the batch's outcome: statuses, lines, one row change a product, and a ledger row for each line."""
+    _set_status(list(released), Reservation.Status.RELEASED)
+    _set_status(rejected, Reservation.Status.REJECTED)
+    lines = [
+        (order, product, quantity) for order, held in taken.items() for product, quantity in held.items()
+    ]
+    returns = [
+        (order, product, quantity) for order, held in released.items() for product, quantity in held.items()
+    ]
+    moves = [(*line[:2], -line[2], StockMovement.Kind.RESERVATION.value) for line in lines]
+    moves += [(*line, StockMovement.Kind.RELEASE.value) for line in returns]
+    if not moves:
+        return
+    change: Counter[UUID] = Counter()
+    for _, product_id, quantity, _ in moves:
+        change[product_id] += quantity
+    with connection.cursor() as cursor:
+        if lines:
+            cursor.execute(INSERT_LINES, _columns(lines))
+        cursor.execute(MOVE_STOCK, [list(change.keys()), list(change.values())])
+        cursor.execute(INSERT_LEDGER, _columns(moves))
+
+
+def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _set_status(order_ids: Sequence[UUID], status: Reservation.Status) -> None:
+    if order_ids:
+        Reservation.objects.filter(pk__in=order_ids).update(status=status, settled_at=timezone.now())
+
+
+def _decided(one: Received[OrderPlaced], wanted: Quantities, short: list[Shortage]) -> Outgoing:
+    order_id = one.event.order_id
+    if short:
+        return _outgoing(one, StockRejected(order_id=order_id, shortages=short), sequence=1)
+    return _outgoing(one, StockReserved(order_id=order_id, lines=_lines(wanted)), sequence=1)
+
+
+def _released(one: Received[Ended], held: Quantities) -> Outgoing:
+    return _outgoing(one, StockReleased(order_id=one.event.order_id, lines=_lines(held)), sequence=2)
+
+
+def _outgoing(
+    one: Received[Any], event: StockReserved | StockRejected | StockReleased, *, sequence: int
+) -> Outgoing:
+    envelope = one.envelope
+    return Outgoing(event, str(event.order_id), sequence, envelope.id, envelope.traceparent)
+
+
+def _lines(quantities: Quantities) -> list[Line]:
+    return [Line(product_id=product_id, quantity=quantity) for product_id, quantity in quantities.items()]

@@ -1,0 +1,73 @@
+import getpass
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from servicekit import parked
+from servicekit.models import OutboxEvent
+
+HINT = "`outbox show POSITION` shows one; `outbox retry` sends again after the repair."
+
+
+class Command(BaseCommand):
+    help = "Look at the events that could not be published; send them again or give them up. Every action is recorded."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True)
+        actions.add_parser("list", help="parked events, and the oldest unsent one the broker refused")
+        show = actions.add_parser("show", help="one event, whole")
+        show.add_argument("position", type=int)
+        for name, text in (("retry", "let the relay try again"), ("discard", "never publish")):
+            action = actions.add_parser(name, help=text)
+            action.add_argument("positions", type=int, nargs="*")
+            action.add_argument("--all", action="store_true", help="every parked event")
+            action.add_argument("--by", default=getpass.getuser())
+            action.add_argument("--note", default="")
+
+    def handle(self, *, action: str, **options: Any) -> None:
+        try:
+            getattr(self, f"_{action}")(**options)
+        except parked.EventNotParked as error:
+            raise CommandError(str(error)) from error
+
+    def _list(self, **_options: Any) -> None:
+        events = list(parked.list_parked().defer("data"))
+        for event in events:
+            self._line(event)
+        unsent = OutboxEvent.objects.filter(sent_at__isnull=True, parked_at__isnull=True)
+        self.stdout.write(f"{len(events)} parked, {unsent.count()} unsent.{' ' + HINT if events else ''}")
+        for event in unsent.filter(attempts__gt=0).defer("data").order_by("position")[:20]:
+            self.stdout.write("Refused for now, tried again by itself:")
+            self._line(event)
+
+    def _line(self, event: OutboxEvent) -> None:
+        at = event.created_at.isoformat(timespec="seconds")
+        self.stdout.write(f"{event.pk:>8}  {at}  {event.type:<34} {event.subject}  {event.last_error[:200]}")
+
+    def _show(self, *, position: int, **_options: Any) -> None:
+        event = OutboxEvent.objects.filter(pk=position).first()
+        if event is None:
+            raise CommandError(f"There is no event at {position}. `outbox list` shows what is parked.")
+        names = ("id", "type", "subject", "sequence", "causation", "traceparent", "created_at", "attempts")
+        for name in (*names, "not_before", "last_error", "parked_at", "discarded_at", "sent_at"):
+            self.stdout.write(f"{name:<13}{getattr(event, name)}")
+        self.stdout.write(f"{'data':<13}{bytes(event.data)[:4000].decode('utf-8', 'backslashreplace')}")
+        for done in event.actions.all():
+            self.stdout.write(
+                f"{done.at.isoformat(timespec='seconds')}  {done.action} by {done.by}  {done.note}"
+            )
+
+    def _retry(self, *, by: str, note: str, **options: Any) -> None:
+        count = parked.retry(positions=self._positions(**options), by=by, note=note)
+        self.stdout.write(f"{count} will be tried again. `outbox list` shows what is parked anew.")
+
+    def _discard(self, *, by: str, note: str, **options: Any) -> None:
+        count = parked.discard(positions=self._positions(**options), by=by, note=note)
+        self.stdout.write(f"{count} discarded. `outbox show POSITION` shows who decided it.")
+
+    def _positions(self, *, positions: list[int], all: bool, **_options: Any) -> list[int]:
+        if all:
+            return list(parked.list_parked().values_list("pk", flat=True))
+        if not positions:
+            raise CommandError("Name events by position, or say --all. `outbox list` shows what is parked.")
+        return positions
