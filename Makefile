@@ -9,7 +9,7 @@ VENV := .venv/bin
 LIST := $(or $(SERVICE),all)
 
 .DEFAULT_GOAL := help
-.PHONY: help env up down restart status logs reset clean demo audit deadletters rotate-keys scale shell \
+.PHONY: help env up down restart status logs reset clean demo audit deadletters outbox rotate-keys scale shell \
 	airgap-images airgap-engine test e2e faults containers bench lint fmt openapi events requirements
 
 help: ## this list
@@ -55,6 +55,9 @@ audit: ## check that stock, orders, events and money agree over the three databa
 
 deadletters: ## what could not be handled; SERVICE=orders ARGS="show ID", "redrive ID --by ME", …
 	@$(SHOP) deadletters $(LIST) -- $(ARGS)
+
+outbox: ## what could not be published; SERVICE=orders ARGS="show POSITION", "retry POSITION --by ME", …
+	@$(SHOP) outbox $(LIST) -- $(ARGS)
 
 rotate-keys: ## sign with a new key from now on; the old one still verifies; ARGS=--now
 	@$(SHOP) run users -- python manage.py rotate_signing_key $(ARGS)

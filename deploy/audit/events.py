@@ -8,7 +8,7 @@ from audit.sources import SERVICES, Sources
 
 UNSENT = """
     SELECT id::text, type, subject, parked_at IS NOT NULL, last_error FROM outbox
-    WHERE sent_at IS NULL AND (parked_at IS NOT NULL OR created_at < now() - interval '5 seconds') ORDER BY position
+    WHERE sent_at IS NULL AND discarded_at IS NULL AND (parked_at IS NOT NULL OR created_at < now() - interval '5 seconds') ORDER BY position
 """
 # The hash is the inbox's own (servicekit.inbox.payload_hash): type, NUL, data.
 PUBLISHED = """

@@ -44,9 +44,11 @@ def _parser() -> argparse.ArgumentParser:
     add("reset", reset, "stop everything and delete the data and the secrets")
     add("status", lambda _: 0 if status.show() else 1, "every container, and whether it is healthy")
     add("logs", logs, "follow the logs").add_argument("process", nargs="?", default="")
-    letters = add("deadletters", dead_letters, "dead letters of one service, or of each")
-    letters.add_argument("service", choices=[*SERVICES, "all"])
-    letters.add_argument("words", nargs=argparse.REMAINDER, help="for the command (default: list)")
+    for name, text in (("deadletters", "messages not handled"), ("outbox", "events not published")):
+        waiting = add(name, ask_services, f"{text}: of one service, or of each")
+        waiting.set_defaults(management_command=name)
+        waiting.add_argument("service", choices=[*SERVICES, "all"])
+        waiting.add_argument("words", nargs=argparse.REMAINDER, help="for the command (default: list)")
     runner = add("run", run, "run a command in a service's web container")
     runner.add_argument("name", choices=SERVICES)
     runner.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND")
@@ -115,12 +117,12 @@ def run(options: Options) -> int:
     return engine.compose("exec", *_terminal(), f"{options.name}-web", *words, check=False)
 
 
-def dead_letters(options: Options) -> int:
+def ask_services(options: Options) -> int:
     words = _plain(options.words) or ["list"]
     code = 0
     for name in SERVICES if options.service == "all" else [options.service]:
         sys.stderr.write(f"{name}:\n")
-        command = ("python", "manage.py", "deadletters", *words)
+        command = ("python", "manage.py", options.management_command, *words)
         code = max(code, engine.compose("exec", "-T", f"{name}-web", *command, check=False))
     return code
 

@@ -90,9 +90,11 @@ def _add_checks(add: Callable[..., argparse.ArgumentParser]) -> None:
     writer.add_argument("kind", choices=["openapi", "events"])
     writer.add_argument("--check", action="store_true", help="write nothing, fail if they would change")
     add("requirements", lock, "lock the packages again and export the hashed requirement files")
-    letters = add("deadletters", dead_letters, "dead letters of one service, or of each")
-    letters.add_argument("service", choices=[*SERVICES, "all"])
-    letters.add_argument("words", nargs=argparse.REMAINDER, help="for the command (default: list)")
+    for name, text in (("deadletters", "messages not handled"), ("outbox", "events not published")):
+        waiting = add(name, ask_services, f"{text}: of one service, or of each")
+        waiting.set_defaults(management_command=name)
+        waiting.add_argument("service", choices=[*SERVICES, "all"])
+        waiting.add_argument("words", nargs=argparse.REMAINDER, help="for the command (default: list)")
 
 
 def bootstrap(_: argparse.Namespace) -> None:
@@ -190,14 +192,19 @@ def against_running(options: argparse.Namespace) -> int:
     return 0 if suite.against_running(current(), options.suite, plain(options.words)) else 1
 
 
-def dead_letters(options: argparse.Namespace) -> int:
+def ask_services(options: argparse.Namespace) -> int:
     layout = current()
     if not supervisor.answers(layout):
         raise Cannot("Souk is down: `make up` first")
     code = 0
     for name in SERVICES if options.service == "all" else [options.service]:
         sys.stderr.write(f"{name}:\n")
-        command = [str(environment.PYTHON), "manage.py", "deadletters", *(plain(options.words) or ["list"])]
+        command = [
+            str(environment.PYTHON),
+            "manage.py",
+            options.management_command,
+            *(plain(options.words) or ["list"]),
+        ]
         folder = REPOSITORY / "services" / name
         done = subprocess.run(command, cwd=folder, env=run.environment(layout, name), check=False)
         code = max(code, done.returncode)

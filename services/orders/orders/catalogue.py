@@ -110,9 +110,13 @@ def _state(row: dict[str, Any]) -> ProductChanged:
 
 def _get(url: str, parameters: dict[str, Any]) -> dict[str, Any] | None:
     """Return the decoded answer, or None for 404; try again with growing pauses while products is away."""
+    session = requests.Session()
+    session.trust_env = (
+        False  # products is on an inner network: a proxy that the environment names does not know it
+    )
     for attempt in range(TRIES):
         try:
-            answer = requests.get(url, params=parameters, timeout=TIMEOUT_SECONDS)
+            answer = session.get(url, params=parameters, timeout=TIMEOUT_SECONDS)
             if answer.status_code == 404:
                 return None
             answer.raise_for_status()

@@ -19,6 +19,14 @@ class MixedCurrencies(Problem):
     title = "Mixed currencies"
 
 
+class OrderTooLarge(Problem):
+    """The order's lines, with the products' names, exceed what an event may carry: place it in parts."""
+
+    status_code = 409
+    code = "order_too_large"
+    title = "Order too large"
+
+
 class OutOfStock(Problem):
     """The order was placed and rejected: `shortages` names each short line and what is left."""
 

@@ -4,14 +4,17 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 
-from orders.models import Order, OrderHistory, OrderLine, Status
+from orders.models import MAX_LINES, Order, OrderHistory, OrderLine, Status
 
-FIELDS = ("id", "user_id", "status", "total", "currency", "version", "placed_at", "settled_at", "shortages")
+FIELDS = ("id", "user_id", "status", "total", "currency", "version", "placed_at", "settled_at")
+#: Two of the largest orders (models.MAX_LINES); the first order of a page is therefore always complete.
+MAX_PAGE_LINES = 2 * MAX_LINES
 LineRow = tuple[UUID, str, int, Decimal]
 #: A waiting caller looks again after this long, at first; an undisturbed purchase is decided within a few tens of milliseconds.
 FIRST_LOOK_SECONDS, LONGEST_LOOK_SECONDS = 0.005, 0.1
@@ -38,12 +41,28 @@ def order_for_id(*, order_id: UUID, viewer_id: UUID, is_staff: bool) -> dict[str
 
 
 def bodies(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the bodies of orders, their lines read in one query."""
+    """Return the bodies of the first of `rows` (newest first), as many as have 2,000 lines together and at least one.
+
+    An order may have a thousand lines: a number of orders does not bound what a page costs.
+    """
     lines: dict[UUID, list[LineRow]] = defaultdict(list)
-    found = OrderLine.objects.filter(order_id__in=[row["id"] for row in rows]).order_by("id")
-    for row in found.values_list("order_id", "product_id", "name", "quantity", "unit_price"):
+    found = OrderLine.objects.filter(order_id__in=[row["id"] for row in rows]).order_by("-order_id", "id")
+    read = found.values_list("order_id", "product_id", "name", "quantity", "unit_price")[: MAX_PAGE_LINES + 1]
+    for row in read:
         lines[row[0]].append(row[1:])
-    return [order_body(row, lines[row["id"]]) for row in rows]
+    complete = rows
+    if len(read) > MAX_PAGE_LINES:
+        cut = read[MAX_PAGE_LINES][0]
+        complete = list(takewhile(lambda row: row["id"] != cut, rows))
+    shortages = _shortages([row["id"] for row in complete if row["status"] == Status.REJECTED])
+    return [order_body({**row, "shortages": shortages.get(row["id"])}, lines[row["id"]]) for row in complete]
+
+
+def _shortages(order_ids: Sequence[UUID]) -> dict[UUID, list[dict[str, Any]]]:
+    """Read apart from the orders: they may be as many as the lines, so only those of the orders shown are read."""
+    if not order_ids:
+        return {}
+    return dict(Order.objects.filter(pk__in=order_ids).values_list("id", "shortages"))
 
 
 def order_body(row: dict[str, Any], lines: Iterable[LineRow]) -> dict[str, Any]:

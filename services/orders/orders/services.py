@@ -14,12 +14,12 @@ from django.db import connection, transaction
 from uuid_utils.compat import uuid7
 
 from orders import events
-from orders.errors import MixedCurrencies, NotCancellable, ProductUnavailable
+from orders.errors import MixedCurrencies, NotCancellable, OrderTooLarge, ProductUnavailable
 from orders.models import Order, OrderLine, Status
 from orders.selectors import order_body
 from orders.transitions import Moved, move_orders
 from servicekit.idempotency import IdempotentRequest, Replay
-from servicekit.outbox import Outgoing, publish, publish_many
+from servicekit.outbox import EventTooLarge, Outgoing, publish, publish_many
 from servicekit.router import Received
 
 EXPIRE_AT_ONCE = 500
@@ -64,6 +64,7 @@ def place_order(
 
     Raises:
         ProductUnavailable: a line names no product that is for sale; nothing was placed.
+        OrderTooLarge: its event would exceed 256 KiB: a thousand lines of products with long names.
         MixedCurrencies: the products are priced in several currencies.
         KeyReused: the key was used with another request.
     """
@@ -194,7 +195,10 @@ def _insert(user_id: UUID, priced: _Priced) -> dict[str, Any]:
         placed_at=now,
         deadline=deadline,
     )
-    publish(event, subject=str(order_id), sequence=1)
+    try:
+        publish(event, subject=str(order_id), sequence=1)
+    except EventTooLarge as error:
+        raise OrderTooLarge("Place it in two orders.") from error
     return order_body(
         {
             "id": order_id,

@@ -25,6 +25,7 @@ SAMPLES = [
         total=Decimal("6.78"),
         currency="GBP",
         placed_at=datetime(2026, 11, 2, 8, 26, tzinfo=UTC),
+        deadline=datetime(2026, 11, 2, 8, 41, tzinfo=UTC),
     ),
     events.OrderConfirmed(
         order_id=ORDER,

@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 #: What one transaction takes at most, beside a single event: rows to write, and bytes of events. An event may ask for a thousand
 #: rows, so a number of events bounds neither memory nor the time that locks are held (docs/adr/0007-batches-are-bounded-by-work.md).
 MAX_ROWS = 5_000
-MAX_BYTES = 1024 * 1024
+MAX_BYTES = 512 * 1024
 
 
 def handle_batch(

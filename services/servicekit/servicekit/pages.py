@@ -49,7 +49,7 @@ def page(request: Request, rows: QuerySet[Any], order: Order) -> tuple[list[dict
     if cursor is not None:
         rows = rows.filter(_after(order, cursor))
     found = list(rows.order_by(*order.columns)[: size + 1])
-    following = _link(request, order, found[size - 1]) if len(found) > size else None
+    following = link_after(request, order, found[size - 1]) if len(found) > size else None
     return found[:size], following
 
 
@@ -128,7 +128,7 @@ def _name(order: Order) -> str:
     return ",".join(order.columns)
 
 
-def _link(request: Request, order: Order, last: dict[str, Any]) -> str:
+def link_after(request: Request, order: Order, last: dict[str, Any]) -> str:
     value = last[order.field]
     text = value.isoformat() if isinstance(value, datetime) else str(value)
     raw = orjson.dumps([_name(order), text, str(last["id"])])

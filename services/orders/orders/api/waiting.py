@@ -11,9 +11,9 @@ from orders import selectors
 LONGEST_WAIT_SECONDS = 10
 WAIT = re.compile(r'wait\s*=\s*"?(\d{1,9})"?', re.IGNORECASE | re.ASCII)
 
-# A waiting request holds a thread. Some threads are kept for those who do not wait, so that orders are accepted while nobody decides
-# them; who finds no place is answered at once that the order is pending.
-_places = threading.BoundedSemaphore(max(1, settings.WEB_THREADS - 2))
+# A waiting request holds a thread. Two threads are kept for those who do not wait, so that orders are accepted while none is decided;
+# with two or fewer, no request waits. Who finds no place is answered at once that the order is pending.
+_places = threading.BoundedSemaphore(max(0, settings.WEB_THREADS - 2))
 
 
 def preferred_seconds(prefer: str | None) -> int | None:
