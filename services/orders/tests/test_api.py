@@ -1,5 +1,8 @@
 """Orders over HTTP, as a client meets them."""
 
+import os
+import subprocess
+import sys
 import threading
 from datetime import timedelta
 from typing import Any
@@ -11,7 +14,7 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from orders.handlers import router
-from orders.models import Order, Status
+from orders.models import MAX_LINES, CatalogueProduct, Order, Status
 from servicekit.models import OutboxEvent
 from servicekit.testing.client import Caller, decoded, problem
 from servicekit.testing.deliver import deliver, outbox_events
@@ -397,3 +400,76 @@ def test_ids_are_uuid_version_7(customer: Caller) -> None:
     body = decoded(customer.post(PATH, lines((product.product_id, 1))), 201)
 
     assert UUID(body["id"]).version == 7
+
+
+def place_long_orders(caller: Caller, number: int) -> list[str]:
+    """Place orders of as many lines as there may be, newest first."""
+    products = CatalogueProduct.objects.bulk_create(
+        CatalogueProduct(
+            product_id=uuid7(), version=1, name=f"P {n}", price="1.00", currency="GBP", active=True
+        )
+        for n in range(MAX_LINES)
+    )
+    wanted = lines(*[(product.product_id, 1) for product in products])
+    return [decoded(caller.post(PATH, wanted), 201)["id"] for _ in range(number)][::-1]
+
+
+@pytest.mark.django_db
+def test_page_of_long_orders_holds_fewer_and_the_next_goes_on(customer: Caller) -> None:
+    """A hundred orders of a thousand lines in one answer took 100 MB of the process."""
+    product = make_product()
+    short = [decoded(customer.post(PATH, lines((product.product_id, 1))), 201)["id"] for _ in range(2)][::-1]
+    long = place_long_orders(customer, 5)
+
+    pages, link = [], f"{PATH}?page_size=100"
+    while link:
+        page = decoded(customer.get(link))
+        assert sum(len(order["lines"]) for order in page["results"]) <= 2 * MAX_LINES
+        assert all(len(order["lines"]) in {1, MAX_LINES} for order in page["results"])
+        pages.append([order["id"] for order in page["results"]])
+        link = page["next"]
+
+    assert [order_id for page in pages for order_id in page] == long + short
+    assert [len(page) for page in pages] == [2, 2, 3]
+
+
+@pytest.mark.django_db
+def test_list_names_what_was_short(customer: Caller) -> None:
+    product = make_product()
+    order = make_order({product.product_id: 2}, user_id=customer.id)
+    deliver(router, "orders.stock", [rejected(order.pk, product.product_id)])
+
+    (body,) = decoded(customer.get(PATH))["results"]
+
+    assert body["shortages"][0]["product"] == str(product.product_id)
+
+
+@pytest.mark.django_db
+def test_order_whose_event_would_be_too_large_is_refused_and_nothing_placed(customer: Caller) -> None:
+    """An event may have 256 KiB; written to the outbox and refused there, the order would wait until it expires."""
+    place_long_orders(customer, 0)
+    CatalogueProduct.objects.update(name="🏮" * 200)
+    wanted = lines(*[(one, 1) for one in CatalogueProduct.objects.values_list("product_id", flat=True)])
+
+    problem(customer.post(PATH, wanted), 409, "order_too_large")
+
+    assert not Order.objects.exists()
+    assert outbox_events() == []
+
+
+def test_waiting_requests_never_take_every_thread() -> None:
+    """Each web process has WEB_THREADS of them."""
+    code = "import django; django.setup(); from orders.api import waiting; print(waiting._places._value)"
+    found = {
+        threads: int(
+            subprocess.run(
+                [sys.executable, "-c", code],
+                env={**os.environ, "WEB_THREADS": threads, "DJANGO_SETTINGS_MODULE": "orders.settings"},
+                capture_output=True,
+                check=True,
+            ).stdout
+        )
+        for threads in ("1", "2", "3", "8")
+    }
+
+    assert found == {"1": 0, "2": 0, "3": 1, "8": 6}

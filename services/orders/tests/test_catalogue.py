@@ -77,6 +77,18 @@ def products_url() -> Iterator[str]:
 
 
 @pytest.mark.django_db
+def test_rebuild_asks_products_directly_whatever_proxy_the_environment_names(
+    products_url: str, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.PRODUCTS_URL = products_url
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setattr(catalogue, "TRIES", 1)
+
+    assert catalogue.rebuild_catalogue(report=lambda _line: None) == 230
+
+
+@pytest.mark.django_db
 def test_rebuild_reads_every_page_and_twice_changes_nothing(
     products_url: str, settings: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -34,12 +34,16 @@ def placed(
     lines: Mapping[UUID, int] | list[tuple[UUID, int]],
     order_id: UUID | None = None,
     deadline: datetime | None = None,
+    name: str = "Lantern",
 ) -> Delivery:
     """Return an OrderPlaced message; `lines` maps products to quantities, or lists lines as they are."""
     pairs = lines.items() if isinstance(lines, Mapping) else lines
     data = {
         "order_id": str(order_id or uuid7()),
-        "lines": [{"product_id": str(product_id), "quantity": quantity} for product_id, quantity in pairs],
+        "lines": [
+            {"product_id": str(product_id), "quantity": quantity, "unit_price": "3.39", "name": name}
+            for product_id, quantity in pairs
+        ],
         "deadline": deadline.isoformat() if deadline else None,
     }
     return make_delivery(OrderPlaced.type, data)

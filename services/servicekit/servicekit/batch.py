@@ -1,7 +1,7 @@
 """The effect of a batch of deliveries: inbox rows, handlers, dead letters, in as few transactions as their size allows."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from django.db import connection, transaction
@@ -29,20 +29,31 @@ def handle_batch(
     Raises:
         Exception: whatever a handler or the database raised; nothing of that transaction is committed.
     """
-    readings = [read(delivery, handlers) for delivery in deliveries]
-    while readings:
-        size = _transaction_size(readings)
-        _handle(queue, readings[:size], lock_timeout_ms)
-        readings = readings[size:]
+    for portion in _portions(deliveries):
+        readings = [read(delivery, handlers) for delivery in portion]
+        while readings:
+            size = _transaction_size(readings)
+            _handle(queue, readings[:size], lock_timeout_ms)
+            readings = readings[size:]
+
+
+def _portions(deliveries: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:
+    """Split the batch by bytes, before anything is decoded: decoded events take many times their size."""
+    start = size = 0
+    for index, delivery in enumerate(deliveries):
+        size += len(delivery.body)
+        if index > start and size > MAX_BYTES:
+            yield deliveries[start:index]
+            start, size = index, len(delivery.body)
+    yield deliveries[start:]
 
 
 def _transaction_size(readings: Sequence[Readable | Unreadable]) -> int:
     """Return how many of the readings, at least one, the next transaction takes."""
-    rows = bytes_taken = 0
-    for taken, (reading, rows_of_one) in enumerate(zip(readings, _rows(readings), strict=True)):
+    rows = 0
+    for taken, rows_of_one in enumerate(_rows(readings)):
         rows += rows_of_one
-        bytes_taken += len(reading.delivery.body)
-        if taken and (rows > MAX_ROWS or bytes_taken > MAX_BYTES):
+        if taken and rows > MAX_ROWS:
             return taken
     return len(readings)
 

@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 IMMEDIATE_TRIES = 5
 IDLE_SECONDS = 0.5
 #: What the largest prefetched events may take of a container's memory (docs/adr/0007-batches-are-bounded-by-work.md).
-PREFETCH_BYTES = 48 * 1024 * 1024
+PREFETCH_BYTES = 32 * 1024 * 1024
 #: A row is waited for this long; after a time-out, hardly at all, until the next AVOID_LOCKS_SECONDS are over.
 LOCK_WAIT_MS, SHORT_LOCK_WAIT_MS = 1000, 50
 AVOID_LOCKS_SECONDS = 5.0

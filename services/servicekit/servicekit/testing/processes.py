@@ -1,0 +1,50 @@
+"""A service's processes as they run in production, on a test's own database and broker, and what memory they take at most."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from django.conf import settings
+from django.db import connection
+
+REPOSITORY = Path(__file__).parents[4]
+
+
+@contextmanager
+def running_process(*words: str, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `python WORDS` in the service's folder for the length of the block; it is the service of this test run."""
+    environment = {
+        **os.environ,
+        "DATABASE_URL": _database_url(connection.settings_dict),
+        "BROKER_URL": settings.BROKER_URL,
+        "DJANGO_SETTINGS_MODULE": os.environ["DJANGO_SETTINGS_MODULE"],
+        **variables,
+    }
+    process = subprocess.Popen([sys.executable, *words], env=environment, stdout=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def peak_memory_mib(process_id: int) -> float:
+    """Return the most memory that the process has had resident, in MiB (proc(5), VmHWM)."""
+    status = Path(f"/proc/{process_id}/status").read_text(encoding="ascii")
+    return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) / 1024
+
+
+def container_memory_mib(size: str) -> int:
+    """Return the memory limit of the containers of this size: the anchors x-small, x-medium, … of compose.yaml."""
+    text = (REPOSITORY / "compose.yaml").read_text(encoding="utf-8")
+    return int(re.findall(rf"^x-{size}: &{size}\n.*memory: (\d+)M", text, re.MULTILINE)[0])
+
+
+def _database_url(values: Mapping[str, str]) -> str:
+    user, password = quote(values["USER"], safe=""), quote(values["PASSWORD"], safe="")
+    return f"postgres://{user}:{password}@{values['HOST']}:{values['PORT']}/{values['NAME']}"
