@@ -23,7 +23,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.db import connection as database
 
-from servicekit import broker, deadletters, heartbeats, idempotency, inbox, metrics
+from servicekit import broker, deadletters, heartbeats, metrics
 from servicekit.batch import handle_batch
 from servicekit.breath import rest_after
 from servicekit.database import is_database_away, is_deadlock, is_locked
@@ -108,7 +108,6 @@ class Consumer:
         self._names = list(queues) or list(router.queues)
         self._publisher = publisher or Publisher(url)
         self._stopping = False
-        self._clean_at = 0.0
 
     def run(self) -> None:
         """Consume until SIGTERM; wait out brokers and databases that are away. What is in hand then is finished or given back."""
@@ -253,14 +252,7 @@ class Consumer:
             deadletters.store(origin or queue, letter, reason, f"the broker gave up on it: {reason}")
 
     def _housekeeping(self) -> None:
-        def work() -> None:
-            heartbeats.beat("consumer")
-            if time.monotonic() >= self._clean_at:
-                inbox.delete_old()
-                idempotency.purge()
-                self._clean_at = time.monotonic() + 60
-
-        self._persist(work)
+        self._persist(lambda: heartbeats.beat("consumer"))
 
     def _rest(self, seconds: float, error: BaseException) -> None:
         logger.warning("consumer waits", extra={"seconds": round(seconds, 2), "error": repr(error)[:300]})

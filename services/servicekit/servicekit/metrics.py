@@ -20,6 +20,8 @@ EVENTS_PUBLISHED = Counter("souk_events_published_total", "Events the broker con
 EVENTS_HANDLED = Counter("souk_events_handled_total", "Events by outcome", ["queue", "type", "outcome"])
 DEAD_LETTERS = Counter("souk_dead_letters_total", "Messages given up on", ["queue", "reason"])
 RELAY_ERRORS = Counter("souk_relay_errors_total", "Windows or rows that could not be published", ["kind"])
+ROWS_PURGED = Counter("souk_rows_purged_total", "Old rows deleted", ["table"])
+PURGE_ERRORS = Counter("souk_purge_errors_total", "Purges of a table that failed", ["table"])
 HTTP_REQUESTS = Histogram(
     "souk_http_request_seconds",
     "Time to answer a request",

@@ -28,7 +28,6 @@ logger = logging.getLogger(__name__)
 
 LOCK = 0x50_55_4B  # any number: the lock is per database, and each service has its own
 PARK_AFTER_ATTEMPTS = 10
-KEEP_SENT_DAYS = 7
 #: The adaptive poll (docs/adr/0002-relay-polls.md): after work look again soon, then ever less often.
 SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, LONGER_EACH_TIME = 0.002, 0.010, 1.05
 
@@ -46,10 +45,6 @@ MARK_REFUSED = """
         parked_at = CASE WHEN attempts + 1 >= %s THEN clock_timestamp() END
     WHERE position = %s RETURNING parked_at IS NOT NULL
 """
-DELETE_OLD = """
-    DELETE FROM outbox WHERE position IN (
-        SELECT position FROM outbox WHERE sent_at < clock_timestamp() - %s * interval '1 day' LIMIT 5000)
-"""
 
 
 class Relay:
@@ -62,7 +57,6 @@ class Relay:
         self._database: psycopg.Connection[Any] | None = None
         self._failures = 0
         self._stopping = False
-        self._clean_at = 0.0
 
     def run(self) -> None:
         """Relay until SIGTERM; wait out databases and brokers that are away."""
@@ -160,9 +154,6 @@ class Relay:
     def _housekeeping(self) -> None:
         heartbeats.beat("relay")
         self._publisher.tick()
-        if time.monotonic() >= self._clean_at:
-            deleted = self._execute(DELETE_OLD, [KEEP_SENT_DAYS]).rowcount
-            self._clean_at = time.monotonic() + (1 if deleted == 5000 else 60)
 
     def _back_off(self, error: Exception) -> None:
         metrics.RELAY_ERRORS.labels("broker" if isinstance(error, PublishingFailed) else "database").inc()
