@@ -99,9 +99,7 @@ def revoke(session_id: UUID | None, subject: UUID, before: datetime) -> None:
 
     Saying it twice changes nothing.
     """
-    row = RevokedSession(
-        subject=subject, session=session_id, before=before, expires_at=timezone.now() + KEEP
-    )
+    row = RevokedSession(subject=subject, session=session_id, before=before, expires_at=timezone.now() + KEEP)
     RevokedSession.objects.bulk_create([row], ignore_conflicts=True)
     _age_snapshot()
     # Again once others see the row: a thread may have looked before.

@@ -56,7 +56,10 @@ def test_all_expired_sessions_go_in_one_run() -> None:
 
 def test_family_that_has_not_expired_stays_though_it_has_ended() -> None:
     """A replay of any of its tokens must be told from an unknown one for as long as it could be used."""
-    for session in (session_of(timedelta(hours=-1), ended_at=timezone.now()), session_of(timedelta(hours=23))):
+    for session in (
+        session_of(timedelta(hours=-1), ended_at=timezone.now()),
+        session_of(timedelta(hours=23)),
+    ):
         give_tokens(session, 3)
 
     purge.run()
@@ -98,4 +101,6 @@ def test_purge_finds_its_rows_by_an_index(one: purge.Purge) -> None:
 
     assert "Seq Scan" not in plan
     assert "session_by_expiry" in plan
-    assert "statement_timestamp()" in "".join(line for line in plan.splitlines() if "Index Cond" in line), plan
+    assert "statement_timestamp()" in "".join(line for line in plan.splitlines() if "Index Cond" in line), (
+        plan
+    )
