@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from servicekit import health, heartbeats
-from servicekit.models import Heartbeat, OutboxEvent
+from servicekit.models import DeadLetter, Heartbeat, OutboxEvent
 from servicekit.testing.client import Caller, decoded
 from servicekit.testing.faults import database_away
+from tests.project import checks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -65,7 +67,9 @@ def ready(status: int = 200) -> dict[str, Any]:
 def test_service_that_has_everything_is_ready() -> None:
     assert ready() == {
         "status": "ready",
-        "checks": dict.fromkeys(["database", "migrations", "broker", "processes", "outbox"], "ok"),
+        "checks": dict.fromkeys(
+            ["database", "migrations", "broker", "processes", "outbox", "dead_letters"], "ok"
+        ),
     }
 
 
@@ -97,12 +101,19 @@ def test_service_is_ready_again_when_its_database_is() -> None:
 
 
 @pytest.fixture
-def pending_migration() -> Iterator[None]:
+def latest() -> tuple[str, str]:
+    """The kit's latest migration."""
+    (leaf,) = MigrationLoader(connection).graph.leaf_nodes("servicekit")
+    return leaf
+
+
+@pytest.fixture
+def pending_migration(latest: tuple[str, str]) -> Iterator[None]:
     """A migration that this code has and the database has not."""
     recorder = MigrationRecorder(connection)
-    recorder.record_unapplied("servicekit", "0001_initial")
+    recorder.record_unapplied(*latest)
     yield
-    recorder.record_applied("servicekit", "0001_initial")
+    recorder.record_applied(*latest)
 
 
 @pytest.mark.usefixtures("all_alive", "pending_migration")
@@ -115,11 +126,11 @@ def test_service_with_pending_migrations_is_not_ready() -> None:
 
 
 @pytest.mark.usefixtures("all_alive")
-def test_service_is_ready_once_migrated() -> None:
-    MigrationRecorder(connection).record_unapplied("servicekit", "0001_initial")
+def test_service_is_ready_once_migrated(latest: tuple[str, str]) -> None:
+    MigrationRecorder(connection).record_unapplied(*latest)
     ready(503)
 
-    MigrationRecorder(connection).record_applied("servicekit", "0001_initial")
+    MigrationRecorder(connection).record_applied(*latest)
 
     assert ready()["status"] == "ready"
 
@@ -224,6 +235,50 @@ def test_old_unsent_event_is_a_sign_of_trouble(
 
     assert body["status"] == status
     assert ("is the relay running?" in body["checks"]["outbox"]) is (status == "degraded")
+
+
+def letter(state: str) -> None:
+    DeadLetter.objects.create(
+        queue="q", reason="r", body=b"", fingerprint=uuid7().bytes, received_at=timezone.now(), state=state
+    )
+
+
+@pytest.mark.usefixtures("all_alive")
+def test_waiting_dead_letters_want_attention() -> None:
+    for state in ("waiting", "waiting", "waiting", "redriven", "discarded"):
+        letter(state)
+
+    body = ready(200)
+
+    assert body["status"] == "degraded"
+    assert body["checks"]["dead_letters"] == "3 wait: `make deadletters` lists them"
+
+
+@pytest.mark.usefixtures("all_alive")
+def test_settled_dead_letters_want_none() -> None:
+    letter("redriven")
+
+    assert ready()["status"] == "ready"
+
+
+@pytest.mark.usefixtures("all_alive")
+@pytest.mark.parametrize(("finding", "status"), [("", "ready"), ("late: hurry", "degraded")])
+def test_service_adds_checks_of_its_own(settings: Any, finding: str, status: str) -> None:
+    settings.READINESS_CHECKS = {"own": "tests.project.checks.own"}
+    checks.finding = finding
+
+    body = ready()
+
+    assert (body["status"], body["checks"]["own"]) == (status, finding or "ok")
+
+
+def test_service_adds_gauges_of_its_own(settings: Any) -> None:
+    settings.GAUGES = ["tests.project.checks.gauges"]
+
+    text = Caller().get("/metrics").content.decode()
+
+    assert "souk_test_depth 7.0" in text.splitlines()
+    assert "souk_outbox_unsent 0.0" in text.splitlines()
 
 
 @pytest.mark.usefixtures("no_database")
