@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from servicekit import purge
+from servicekit import metrics, purge
 from servicekit.relay import relay_from_settings
 
 
@@ -11,5 +11,6 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def handle(self, **_options: Any) -> None:
+        metrics.serve()
         with purge.in_background():
             relay_from_settings().run()
