@@ -206,4 +206,4 @@ def _delete(statement: str, parameters: dict[str, Any]) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MILLISECONDS}")
         cursor.execute(statement, parameters)
-        return cursor.rowcount
+        return int(cursor.rowcount)
