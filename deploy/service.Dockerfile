@@ -40,10 +40,12 @@ ENV SERVICE=${SERVICE} \
     PYTHONDONTWRITEBYTECODE=1 \
     HOME=/run/souk \
     HEARTBEAT_DIR=/run/souk \
-    PROMETHEUS_MULTIPROC_DIR=/run/souk/metrics
+    PROMETHEUS_MULTIPROC_DIR=/run/souk/metrics \
+    METRICS_PORT=9100
 WORKDIR /souk/${SERVICE}
 USER 10001:10001
-EXPOSE 8000
+# 8000: web. 9100: the counters of relay, consumer and worker.
+EXPOSE 8000 9100
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/souk/run"]
 CMD ["web"]

@@ -9,10 +9,11 @@ from typing import Any
 from compose import engine, stack
 
 Container = dict[str, Any]
+ASK_SECONDS = 10
 
 
 def show() -> bool:
-    """Prints the tables. Returns whether everything runs and is healthy."""
+    """Prints the tables. Returns whether everything runs, is healthy, and nothing wants attention."""
     found = stack.shop_containers()
     if not any(one["State"]["Running"] for one in found):
         print("Souk is down.")
@@ -29,14 +30,15 @@ def show() -> bool:
         )
     unwell = {**stack.unwell(found), **_missing(found)}
     print()
-    for one in sorted(found, key=engine.label):
-        _print_readiness(one)
+    answers = {engine.label(one): _readiness(one) for one in found if _is_running_web(one)}
+    for name, said in sorted(answers.items()):
+        print(f"{name:<20} {summary(said)}")
     for name, reason in sorted(unwell.items()):
         print(f"{name:<20} NOT WELL: {reason}")
     print(
         f"\n{stack.address()}   logs: make logs PROCESS=orders-web   data: docker volumes {_project(found)}_*"
     )
-    return not unwell
+    return not unwell and all(said.get("status") == "ready" for said in answers.values())
 
 
 def _word(container: Container) -> str:
@@ -57,17 +59,29 @@ def _missing(found: list[Container]) -> dict[str, str]:
     }
 
 
-def _print_readiness(container: Container) -> None:
-    """A web process says what is behind it: {"status": "ready", "checks": {…}}."""
-    name = engine.label(container)
-    if not engine.service_of(container).endswith("-web"):
-        return
+def _is_running_web(container: Container) -> bool:
+    return engine.service_of(container).endswith("-web") and bool(container["State"]["Running"])
+
+
+def _readiness(container: Container) -> dict[str, Any]:
+    """What a web process says now of what is behind it: {"status": "ready", "checks": {…}}; empty when it does not answer.
+
+    Asked anew: the engine keeps the answer to its last health check, which may be older than what has happened since.
+    """
+    words = ["docker", "exec", container["Id"], "/souk/health", "web"]
     try:
-        said = json.loads(stack.last_output(container["State"].get("Health", {})))
-    except ValueError:
-        return
-    wrong = "; ".join(f"{check}: {finding}" for check, finding in said["checks"].items() if finding != "ok")
-    print(f"{name:<20} {said['status']}{': ' + wrong if wrong else ''}")
+        asked = subprocess.run(words, capture_output=True, text=True, check=False, timeout=ASK_SECONDS)
+        said: dict[str, Any] = json.loads(asked.stdout)
+    except (ValueError, subprocess.TimeoutExpired):
+        return {}
+    return said
+
+
+def summary(said: dict[str, Any]) -> str:
+    """One line of a readiness answer: its status, and every check that is not well."""
+    checks: dict[str, str] = said.get("checks", {})
+    wrong = "; ".join(f"{check}: {finding}" for check, finding in checks.items() if finding != "ok")
+    return f"{said.get('status', 'does not answer')}{': ' + wrong if wrong else ''}"
 
 
 def _project(found: list[Container]) -> str:

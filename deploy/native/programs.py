@@ -49,13 +49,12 @@ def services(layout: Layout) -> list[Program]:
         if name != "users":
             found.append(_service(f"{name}-consumer", ["python", "manage.py", "consume"]))
     celery = ["celery", "-A", "orders"]
-    schedule = str(layout.run / "beat-schedule")
     return [
         *found,
         _service(
             "orders-worker", [*celery, "worker", "--pool", "solo", "--without-gossip", "--without-mingle"]
         ),
-        _service("orders-beat", [*celery, "beat", "--schedule", schedule, "--pidfile", ""]),
+        _service("orders-beat", [*celery, "beat", "--pidfile", ""]),
     ]
 
 

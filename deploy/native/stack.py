@@ -112,16 +112,24 @@ def wait_ready(layout: Layout, chosen: ports.Ports) -> None:
     deadline = time.monotonic() + DEADLINE_SECONDS
     told: set[str] = set()
     while time.monotonic() < deadline:
-        waiting = {name: reason for name, reason in readiness.reasons(chosen).items() if reason}
+        waiting = readiness.not_ready(chosen)
         for name in sorted(set(SERVICES) | {"gateway"} - told):
             if name not in waiting and name not in told:
                 told.add(name)
                 say(f"{name} is ready")
         down = [found for found in supervisor.processes_of(layout) if found.state != "RUNNING"]
         if not waiting and not down:
+            _tell_attention(chosen)
             return
         time.sleep(0.3)
     raise Cannot(_why_not(layout, waiting, down))
+
+
+def _tell_attention(chosen: ports.Ports) -> None:
+    """What waits for a person does not hold up a start, but is told."""
+    for name, found in readiness.findings(chosen).items():
+        if found.attention:
+            say(f"{name} wants attention: {found.attention}")
 
 
 def _why_not(layout: Layout, waiting: dict[str, str], down: list[supervisor.Process]) -> str:
@@ -139,7 +147,7 @@ def revive(layout: Layout) -> bool:
     """Starts what is down in a running stack. Returns False when nothing was."""
     chosen = ports.recorded(layout)
     down = [found for found in supervisor.processes_of(layout) if found.state not in WELL]
-    waiting = {name: reason for name, reason in readiness.reasons(chosen).items() if reason}
+    waiting = readiness.not_ready(chosen)
     if not down and not waiting:
         return False
     for found in down:

@@ -8,7 +8,7 @@ from native.variables import base_url
 
 
 def show(layout: Layout) -> bool:
-    """Prints the tables. Returns whether everything runs and is ready."""
+    """Prints the tables. Returns whether everything runs, is ready, and nothing wants attention."""
     if not supervisor.answers(layout):
         left = processes.of_stack(layout)
         print(
@@ -20,12 +20,14 @@ def show(layout: Layout) -> bool:
     chosen = ports.recorded(layout)
     found = supervisor.processes_of(layout)
     _print_processes(found)
-    reasons = readiness.reasons(chosen)
+    findings = readiness.findings(chosen)
     print()
-    for name, reason in reasons.items():
-        print(f"{name:<17} {'NOT READY: ' + reason if reason else 'ready'}")
+    for name, one in findings.items():
+        print(f"{name:<17} {one}")
     print(f"\n{base_url(chosen['gateway'])}   logs: {layout.log}   data: {layout.state}")
-    return all(process.state == "RUNNING" for process in found) and not any(reasons.values())
+    return all(process.state == "RUNNING" for process in found) and all(
+        one.is_well for one in findings.values()
+    )
 
 
 def _print_processes(found: list[supervisor.Process]) -> None:

@@ -1,7 +1,7 @@
 // What an access token must say (docs: design section 6). The services check the same in servicekit/tokens.py: change both.
 
 var LEEWAY_SECONDS = 5;
-var LONGEST_LIFE_SECONDS = 24 * 3600;
+var LONGEST_LIFE_SECONDS = 300;
 var UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 // Each of these asks the reader to trust or do something the header's writer chose.
 var FORBIDDEN_HEADERS = ['crit', 'b64', 'zip', 'enc', 'jku', 'jwk', 'x5u', 'x5c', 'x5t', 'x5t#S256'];

@@ -70,6 +70,16 @@ def test_services_read_the_environment_through_the_kit_only() -> None:
     assert not guilty
 
 
+def test_gateway_services_and_issuer_agree_on_the_longest_life_of_a_token() -> None:
+    kit = REPOSITORY / "services" / "servicekit" / "servicekit" / "tokens.py"
+    checked = re.findall(r"^LONGEST_LIFE_SECONDS = (\d+)$", kit.read_text(), re.MULTILINE)
+    gateway = (REPOSITORY / "gateway" / "njs" / "claims.js").read_text()
+    issued = (REPOSITORY / "services" / "users" / "users" / "keys.py").read_text()
+
+    assert re.findall(r"^var LONGEST_LIFE_SECONDS = (.*);$", gateway, re.MULTILINE) == checked
+    assert re.findall(r"^LIFE_SECONDS = (.*)$", issued, re.MULTILINE) == ["LONGEST_LIFE_SECONDS"]
+
+
 def test_every_make_target_is_in_the_readme_or_the_operations_page() -> None:
     targets = re.findall(r"^([a-z0-9-]+):.*## ", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
     operations = REPOSITORY / "docs" / "operations.md"

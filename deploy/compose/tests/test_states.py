@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from compose import stack
+from compose import stack, status
 from native.layout import REPOSITORY
 
 
@@ -38,6 +38,21 @@ ENDED = {"Status": "exited", "Running": False}
 )
 def test_complaint_says_what_is_wrong(service: str, state: dict[str, Any], complaint: str) -> None:
     assert stack.complaint(container(service, **state)) == complaint
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ({"status": "ready", "checks": {"database": "ok", "dead_letters": "ok"}}, "ready"),
+        (
+            {"status": "degraded", "checks": {"database": "ok", "dead_letters": "3 wait"}},
+            "degraded: dead_letters: 3 wait",
+        ),
+        ({}, "does not answer"),
+    ],
+)
+def test_status_tells_what_wants_attention(said: dict[str, Any], line: str) -> None:
+    assert status.summary(said) == line
 
 
 def run(runtime: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:

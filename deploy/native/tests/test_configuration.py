@@ -4,7 +4,7 @@ from pathlib import Path
 
 from native import programs
 from native.layout import LONGEST_SOCKET_PATH, Layout
-from native.readiness import _failing
+from native.readiness import Finding, finding
 
 
 def read(text: str) -> configparser.ConfigParser:
@@ -57,6 +57,27 @@ def test_sockets_fit_however_deep_the_checkout_lies(tmp_path: Path) -> None:
 def test_readiness_names_only_the_checks_that_fail() -> None:
     body = '{"status": "degraded", "checks": {"database": "ok", "broker": "refused"}}'
 
-    assert _failing(body) == "broker: refused"
-    assert _failing("<html>") == ""
-    assert _failing('{"status": "ok"}') == ""
+    assert finding(body) == Finding(not_ready="broker: refused")
+    assert finding("<html>").is_well
+    assert finding('{"status": "ok"}').is_well
+
+
+def test_what_waits_for_a_person_is_told_and_holds_up_no_start() -> None:
+    """Dead letters go by no waiting: `make up` would give up over them."""
+    said = finding(
+        '{"status": "degraded", "checks": {"database": "ok", "dead_letters": "3 wait", "overdue": "1 s"}}'
+    )
+
+    assert said.not_ready == ""
+    assert not said.is_well
+    assert str(said) == "degraded: dead_letters: 3 wait; overdue: 1 s"
+
+
+def test_service_that_is_not_up_tells_everything() -> None:
+    said = Finding("database: away", "dead_letters: 3 wait", serves=False)
+
+    assert str(said) == "NOT READY: database: away; dead_letters: 3 wait"
+    assert (
+        str(finding('{"checks": {"processes": "worker is silent"}}'))
+        == "degraded: processes: worker is silent"
+    )

@@ -1,24 +1,47 @@
 """Background jobs: `celery -A orders worker` runs them, `celery -A orders beat` starts them on time."""
 
+import contextlib
 import os
 from typing import Any
 
-from celery import Celery
-from celery.beat import PersistentScheduler
+from celery import Celery, signals
+from celery import beat as celery_beat
 from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orders.settings")
 
 
-class Scheduler(PersistentScheduler):  # type: ignore[misc]
-    """Celery's own, which also gives a sign of life at each look at the schedule (every five seconds at most)."""
+class Scheduler(celery_beat.Scheduler):  # type: ignore[misc]
+    """Celery's own in memory, which gives a sign of life with each job that the broker took.
 
-    def tick(self, *args: Any, **options: Any) -> Any:
+    Not the persistent one: times of a monotonic clock (orders.schedules) mean nothing to the next process.
+    """
+
+    def apply_async(self, *args: Any, **options: Any) -> Any:
         from servicekit import heartbeats  # models, which are loaded after this module
 
-        pause = super().tick(*args, **options)
+        result = super().apply_async(*args, **options)
         heartbeats.touch("beat")
-        return pause
+        return result
+
+
+@signals.worker_init.connect  # type: ignore[untyped-decorator]
+def serve_metrics(**_arguments: Any) -> None:
+    """Celery calls it before the worker begins."""
+    from servicekit import metrics
+
+    metrics.serve()
+
+
+@signals.worker_ready.connect  # type: ignore[untyped-decorator]
+def give_sign_of_life(**_arguments: Any) -> None:
+    """Celery calls it when the worker takes jobs: the first may be seconds away."""
+    from django.db import Error
+
+    from servicekit import heartbeats
+
+    with contextlib.suppress(Error):
+        heartbeats.beat("worker")
 
 
 app = Celery("orders")

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from servicekit.envelope import ConsumedEvent, PublishedEvent
+from servicekit.event_fields import EventCount, EventText, EventTime
 
 
 class Part(BaseModel):
@@ -82,20 +83,25 @@ class OrderExpired(PublishedEvent):
 # What we read of others' events. Fields that we do not name are ignored.
 
 
+#: As many as an order may have.
+MAX_LINES = 1000
+
+
 class StockReserved(ConsumedEvent, service="products"):
     order_id: UUID
 
 
 class ReportedShortage(BaseModel):
     product_id: UUID
-    requested: int
-    available: int
-    reason: str = Field(max_length=50)
+    requested: EventCount
+    available: EventCount
+    reason: EventText = Field(max_length=50)
 
 
 class StockRejected(ConsumedEvent, service="products"):
     order_id: UUID
-    shortages: list[ReportedShortage]
+    # Told again in OrderRejected, which must not be longer than an event may be.
+    shortages: list[ReportedShortage] = Field(max_length=MAX_LINES)
 
 
 class StockReleased(ConsumedEvent, service="products"):
@@ -104,20 +110,20 @@ class StockReleased(ConsumedEvent, service="products"):
 
 class ProductChanged(ConsumedEvent, service="products"):
     product_id: UUID
-    version: int
-    slug: str = Field(max_length=100)
-    name: str = Field(max_length=200)
+    version: EventCount
+    slug: EventText = Field(max_length=100)
+    name: EventText = Field(max_length=200)
     price: Decimal = Field(ge=0, max_digits=12, decimal_places=2)
-    currency: str = Field(min_length=3, max_length=3)
+    currency: EventText = Field(min_length=3, max_length=3)
     active: bool
 
 
 class ProductDeleted(ConsumedEvent, service="products"):
     product_id: UUID
-    version: int
+    version: EventCount
 
 
 class UserSessionsRevoked(ConsumedEvent, service="users"):
     user_id: UUID
     session_id: UUID | None = None
-    revoked_at: AwareDatetime
+    revoked_at: EventTime

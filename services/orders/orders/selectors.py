@@ -8,7 +8,8 @@ from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Min, QuerySet
+from django.db.models.functions import Now
 
 from orders.models import MAX_LINES, Order, OrderHistory, OrderLine, Status
 
@@ -125,6 +126,18 @@ def wait_until_settled(*, order_id: UUID, seconds: float) -> bool:
         time.sleep(min(pause, left))
         pause = min(pause * 1.5, LONGEST_LOOK_SECONDS)
     return True
+
+
+def count_overdue() -> int:
+    """Return how many pending orders are past their deadline."""
+    return Order.objects.filter(status=Status.PENDING, deadline__lt=Now()).count()
+
+
+def oldest_overdue_seconds() -> float:
+    """Return by how much the most overdue of the pending orders is past its deadline; 0 when none is."""
+    pending = Order.objects.filter(status=Status.PENDING)
+    age = pending.aggregate(age=Now() - Min("deadline"))["age"]
+    return max(0.0, age.total_seconds()) if age else 0.0
 
 
 def _time(value: Any) -> str | None:

@@ -1,5 +1,6 @@
 """Every write to orders. Place, confirm, reject, cancel, expire: what an order can live through."""
 
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,8 +42,9 @@ INSERT = """
     INSERT INTO order_history (order_id, version, from_status, to_status, note, at)
     SELECT id, 1, '', 'pending', '', %s FROM placed
 """
+# statement_timestamp(): for clock_timestamp(), which may change from row to row, every pending order would be looked at.
 OVERDUE = """
-    SELECT id FROM orders WHERE status = 'pending' AND deadline < clock_timestamp()
+    SELECT id FROM orders WHERE status = 'pending' AND deadline < statement_timestamp()
     ORDER BY deadline LIMIT %s FOR UPDATE SKIP LOCKED
 """
 
@@ -116,8 +118,18 @@ def cancel_order(*, order_id: UUID, by_staff: bool = False) -> None:
                 raise NotCancellable(f"The order is {status}.", members={"order_status": status})
 
 
+def expire_all_overdue(*, seconds: float) -> int:
+    """Expire pending orders, a batch and a transaction at a time, until none is overdue or `seconds` are over; return how many."""
+    until = time.monotonic() + seconds
+    total = expired = expire_overdue_orders()
+    while expired >= EXPIRE_AT_ONCE and time.monotonic() < until:
+        expired = expire_overdue_orders()
+        total += expired
+    return total
+
+
 def expire_overdue_orders(*, at_most: int = EXPIRE_AT_ONCE) -> int:
-    """Expire pending orders that are past their deadline; return how many. Two sweeps at once share the work."""
+    """Expire a batch of pending orders that are past their deadline; return how many. Two sweeps at once share the work."""
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(OVERDUE, [at_most])

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from orders.schedules import every
 from servicekit import env, logs, rest
 
 SECRET_KEY = env.secret("SECRET_KEY")
@@ -25,6 +26,9 @@ DATABASES = {"default": env.database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 BROKER_URL = env.secret("BROKER_URL")
 EVENT_ROUTER = "orders.handlers.router"
+EXPECTED_PROCESSES = ["relay", "consumer", "worker"]
+READINESS_CHECKS = {"overdue": "orders.overdue.check_overdue"}
+GAUGES = ["orders.overdue.gauges"]
 RELAY_BATCH = env.integer("RELAY_BATCH", 500, minimum=1, maximum=2000)
 CONSUMER_BATCH = env.integer("CONSUMER_BATCH", 100, minimum=1, maximum=1000)
 
@@ -42,6 +46,7 @@ CELERY: dict[str, Any] = {
     "broker_url": env.secret("JOBS_BROKER_URL"),
     "task_default_queue": "orders.celery",
     "task_ignore_result": True,
+    "result_expires": None,
     "task_acks_late": True,
     "worker_enable_remote_control": False,
     "worker_send_task_events": False,
@@ -50,7 +55,12 @@ CELERY: dict[str, Any] = {
     "timezone": "UTC",
     "beat_scheduler": "orders.celery:Scheduler",
     "beat_schedule": {
-        "expire-overdue-orders": {"task": "orders.expire_overdue_orders", "schedule": 5.0},
+        # The broker drops a job that nobody took before the next one; with `expires` the worker's clock would judge beat's.
+        "expire-overdue-orders": {
+            "task": "orders.expire_overdue_orders",
+            "schedule": every(5.0),
+            "options": {"expiration": 5.0},
+        },
     },
 }
 

@@ -1,12 +1,14 @@
 """What products publishes; and, apart, what it reads of others' events."""
 
+from collections import Counter
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from servicekit.envelope import ConsumedEvent, PublishedEvent
+from servicekit.event_fields import EventTime
 
 Reason = Literal["insufficient_stock", "unknown_product", "inactive_product"]
 
@@ -80,16 +82,31 @@ class StockReleased(PublishedEvent):
 # What we read of others' events. Fields that we do not name are ignored.
 
 
+#: As many as a product can have in stock, and as many lines as an order may have.
+MAX_UNITS = 1_000_000_000
+MAX_LINES = 1000
+
+
 class OrderedLine(BaseModel):
     product_id: UUID
-    quantity: int = Field(gt=0, le=1_000_000_000)
+    quantity: int = Field(gt=0, le=MAX_UNITS)
 
 
 class OrderPlaced(ConsumedEvent, service="orders"):
     order_id: UUID
-    lines: list[OrderedLine] = Field(min_length=1)
+    # The answer names each line again, and must not be longer than an event may be.
+    lines: list[OrderedLine] = Field(min_length=1, max_length=MAX_LINES)
     #: When the order expires; events that were published before the field existed have none.
-    deadline: AwareDatetime | None = None
+    deadline: EventTime | None = None
+
+    @model_validator(mode="after")
+    def _sums_are_bounded(self) -> Self:
+        units: Counter[UUID] = Counter()
+        for line in self.lines:
+            units[line.product_id] += line.quantity
+        if max(units.values()) > MAX_UNITS:
+            raise ValueError(f"the lines of one product ask for more than {MAX_UNITS} units together")
+        return self
 
 
 class OrderCancelled(ConsumedEvent, service="orders"):
@@ -103,4 +120,4 @@ class OrderExpired(ConsumedEvent, service="orders"):
 class UserSessionsRevoked(ConsumedEvent, service="users"):
     user_id: UUID
     session_id: UUID | None = None
-    revoked_at: AwareDatetime
+    revoked_at: EventTime

@@ -23,7 +23,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.db import connection as database
 
-from servicekit import broker, context, deadletters, heartbeats, idempotency, inbox
+from servicekit import broker, context, deadletters, heartbeats
 from servicekit.batch import handle_batch
 from servicekit.breath import rest_after
 from servicekit.database import answers, is_database_away, is_deadlock, is_locked, may_be_caused_by_statement
@@ -67,7 +67,6 @@ class Consumer:
         self._retries = Retries(router.service, publisher or Publisher(url))
         self._avoid_locks_until = 0.0
         self._stopping = False
-        self._clean_at = 0.0
 
     def run(self) -> None:
         """Consume until SIGTERM; wait out brokers and databases that are away. What is in hand then is finished or given back."""
@@ -236,10 +235,6 @@ class Consumer:
     def _housekeeping(self) -> None:
         def work(*, is_suspect: bool) -> None:
             heartbeats.beat("consumer")
-            if time.monotonic() >= self._clean_at:
-                inbox.delete_old()
-                idempotency.purge()
-                self._clean_at = time.monotonic() + 60
 
         self._retry_while_away(work)
 

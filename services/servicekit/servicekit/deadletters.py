@@ -51,10 +51,10 @@ def store(queue: str, delivery: "Delivery", reason: str, detail: str) -> None:
     own = {name: value for name, value in headers.items() if not name.startswith(("x-", "souk-"))}
     fingerprint = hashlib.sha256(json.dumps(own, sort_keys=True).encode() + b"\0" + delivery.body).digest()
     row = [
-        queue,
+        _clean(queue)[:100],
         _uuid(headers.get("ce-id")),
         str(headers.get("ce-type", ""))[:200],
-        reason,
+        _clean(reason)[:50],
         _clean(detail),
         json.dumps(headers),
         _clean(delivery.content_type)[:200],

@@ -16,9 +16,15 @@ from cloudevents.core.v1.event import CloudEvent
 from pydantic import BaseModel, ConfigDict
 from uuid_utils.compat import uuid7
 
+from servicekit.event_fields import MAX_BIG_INTEGER, is_storable
+
 CONTENT_TYPE = "application/json"
 #: The largest event. What a consumer holds is bounded by this times its prefetch (docs/adr/0007-batches-are-bounded-by-work.md).
 MAX_DATA_BYTES = 256 * 1024
+#: What the columns for type and subject hold.
+MAX_ATTRIBUTE_LENGTH = 200
+#: W3C Trace Context, version 00; an id of nothing but zeros is none.
+TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class InvalidEnvelope(ValueError):
@@ -121,18 +127,36 @@ class Envelope:
             causation = extra("causationid")
             return cls(
                 id=UUID(event.get_id()),
-                type=event.get_type(),
-                source=event.get_source(),
-                subject=event.get_subject() or "",
-                sequence=int(extra("sequence") or 0),
+                type=_bounded(event.get_type()),
+                source=_bounded(event.get_source()),
+                subject=_bounded(event.get_subject() or ""),
+                sequence=_sequence(extra("sequence")),
                 time=event.get_time() or datetime.now(UTC),
                 data=body,
-                traceparent=extra("traceparent"),
+                traceparent=valid_traceparent(extra("traceparent")),
                 causation=UUID(causation) if causation else None,
             )
         # The binding raises errors of its own, parsers theirs: all mean the same.
         except Exception as error:
             raise InvalidEnvelope(f"{type(error).__name__}: {error}"[:500]) from error
+
+
+def valid_traceparent(text: str | None) -> str | None:
+    """Return a traceparent that may be passed on, or None: a malformed one is to be ignored (W3C Trace Context, 3.2.2)."""
+    return text if text and TRACEPARENT.fullmatch(text) else None
+
+
+def _bounded(text: str) -> str:
+    if len(text) > MAX_ATTRIBUTE_LENGTH or not is_storable(text):
+        raise ValueError(f"an attribute is longer than {MAX_ATTRIBUTE_LENGTH} characters, or holds a NUL")
+    return text
+
+
+def _sequence(text: str | None) -> int:
+    sequence = int(text or 0)
+    if not 0 <= sequence <= MAX_BIG_INTEGER:
+        raise ValueError("the sequence is negative or beyond 64 bits")
+    return sequence
 
 
 def new_envelope(

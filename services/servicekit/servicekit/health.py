@@ -14,8 +14,10 @@ from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse
+from django.utils.module_loading import import_string
 
 from servicekit import heartbeats, metrics, parked
+from servicekit.models import DeadLetter
 
 OLD_EVENT_SECONDS = 60
 BROKER_CHECK_SECONDS = 5.0
@@ -39,7 +41,7 @@ def readyz(_request: HttpRequest) -> HttpResponse:
     # Each question to a database that is away may cost the whole time limit of a connection, and a probe does not wait that long.
     ask = _run if database == "ok" else _leave
     needed = {"database": database, "migrations": ask(_migrations)}
-    wished = {"broker": _run(_broker), "processes": ask(_processes), "outbox": ask(_outbox)}
+    wished = {"broker": _run(_broker), **{name: ask(check) for name, check in _wished().items()}}
     ready = all(finding == "ok" for finding in needed.values())
     well = ready and all(finding == "ok" for finding in wished.values())
     status = "ready" if well else "degraded" if ready else "not ready"
@@ -50,6 +52,16 @@ def readyz(_request: HttpRequest) -> HttpResponse:
 def metrics_page(_request: HttpRequest) -> HttpResponse:
     """Every counter and gauge in Prometheus' text format."""
     return HttpResponse(metrics.exposition(), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _wished() -> dict[str, Callable[[], str]]:
+    """What is asked of the database: the kit's checks, and those that settings.READINESS_CHECKS names by name and path.
+
+    A check returns what is wrong and what mends it, or nothing.
+    """
+    own: dict[str, str] = getattr(settings, "READINESS_CHECKS", {})
+    kit = {"processes": _processes, "outbox": _outbox, "dead_letters": _dead_letters}
+    return {**kit, **{name: import_string(path) for name, path in own.items()}}
 
 
 def _run(check: Callable[[], str]) -> str:
@@ -137,3 +149,8 @@ def _outbox() -> str:
     if waiting:
         findings.append(f"{waiting} parked: `make outbox` lists them")
     return "; ".join(findings)
+
+
+def _dead_letters() -> str:
+    waiting = DeadLetter.objects.filter(state=DeadLetter.State.WAITING).count()
+    return f"{waiting} wait: `make deadletters` lists them" if waiting else ""

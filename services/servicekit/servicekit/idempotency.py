@@ -20,7 +20,6 @@ from servicekit.authentication import caller_of
 from servicekit.models import IdempotencyKey
 from servicekit.problems import InvalidInput, Problem
 
-KEEP_DAYS = 7
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -31,10 +30,6 @@ CLAIM = """
 """
 STORE = """
     UPDATE idempotency_key SET status = %s, body = %s, headers = %s WHERE caller = %s AND operation = %s AND key = %s
-"""
-PURGE = """
-    DELETE FROM idempotency_key WHERE id IN (
-        SELECT id FROM idempotency_key WHERE created_at < clock_timestamp() - %s * interval '1 day' LIMIT 5000)
 """
 
 
@@ -113,9 +108,3 @@ def from_request(request: Request, operation: str, *, about: str = "") -> Idempo
     return IdempotentRequest(
         caller_of(request).id, operation, key, hashlib.sha256(canonical.encode()).digest()
     )
-
-
-def purge() -> None:
-    """Delete some keys older than seven days."""
-    with connection.cursor() as cursor:
-        cursor.execute(PURGE, [KEEP_DAYS])

@@ -15,11 +15,6 @@ INSERT = """
     FROM unnest(%s::uuid[], %s::text[], %s::bytea[]) AS e (event_id, type, payload_hash)
     ON CONFLICT (queue, event_id) DO NOTHING RETURNING event_id
 """
-KEEP_DAYS = 30
-DELETE_OLD = """
-    DELETE FROM inbox WHERE id IN (
-        SELECT id FROM inbox WHERE handled_at < clock_timestamp() - %s * interval '1 day' LIMIT 5000)
-"""
 
 
 def payload_hash(envelope: Envelope) -> bytes:
@@ -45,9 +40,3 @@ def recorded_hashes(queue: str, event_ids: Sequence[UUID]) -> dict[UUID, bytes]:
             [queue, list(event_ids)],
         )
         return {row[0]: bytes(row[1]) for row in cursor.fetchall()}
-
-
-def delete_old() -> None:
-    """Delete some rows older than 30 days: money and stock have unique ledger keys of their own, for ever."""
-    with connection.cursor() as cursor:
-        cursor.execute(DELETE_OLD, [KEEP_DAYS])

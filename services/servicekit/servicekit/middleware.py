@@ -9,13 +9,12 @@ from uuid import uuid4
 from django.http import HttpRequest, HttpResponse
 
 from servicekit import context, metrics
+from servicekit.envelope import valid_traceparent
 from servicekit.problems import as_problem, problem_response
 
 logger = logging.getLogger("access")
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-# W3C Trace Context: an id of nothing but zeros is none.
-TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 
@@ -33,7 +32,7 @@ class RequestContext:
         request_id = sent_id if REQUEST_ID.fullmatch(sent_id) else uuid4().hex
         tokens = (
             context.request_id.set(request_id),
-            context.traceparent.set(sent_trace if TRACEPARENT.fullmatch(sent_trace) else None),
+            context.traceparent.set(valid_traceparent(sent_trace)),
         )
         try:
             response = self._get_response(request)

@@ -28,7 +28,6 @@ from servicekit.publisher import ChannelRefused, Message, Outcome, Publisher, Pu
 logger = logging.getLogger(__name__)
 
 LOCK = 0x50_55_4B  # any number: the lock is per database, and each service has its own
-KEEP_SENT_DAYS = 7
 #: What one window holds at most beside a single event; an event may have 256 KiB, and a relay's container 160 MB.
 WINDOW_BYTES = 4 * 1024 * 1024
 #: The adaptive poll (docs/adr/0002-relay-polls.md): after work look again soon, then ever less often.
@@ -55,10 +54,6 @@ MARK_REFUSED = """
     WHERE position = %s
 """
 PARK = "UPDATE outbox SET attempts = attempts + 1, last_error = %s, parked_at = clock_timestamp() WHERE position = %s"
-DELETE_OLD = """
-    DELETE FROM outbox WHERE position IN (
-        SELECT position FROM outbox WHERE sent_at < clock_timestamp() - %s * interval '1 day' LIMIT 5000)
-"""
 
 
 class Start:
@@ -103,7 +98,6 @@ class Relay:
         self._database: psycopg.Connection[Any] | None = None
         self._failures = 0
         self._stopping = False
-        self._clean_at = 0.0
 
     def run(self) -> None:
         """Relay until SIGTERM; wait out databases and brokers that are away."""
@@ -231,9 +225,6 @@ class Relay:
     def _housekeeping(self) -> None:
         heartbeats.beat("relay")
         self._publisher.tick()
-        if time.monotonic() >= self._clean_at:
-            deleted = self.execute(DELETE_OLD, [KEEP_SENT_DAYS]).rowcount
-            self._clean_at = time.monotonic() + (1 if deleted == 5000 else 60)
 
     def _back_off(self, error: Exception) -> None:
         metrics.RELAY_ERRORS.labels("broker" if isinstance(error, PublishingFailed) else "database").inc()

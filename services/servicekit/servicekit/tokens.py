@@ -20,8 +20,8 @@ from jwt import InvalidTokenError, PyJWS
 from servicekit import keyset, strict_json
 
 LEEWAY_SECONDS = 5
-#: Tokens live 5 minutes; one that claims more than this is a fault of its issuer. Revocations are kept as long.
-LONGEST_LIFE_SECONDS = 3600
+#: What users issues; a token that claims more is a fault of its issuer. Revocations are kept as long.
+LONGEST_LIFE_SECONDS = 300
 MAX_TOKEN_BYTES = 8192
 MAX_CACHED_TOKENS = 4096
 STRUCTURE = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")

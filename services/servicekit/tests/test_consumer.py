@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +12,7 @@ from django.utils import timezone
 
 from servicekit import broker, consumer, context, deadletters, heartbeats
 from servicekit.delivery import Delivery
-from servicekit.models import DeadLetter, IdempotencyKey, InboxEvent
+from servicekit.models import DeadLetter, InboxEvent
 from servicekit.publisher import Message, Outcome, Publisher, PublishingFailed
 from servicekit.router import Received, RowsLocked
 from servicekit.testing.deliver import make_delivery
@@ -460,17 +459,3 @@ def test_consumer_that_waits_for_its_broker_gives_signs_of_life(recorder: Record
 
     with consuming(recorder, "amqp://nobody@127.0.0.1:1/none"):
         wait_until(lambda: heartbeats.stale(["consumer"]) == [])
-
-
-def test_consumer_deletes_keys_of_more_than_seven_days(broker_url: str, recorder: Recorder) -> None:
-    """Every service that keeps idempotency keys has a consumer; not every one has background jobs."""
-    for key, days in (("old", 8), ("young", 6)):
-        IdempotencyKey.objects.create(
-            caller=uuid4(), operation="x", key=key, request_hash=b"", status=201, body=b"{}", headers={},
-            created_at=timezone.now() - timedelta(days=days),
-        )  # fmt: skip
-
-    with consuming(recorder, broker_url):
-        wait_until(lambda: IdempotencyKey.objects.count() == 1)
-
-    assert IdempotencyKey.objects.get().key == "young"

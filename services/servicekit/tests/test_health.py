@@ -14,9 +14,10 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from servicekit import health, heartbeats
-from servicekit.models import Heartbeat, OutboxEvent
+from servicekit.models import DeadLetter, Heartbeat, OutboxEvent
 from servicekit.testing.client import Caller, decoded
 from servicekit.testing.faults import database_away
+from tests.project import checks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -66,7 +67,9 @@ def ready(status: int = 200) -> dict[str, Any]:
 def test_service_that_has_everything_is_ready() -> None:
     assert ready() == {
         "status": "ready",
-        "checks": dict.fromkeys(["database", "migrations", "broker", "processes", "outbox"], "ok"),
+        "checks": dict.fromkeys(
+            ["database", "migrations", "broker", "processes", "outbox", "dead_letters"], "ok"
+        ),
     }
 
 
@@ -97,16 +100,20 @@ def test_service_is_ready_again_when_its_database_is() -> None:
     assert ready()["checks"]["database"] == "ok"
 
 
-NEWEST_MIGRATION = MigrationLoader(None).graph.leaf_nodes("servicekit")[0]
+@pytest.fixture
+def latest() -> tuple[str, str]:
+    """The kit's latest migration."""
+    (leaf,) = MigrationLoader(connection).graph.leaf_nodes("servicekit")
+    return leaf
 
 
 @pytest.fixture
-def pending_migration() -> Iterator[None]:
+def pending_migration(latest: tuple[str, str]) -> Iterator[None]:
     """A migration that this code has and the database has not."""
     recorder = MigrationRecorder(connection)
-    recorder.record_unapplied(*NEWEST_MIGRATION)
+    recorder.record_unapplied(*latest)
     yield
-    recorder.record_applied(*NEWEST_MIGRATION)
+    recorder.record_applied(*latest)
 
 
 @pytest.mark.usefixtures("all_alive", "pending_migration")
@@ -119,11 +126,11 @@ def test_service_with_pending_migrations_is_not_ready() -> None:
 
 
 @pytest.mark.usefixtures("all_alive")
-def test_service_is_ready_once_migrated() -> None:
-    MigrationRecorder(connection).record_unapplied(*NEWEST_MIGRATION)
+def test_service_is_ready_once_migrated(latest: tuple[str, str]) -> None:
+    MigrationRecorder(connection).record_unapplied(*latest)
     ready(503)
 
-    MigrationRecorder(connection).record_applied(*NEWEST_MIGRATION)
+    MigrationRecorder(connection).record_applied(*latest)
 
     assert ready()["status"] == "ready"
 
@@ -246,6 +253,50 @@ def test_event_that_the_broker_refuses_is_named_with_its_reason() -> None:
     event(health.OLD_EVENT_SECONDS + 10, attempts=3, last_error="no queue takes it")
 
     assert "no queue takes it" in ready()["checks"]["outbox"]
+
+
+def letter(state: str) -> None:
+    DeadLetter.objects.create(
+        queue="q", reason="r", body=b"", fingerprint=uuid7().bytes, received_at=timezone.now(), state=state
+    )
+
+
+@pytest.mark.usefixtures("all_alive")
+def test_waiting_dead_letters_want_attention() -> None:
+    for state in ("waiting", "waiting", "waiting", "redriven", "discarded"):
+        letter(state)
+
+    body = ready(200)
+
+    assert body["status"] == "degraded"
+    assert body["checks"]["dead_letters"] == "3 wait: `make deadletters` lists them"
+
+
+@pytest.mark.usefixtures("all_alive")
+def test_settled_dead_letters_want_none() -> None:
+    letter("redriven")
+
+    assert ready()["status"] == "ready"
+
+
+@pytest.mark.usefixtures("all_alive")
+@pytest.mark.parametrize(("finding", "status"), [("", "ready"), ("late: hurry", "degraded")])
+def test_service_adds_checks_of_its_own(settings: Any, finding: str, status: str) -> None:
+    settings.READINESS_CHECKS = {"own": "tests.project.checks.own"}
+    checks.finding = finding
+
+    body = ready()
+
+    assert (body["status"], body["checks"]["own"]) == (status, finding or "ok")
+
+
+def test_service_adds_gauges_of_its_own(settings: Any) -> None:
+    settings.GAUGES = ["tests.project.checks.gauges"]
+
+    text = Caller().get("/metrics").content.decode()
+
+    assert "souk_test_depth 7.0" in text.splitlines()
+    assert "souk_outbox_unsent 0.0" in text.splitlines()
 
 
 @pytest.mark.usefixtures("no_database")

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from servicekit import idempotency
+from servicekit import idempotency, purge
 from servicekit.idempotency import IdempotentRequest, KeyReused, Replay
 from servicekit.models import IdempotencyKey, OutboxEvent
 from servicekit.testing.client import Caller, decoded, problem
@@ -287,7 +287,7 @@ def test_old_keys_are_purged() -> None:
             caller=uuid7(), operation="place", key=str(age), request_hash=b"", status=201, body=b"{}", created_at=now - age
         )  # fmt: skip
 
-    idempotency.purge()
+    purge.run()
 
     assert {row.key for row in IdempotencyKey.objects.all()} == {"6 days, 23:59:00", "0:00:00"}
 
@@ -295,7 +295,7 @@ def test_old_keys_are_purged() -> None:
 def test_purged_key_is_new(customer: Caller) -> None:
     customer.post(PLACE, {}, Idempotency_Key="key")
     IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(days=8))
-    idempotency.purge()
+    purge.run()
 
     answer = customer.post(PLACE, {"a": 2}, Idempotency_Key="key")
 

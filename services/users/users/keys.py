@@ -16,10 +16,11 @@ from django.db import connection, transaction
 from django.utils import timezone
 from joserfc.jwk import ECKey
 
+from servicekit.tokens import LONGEST_LIFE_SECONDS
 from users.errors import NoSigningKey
 from users.models import SigningKey
 
-LIFE_SECONDS = 300
+LIFE_SECONDS = LONGEST_LIFE_SECONDS
 JWKS_MAX_AGE_SECONDS = 60
 #: Published at least this long before it signs: everybody's cached set is older than that by then.
 PUBLISH_AHEAD_SECONDS = JWKS_MAX_AGE_SECONDS + 30

@@ -32,6 +32,7 @@ TOKEN_KEYS = "users.keys.jwks"  # noqa: S105 - a name, no secret
 KEY_ENCRYPTION_KEYS = [key.strip() for key in env.secret("KEY_ENCRYPTION_KEY").split(",")]
 PASSWORD_HASHERS = ["users.hashers.SoukArgon2Hasher"]
 EXPECTED_PROCESSES = ["relay"]
+PURGES = ["users.purges.REFRESH_TOKENS", "users.purges.SESSIONS", "users.purges.SIGNING_KEYS"]
 PREPARE = ["ensure_signing_keys", "ensure_staff"]
 
 REST_FRAMEWORK = rest.REST_FRAMEWORK

@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='outboxevent',
-            index=models.Index(condition=models.Q(('parked_at__isnull', False)), fields=['parked_at'], name='outbox_parked'),
+            index=models.Index(condition=models.Q(('parked_at__isnull', False)), fields=['discarded_at'], name='outbox_parked'),
         ),
         migrations.AddField(
             model_name='outboxaction',

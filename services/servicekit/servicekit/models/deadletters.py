@@ -49,6 +49,7 @@ class DeadLetterAction(models.Model):
     class Meta:
         db_table = "dead_letter_action"
         ordering = ["id"]
+        indexes = [models.Index(fields=["at"], name="dead_letter_action_at")]
 
     def __str__(self) -> str:
         return f"{self.action} by {self.by}"

@@ -37,7 +37,7 @@ class OutboxEvent(models.Model):
                 fields=["sent_at"], name="outbox_sent_at", condition=models.Q(sent_at__isnull=False)
             ),
             models.Index(
-                fields=["parked_at"], name="outbox_parked", condition=models.Q(parked_at__isnull=False)
+                fields=["discarded_at"], name="outbox_parked", condition=models.Q(parked_at__isnull=False)
             ),
         ]
 

@@ -16,6 +16,7 @@ from django.conf import settings
 from uuid_utils.compat import uuid7
 
 from servicekit.testing.tokens import SIGNER, Signer, compact, encode, make_claims, make_token
+from servicekit.tokens import LONGEST_LIFE_SECONDS
 
 CURVE_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -160,7 +161,8 @@ def _times(signer: Signer) -> Iterator[HostileToken]:
     yield HostileToken("expired a minute ago", signer.token(**began, exp=now - 61), "expired")
     yield HostileToken("expired just before the leeway", signer.token(**began, exp=now - 6), "expired")
     yield HostileToken("expires in 100 years", signer.token(exp=now + 100 * 365 * 86400), "time")
-    yield HostileToken("lives longer than an hour", signer.token(exp=now + 3601), "time")
+    longer = now + LONGEST_LIFE_SECONDS + 1
+    yield HostileToken("lives a second longer than any", signer.token(iat=now, exp=longer), "time")
     yield HostileToken("nbf ahead", signer.token(nbf=now + 600), "not_yet_valid")
     yield HostileToken("iat ahead", signer.token(iat=now + 600, exp=now + 900), "not_yet_valid")
     values: tuple[object, ...] = (None, str(now), "", -1, 0, True, [], [now], {}, 2**53, 10**30)

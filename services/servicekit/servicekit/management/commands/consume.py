@@ -2,6 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from servicekit import metrics
 from servicekit.consumer import consumer_from_settings
 from servicekit.router import service_router
 
@@ -18,4 +19,5 @@ class Command(BaseCommand):
         unknown = sorted(set(queues) - set(router.queues))
         if unknown:
             raise CommandError(f"No handlers for {', '.join(unknown)}. Known: {', '.join(router.queues)}.")
+        metrics.serve()
         consumer_from_settings(router, queues).run()

@@ -2,12 +2,15 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from servicekit import metrics, purge
 from servicekit.relay import relay_from_settings
 
 
 class Command(BaseCommand):
-    help = "Publish the outbox until SIGTERM. Of several relays of one service one is active, the others stand by."
+    help = "Publish the outbox until SIGTERM. Of several relays of one service one is active, the others stand by. It purges old rows, too."
     requires_system_checks: list[str] = []
 
     def handle(self, **_options: Any) -> None:
-        relay_from_settings().run()
+        metrics.serve()
+        with purge.in_background():
+            relay_from_settings().run()

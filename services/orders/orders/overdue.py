@@ -1,0 +1,24 @@
+"""Orders that nobody has decided in time, for readiness and for Prometheus: the worker expires them, so they tell how it is."""
+
+from orders import selectors
+from servicekit.metrics import Gauge
+
+#: The worker sweeps every five seconds.
+LATE_SECONDS = 60
+
+
+def check_overdue() -> str:
+    """Return what is wrong when the oldest overdue order is late, or nothing."""
+    seconds = selectors.oldest_overdue_seconds()
+    if seconds <= LATE_SECONDS:
+        return ""
+    return f"the oldest overdue order is {int(seconds)} s past its deadline: is the worker running?"
+
+
+def gauges() -> list[Gauge]:
+    """Return how many orders are overdue, and by how much the oldest is."""
+    count, seconds = selectors.count_overdue(), selectors.oldest_overdue_seconds()
+    return [
+        Gauge("souk_orders_overdue_pending", "Pending orders past their deadline", count),
+        Gauge("souk_orders_oldest_overdue_seconds", "Seconds since the oldest of their deadlines", seconds),
+    ]

@@ -1,0 +1,42 @@
+"""Types for the fields that a consumer reads of others' events: whatever they accept can be stored, read back and sent on.
+
+What they refuse is a dead letter `invalid_data` at once. An unbounded number or a NUL would pass as valid and fail in the database:
+four tries and a minute later a dead letter, or, worse, a row that no process can read back.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, Field
+
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+#: How far the clock of a producer may be ahead of ours.
+LATEST = timedelta(days=1)
+UNSTORABLE = re.compile("[\\0\\ud800-\\udfff]")
+MAX_INTEGER, MAX_BIG_INTEGER = 2**31 - 1, 2**63 - 1
+
+
+def is_storable(text: str) -> bool:
+    """Whether PostgreSQL stores it as text: without NUL and lone surrogates."""
+    return UNSTORABLE.search(text) is None
+
+
+def _plausible(moment: datetime) -> datetime:
+    if not EARLIEST <= moment <= datetime.now(UTC) + LATEST:
+        raise ValueError("the time is before 2000 or more than a day ahead")
+    return moment.astimezone(UTC)
+
+
+def _storable(text: str) -> str:
+    if not is_storable(text):
+        raise ValueError("the text holds a NUL or a lone surrogate")
+    return text
+
+
+#: A moment from 2000-01-01 to a day ahead, with its offset; read as UTC.
+EventTime = Annotated[AwareDatetime, AfterValidator(_plausible)]
+#: A version, a number of units: what an `integer` column holds, and not negative.
+EventCount = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
+#: Text for a column; its length is the field's own business.
+EventText = Annotated[str, AfterValidator(_storable)]

@@ -1,0 +1,106 @@
+"""What users forgets: families of refresh tokens that have expired, and keys that verify nothing any more."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from servicekit import purge
+from tests.factories import make_account
+from users import keys, purges, sessions
+from users.errors import InvalidRefreshToken
+from users.models import RefreshToken, Session, SigningKey
+
+pytestmark = pytest.mark.django_db(transaction=True)
+MANY = 3 * purge.BATCH + 1
+
+
+def session_of(expired_for: timedelta, **overrides: Any) -> Session:
+    account = overrides.pop("account", None) or make_account()
+    return Session.objects.create(account=account, expires_at=timezone.now() - expired_for, **overrides)
+
+
+def give_tokens(session: Session, count: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO refresh_token (session_id, digest, issued_at) "
+            "SELECT %s, sha256(gen_random_uuid()::text::bytea), now() FROM generate_series(1, %s)",
+            [session.pk, count],
+        )
+
+
+def test_expired_family_goes_whole_however_large() -> None:
+    give_tokens(session_of(timedelta(days=1, minutes=1)), MANY)
+    session_of(timedelta(days=1, minutes=1), ended_at=timezone.now(), end_reason="logout")
+
+    done = {one.table: (one.deleted, one.error) for one in purge.run()}
+
+    assert (done["refresh_token"], done["session"]) == ((MANY, ""), (2, ""))
+    assert not RefreshToken.objects.exists()
+    assert not Session.objects.exists()
+
+
+def test_all_expired_sessions_go_in_one_run() -> None:
+    account = make_account()
+    over = timezone.now() - timedelta(days=2)
+    Session.objects.bulk_create(
+        (Session(account=account, expires_at=over) for _ in range(MANY)), batch_size=purge.BATCH
+    )
+
+    purge.run()
+
+    assert not Session.objects.exists()
+
+
+def test_family_that_has_not_expired_stays_though_it_has_ended() -> None:
+    """A replay of any of its tokens must be told from an unknown one for as long as it could be used."""
+    for session in (
+        session_of(timedelta(hours=-1), ended_at=timezone.now()),
+        session_of(timedelta(hours=23)),
+    ):
+        give_tokens(session, 3)
+
+    purge.run()
+
+    assert (Session.objects.count(), RefreshToken.objects.count()) == (2, 6)
+
+
+def test_token_of_a_purged_family_is_refused() -> None:
+    keys.ensure_signing_keys()
+    make_account(email="ada@example.org", password="a long enough one")
+    answer = sessions.log_in(email="ada@example.org", password="a long enough one")
+    Session.objects.update(expires_at=timezone.now() - timedelta(days=2))
+    purge.run()
+
+    with pytest.raises(InvalidRefreshToken):
+        sessions.refresh(refresh_token=answer["refresh_token"])
+
+
+def test_retired_keys_go_and_the_ring_stays() -> None:
+    keys.ensure_signing_keys()
+    old, young = (
+        SigningKey.objects.create(kid=kid, state="retired", encrypted_pem=b"") for kid in ("old", "young")
+    )
+    SigningKey.objects.exclude(pk=young.pk).update(changed_at=timezone.now() - timedelta(days=2))
+
+    purge.run()
+
+    assert not SigningKey.objects.filter(pk=old.pk).exists()
+    assert sorted(SigningKey.objects.values_list("state", flat=True)) == ["current", "next", "retired"]
+
+
+@pytest.mark.parametrize("one", [purges.REFRESH_TOKENS, purges.SESSIONS], ids=lambda one: one.table)
+def test_purge_finds_its_rows_by_an_index(one: purge.Purge) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {one.statement}", {"days": one.days, "batch": purge.BATCH})
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+        cursor.execute("RESET enable_seqscan")
+
+    assert "Seq Scan" not in plan
+    assert "session_by_expiry" in plan
+    assert "statement_timestamp()" in "".join(line for line in plan.splitlines() if "Index Cond" in line), (
+        plan
+    )
