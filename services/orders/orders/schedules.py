@@ -12,7 +12,7 @@ def monotonic_now() -> datetime:
 
 
 def every(seconds: float) -> schedule:
-    """Return a schedule that setting the wall clock neither stops nor hurries.
+    """Return a schedule that setting the wall clock neither stops nor hurries (docs/adr/0052-jobs-are-due-by-the-monotonic-clock.md).
 
     Celery's own takes the wall clock: set back by an hour, it starts nothing for an hour.
     """

@@ -199,6 +199,20 @@ def test_beat_gives_a_sign_of_life_with_each_job_it_sends(
     assert (job.properties["expiration"], job.headers["expires"]) == ("5000", None)
 
 
+def test_beat_gives_none_when_the_broker_did_not_take_the_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its health check must tell that jobs are not sent, however busily it looks at the schedule."""
+    monkeypatch.setenv("HEARTBEAT_DIR", str(tmp_path))
+    scheduler = Scheduler(app)
+    entry = scheduler.schedule["expire-overdue-orders"]
+    with app.connection_for_write("amqp://nobody@127.0.0.1:1//") as away:
+        away.transport_options = {"max_retries": 0}
+        scheduler.apply_entry(entry, producer=app.amqp.Producer(away))
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_every_scheduled_task_is_there() -> None:
     app.loader.import_default_modules()
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
 
@@ -94,6 +95,13 @@ def in_thread(work: Callable[[], Any], results: list[Any]) -> threading.Thread:
 
 def test_every_table_of_the_kit_is_filled_here() -> None:
     assert set(FILL) == set(AGES) == {one.table for one in purge.OF_THE_KIT}
+
+
+def test_every_table_that_grows_is_purged() -> None:
+    """A heartbeat is one row a process; an action goes with its letter."""
+    tables = {model._meta.db_table for model in apps.get_app_config("servicekit").get_models()}
+
+    assert tables - {one.table for one in purge.OF_THE_KIT} == {"heartbeat", "dead_letter_action"}
 
 
 @pytest.mark.parametrize("table", FILL)

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import connection
 from django.utils import timezone
 
@@ -29,6 +30,12 @@ def give_tokens(session: Session, count: int) -> None:
             "SELECT %s, sha256(gen_random_uuid()::text::bytea), now() FROM generate_series(1, %s)",
             [session.pk, count],
         )
+
+
+def test_every_table_that_grows_is_purged() -> None:
+    tables = {model._meta.db_table for model in apps.get_app_config("users").get_models()}
+
+    assert tables - {one.table for one in purge.purges()} == {"account"}
 
 
 def test_expired_family_goes_whole_however_large() -> None:
