@@ -16,6 +16,7 @@ from servicekit import batch
 from servicekit.consumer import Consumer
 from servicekit.database import direct_connection
 from servicekit.delivery import Delivery
+from servicekit.subscription import Outcome
 from servicekit.testing.deliver import deliver, outbox_events
 from tests.factories import cancelled, make_product, placed
 
@@ -52,7 +53,13 @@ def transactions(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def handle(messages: Sequence[Delivery]) -> None:
-    assert Consumer(router, NO_BROKER).handle(QUEUE, messages) == []
+    """Handle them as the consumer does: what a batch leaves is taken first in the next."""
+    consumer = Consumer(router, NO_BROKER)
+    waiting = list(messages)
+    while waiting:
+        outcome = consumer.handle(QUEUE, waiting[:100])
+        assert outcome.postponed == []
+        waiting = outcome.left + waiting[100:]
 
 
 def test_largest_orders_are_reserved_rejected_and_released_within_bounds(
@@ -70,16 +77,32 @@ def test_largest_orders_are_reserved_rejected_and_released_within_bounds(
 
     assert Reservation.objects.filter(status="reserved").count() == ORDERS + 1
     assert Reservation.objects.filter(status="rejected").count() == ORDERS
-    assert max(transactions) * MAX_LINES <= batch.MAX_ROWS
+    assert max(transactions) <= batch.MAX_ROWS / MAX_LINES
     transactions.clear()
 
     handle([cancelled(one) for one in [*wanted, *too_many]])
 
     assert Reservation.objects.filter(status="released").count() == ORDERS
-    assert max(transactions[:2]) * MAX_LINES <= batch.MAX_ROWS
+    # Those that were rejected hold nothing and are light.
+    assert transactions[0] == ORDERS
+    assert max(transactions[1:]) <= batch.MAX_ROWS / MAX_LINES
     assert set(Product.objects.filter(pk__in=products).values_list("stock", flat=True)) == {10_000}
     assert StockMovement.objects.filter(product__in=products).aggregate(n=Sum("quantity"))["n"] == 0
     assert len(outbox_events("products.stock_released.v1")) == ORDERS
+
+
+def test_small_order_does_not_wait_for_the_long_ones_before_it(
+    products: list[UUID], transactions: list[int]
+) -> None:
+    small, order_id = make_product(stock=1), uuid7()
+    messages = [placed(dict.fromkeys(products, 1)) for _ in range(ORDERS)]
+    messages.append(placed({small.pk: 1}, order_id))
+
+    outcome = Consumer(router, NO_BROKER).handle(QUEUE, messages)
+
+    assert transactions[0] == 1
+    assert Reservation.objects.filter(pk=order_id, status="reserved").exists()
+    assert outcome.left == messages[transactions[1] : ORDERS]
 
 
 def test_one_statement_writes_more_lines_than_it_has_parameters(
@@ -105,10 +128,10 @@ def test_locked_product_holds_up_only_its_own_orders() -> None:
 
     with closing(direct_connection()) as other, other.transaction():
         other.execute("SELECT 1 FROM product WHERE id = %s FOR UPDATE", [hot.pk])
-        postponed = consumer.handle(QUEUE, messages)
+        postponed = consumer.handle(QUEUE, messages).postponed
 
         assert list(Reservation.objects.values_list("lines__product_id")) == [(cold.pk,)]
         assert [(one.tag, one.attempt) for one in postponed] == [(tag, 0) for tag in range(99)]
 
-    assert consumer.handle(QUEUE, postponed) == []
+    assert consumer.handle(QUEUE, postponed) == Outcome()
     assert Reservation.objects.filter(status="reserved").count() == 100

@@ -1,8 +1,8 @@
 """The effect of a batch of deliveries: inbox rows, handlers, dead letters, in as few transactions as their size allows."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Sequence
+from itertools import accumulate, groupby
 
 from django.db import connection, transaction
 
@@ -12,53 +12,67 @@ from servicekit.router import Handler
 
 logger = logging.getLogger(__name__)
 
+Reading = Readable | Unreadable
+
 #: What one transaction takes at most, beside a single event: rows to write, and bytes of events. An event may ask for a thousand
 #: rows, so a number of events bounds neither memory nor the time that locks are held (docs/adr/0007-batches-are-bounded-by-work.md).
 MAX_ROWS = 5_000
 MAX_BYTES = 512 * 1024
+#: An event with more than this is heavy: the light events of a batch do not wait for it.
+LIGHT_ROWS, LIGHT_BYTES = 50, 16 * 1024
 
 
 def handle_batch(
     queue: str, handlers: dict[str, Handler], deliveries: Sequence[Delivery], *, lock_timeout_ms: int = 0
-) -> None:
-    """Handle deliveries in order; what cannot be read becomes dead letters.
+) -> list[Delivery]:
+    """Handle the light deliveries in one transaction and then, in another, as many heavy ones as a transaction takes.
 
-    Most batches are one transaction; one that would write too much is several, each whole by itself. Handlers get every event of theirs
-    that came in a row. An event that this queue has seen has no effect; if its content differs, it is a dead letter and an alarm.
+    Returns the heavy ones that are left for the next batch, so that no batch takes long. What cannot be read becomes dead letters.
+    Handlers get every event of theirs that came in a row. An event that this queue has seen has no effect; if its content differs, it is
+    a dead letter and an alarm.
 
     Raises:
         Exception: whatever a handler or the database raised; nothing of that transaction is committed.
     """
-    for portion in _portions(deliveries):
-        readings = [read(delivery, handlers) for delivery in portion]
-        while readings:
-            size = _transaction_size(readings)
-            _handle(queue, readings[:size], lock_timeout_ms)
-            readings = readings[size:]
+    light = _light([read(delivery, handlers) for delivery in _within(MAX_BYTES, _small(deliveries))])
+    if light:
+        _handle(queue, light, lock_timeout_ms)
+    waiting = _without(deliveries, light)
+    # The light events that did not fit wait too; decoded, events take many times their size, so no more are read than are handled.
+    heavy = [read(delivery, handlers) for delivery in _within(MAX_BYTES, waiting)]
+    heavy = heavy[: _fitting(_rows(heavy), MAX_ROWS)]
+    if heavy:
+        _handle(queue, heavy, lock_timeout_ms)
+    return _without(waiting, heavy)
 
 
-def _portions(deliveries: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:
-    """Split the batch by bytes, before anything is decoded: decoded events take many times their size."""
-    start = size = 0
-    for index, delivery in enumerate(deliveries):
-        size += len(delivery.body)
-        if index > start and size > MAX_BYTES:
-            yield deliveries[start:index]
-            start, size = index, len(delivery.body)
-    yield deliveries[start:]
+def _small(deliveries: Sequence[Delivery]) -> list[Delivery]:
+    return [delivery for delivery in deliveries if len(delivery.body) <= LIGHT_BYTES]
 
 
-def _transaction_size(readings: Sequence[Readable | Unreadable]) -> int:
-    """Return how many of the readings, at least one, the next transaction takes."""
-    rows = 0
-    for taken, rows_of_one in enumerate(_rows(readings)):
-        rows += rows_of_one
-        if taken and rows > MAX_ROWS:
-            return taken
-    return len(readings)
+def _within(limit: int, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+    return deliveries[: _fitting([len(delivery.body) for delivery in deliveries], limit)]
 
 
-def _rows(readings: Sequence[Readable | Unreadable]) -> list[int]:
+def _light(readings: Sequence[Reading]) -> list[Reading]:
+    """Keep the readings that will write few rows, as many as a transaction takes."""
+    rows = _rows(readings)
+    light = [reading for reading, number in zip(readings, rows, strict=True) if number <= LIGHT_ROWS]
+    return light[: _fitting([number for number in rows if number <= LIGHT_ROWS], MAX_ROWS)]
+
+
+def _without(deliveries: Sequence[Delivery], handled: Sequence[Reading]) -> list[Delivery]:
+    gone = {id(reading.delivery) for reading in handled}
+    return [delivery for delivery in deliveries if id(delivery) not in gone]
+
+
+def _fitting(sizes: Sequence[int], limit: int) -> int:
+    """Return how many of the sizes, from the first, are within the limit together; at least one."""
+    fitting = sum(total <= limit for total in accumulate(sizes))
+    return max(fitting, min(1, len(sizes)))
+
+
+def _rows(readings: Sequence[Reading]) -> list[int]:
     """Return how many rows each reading will write; those whose handler cannot tell count as one."""
     rows = [1] * len(readings)
     counters = {one.handler.rows for one in readings if isinstance(one, Readable) and one.handler.rows}
@@ -73,7 +87,7 @@ def _rows(readings: Sequence[Readable | Unreadable]) -> list[int]:
     return rows
 
 
-def _handle(queue: str, readings: Sequence[Readable | Unreadable], lock_timeout_ms: int) -> None:
+def _handle(queue: str, readings: Sequence[Reading], lock_timeout_ms: int) -> None:
     unreadable = [one for one in readings if isinstance(one, Unreadable)]
     readable = [one for one in readings if isinstance(one, Readable)]
     with transaction.atomic():
@@ -125,7 +139,7 @@ def _run(run: list[Readable]) -> None:
         run[0].handler.run([one.received for one in run])
 
 
-def _count(queue: str, readings: Sequence[Readable | Unreadable], fresh: list[Readable]) -> None:
+def _count(queue: str, readings: Sequence[Reading], fresh: list[Readable]) -> None:
     for event_type, run in groupby(sorted(one.handler.event_class.type for one in fresh)):
         metrics.EVENTS_HANDLED.labels(queue, event_type, "handled").inc(len(list(run)))
     repeated = sum(isinstance(one, Readable) for one in readings) - len(fresh)

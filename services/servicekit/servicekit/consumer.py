@@ -32,7 +32,7 @@ from servicekit.envelope import MAX_DATA_BYTES
 from servicekit.publisher import Publisher
 from servicekit.retries import Retries
 from servicekit.router import Router, RowsLocked
-from servicekit.subscription import HeartbeatThread, Subscription
+from servicekit.subscription import HeartbeatThread, Outcome, Subscription
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ LOCK_WAIT_MS, SHORT_LOCK_WAIT_MS = 1000, 50
 AVOID_LOCKS_SECONDS = 5.0
 
 T = TypeVar("T")
-Handle = Callable[..., list[Delivery]]
+Handle = Callable[..., Outcome]
 
 
 class Consumer:
@@ -116,7 +116,7 @@ class Consumer:
         self, connection: kombu.Connection, pulse: HeartbeatThread, queues: list[Subscription]
     ) -> None:
         """Wait for a first delivery, then take what else is there; a batch forms by itself and is never waited for."""
-        wait = IDLE_SECONDS
+        wait = 0.0 if any(queue.prefetched for queue in queues) else IDLE_SECONDS
         with pulse.lock:
             while max(len(queue.prefetched) for queue in queues) < self._batch:
                 try:
@@ -129,14 +129,16 @@ class Consumer:
             queue.resume_postponed()
 
     def _process(self, pulse: HeartbeatThread, queue: Subscription, handle: Handle) -> None:
-        while queue.prefetched and not self._stopping:
-            started = time.monotonic()
-            batch = queue.take(self._batch)
-            postponed = self._retry_while_away(partial(handle, queue.name, batch))
-            if postponed is not None:
-                with pulse.lock:
-                    queue.settle(batch, postponed)
-                rest_after(started, is_full=len(batch) == self._batch)
+        """Handle one batch: what arrives meanwhile is looked at before a next one."""
+        if not queue.prefetched:
+            return
+        started = time.monotonic()
+        batch = queue.take(self._batch)
+        outcome = self._retry_while_away(partial(handle, queue.name, batch))
+        if outcome is not None:
+            with pulse.lock:
+                queue.settle(batch, outcome)
+            rest_after(started, is_full=bool(queue.prefetched) or len(batch) == self._batch)
 
     def _retry_while_away(self, work: Callable[..., T]) -> T | None:
         """Do the work however long the database is away; None if told to stop before it is back.
@@ -155,17 +157,16 @@ class Consumer:
                 pause, failures = min(pause * 2, 2.0), failures + 1
         return None
 
-    def handle(self, queue: str, batch: Sequence[Delivery], *, is_suspect: bool = False) -> list[Delivery]:
-        """Handle a batch; what fails in it is retried, delayed or given up on, so that all of it may be acknowledged.
+    def handle(self, queue: str, batch: Sequence[Delivery], *, is_suspect: bool = False) -> Outcome:
+        """Handle a batch; what fails in it is retried, delayed or given up on, so that it may be acknowledged.
 
-        Returns the deliveries that must not be acknowledged yet, since the broker takes no retries now. With `is_suspect`, an error
-        that looks like an outage is taken for the batch's own fault if the database answers right after it.
+        With `is_suspect`, an error that looks like an outage is taken for the batch's own fault if the database answers right after it.
 
         Raises:
             Exception: the database is away; the same batch may simply be handled again.
         """
         try:
-            self._attempt(queue, batch)
+            return Outcome(left=self._attempt(queue, batch))
         except RowsLocked as refusal:
             return self._put_off_locked(queue, batch, refusal)
         except Exception as error:
@@ -175,34 +176,35 @@ class Consumer:
                 return self.handle(queue, batch)
             if len(batch) == 1:
                 logger.warning("handler failed", extra={"queue": queue}, exc_info=error)
-                return self._retries.put_off(queue, batch, error)
+                return Outcome(postponed=self._retries.put_off(queue, batch, error))
             logger.warning(
                 "batch failed, isolating",
                 extra={"queue": queue, "size": len(batch), "error": repr(error)[:300]},
             )
-            alone = [self.handle(queue, [delivery], is_suspect=is_suspect) for delivery in batch]
-            return [delivery for postponed in alone for delivery in postponed]
-        return []
+            alone = (self.handle(queue, [delivery], is_suspect=is_suspect) for delivery in batch)
+            return sum(alone, Outcome())
 
-    def _attempt(self, queue: str, batch: Sequence[Delivery]) -> None:
+    def _attempt(self, queue: str, batch: Sequence[Delivery]) -> list[Delivery]:
         avoid_locks = time.monotonic() < self._avoid_locks_until
         # One at a time after a lock time-out, each would wait as long again.
         wait_ms = SHORT_LOCK_WAIT_MS if avoid_locks else LOCK_WAIT_MS
         token = context.avoid_locks.set(avoid_locks)
         try:
-            self._run_again_after_deadlock(queue, batch, wait_ms)
+            return self._run_again_after_deadlock(queue, batch, wait_ms)
         finally:
             context.avoid_locks.reset(token)
 
-    def _run_again_after_deadlock(self, queue: str, batch: Sequence[Delivery], wait_ms: int) -> None:
-        for left in reversed(range(IMMEDIATE_TRIES)):
+    def _run_again_after_deadlock(
+        self, queue: str, batch: Sequence[Delivery], wait_ms: int
+    ) -> list[Delivery]:
+        handlers = self._router.queues[queue]
+        for _ in range(IMMEDIATE_TRIES - 1):
             try:
-                handle_batch(queue, self._router.queues[queue], batch, lock_timeout_ms=wait_ms)
+                return handle_batch(queue, handlers, batch, lock_timeout_ms=wait_ms)
             except Exception as error:
-                if not left or not is_deadlock(error):
+                if not is_deadlock(error):
                     raise
-            else:
-                return
+        return handle_batch(queue, handlers, batch, lock_timeout_ms=wait_ms)
 
     def _is_first_lock_timeout(self, error: Exception) -> bool:
         """Whether the batch waited for a lock in vain; from then on, for a while, none waits: `context.avoid_locks`."""
@@ -211,16 +213,16 @@ class Consumer:
         self._avoid_locks_until = time.monotonic() + AVOID_LOCKS_SECONDS
         return True
 
-    def _put_off_locked(self, queue: str, batch: Sequence[Delivery], refusal: RowsLocked) -> list[Delivery]:
+    def _put_off_locked(self, queue: str, batch: Sequence[Delivery], refusal: RowsLocked) -> Outcome:
         locked = [delivery for delivery in batch if delivery.event_id in refusal.event_ids]
         if not locked:
             raise refusal
         logger.info("rows are locked", extra={"queue": queue, "events": len(locked)})
         rest = [delivery for delivery in batch if delivery.event_id not in refusal.event_ids]
-        postponed = self._retries.put_off(queue, locked, refusal)
-        return postponed + (self.handle(queue, rest) if rest else [])
+        outcome = Outcome(postponed=self._retries.put_off(queue, locked, refusal))
+        return outcome + self.handle(queue, rest) if rest else outcome
 
-    def _bury(self, queue: str, batch: Sequence[Delivery], *, is_suspect: bool = False) -> list[Delivery]:
+    def _bury(self, queue: str, batch: Sequence[Delivery], *, is_suspect: bool = False) -> Outcome:
         """Move what the broker gave up on into the table."""
         for delivery in batch:
             origin, reason = first_death(delivery.headers)
@@ -230,7 +232,7 @@ class Consumer:
             letter = Delivery(delivery.tag, delivery.body, headers, delivery.content_type)
             reason = reason or deadletters.DELIVERY_LIMIT
             deadletters.store(origin or queue, letter, reason, f"the broker gave up on it: {reason}")
-        return []
+        return Outcome()
 
     def _housekeeping(self) -> None:
         def work(*, is_suspect: bool) -> None:

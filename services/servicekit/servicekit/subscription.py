@@ -5,6 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import amqp
 import kombu
@@ -12,6 +13,17 @@ import kombu
 from servicekit import broker
 from servicekit.delivery import Delivery
 from servicekit.retries import delay_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What of a batch must not be acknowledged: deliveries left for the next batch, and those that wait here for a retry."""
+
+    left: list[Delivery] = field(default_factory=list)
+    postponed: list[Delivery] = field(default_factory=list)
+
+    def __add__(self, other: "Outcome") -> "Outcome":
+        return Outcome(self.left + other.left, self.postponed + other.postponed)
 
 
 class Subscription:
@@ -30,18 +42,21 @@ class Subscription:
         """Take the next batch of at most `limit`."""
         return [self.prefetched.popleft() for _ in range(min(limit, len(self.prefetched)))]
 
-    def settle(self, batch: Sequence[Delivery], postponed: Sequence[Delivery]) -> None:
-        """Acknowledge the batch, except what is postponed: that is handled again when its delay is over.
+    def settle(self, batch: Sequence[Delivery], outcome: Outcome) -> None:
+        """Acknowledge what was handled of a batch; what is left is the next to be taken, what is postponed waits for its delay.
 
-        Postponed deliveries keep their places in the prefetch window, so the broker sends no more than this process can hold.
+        Both keep their places in the prefetch window, so the broker sends no more than this process can hold.
         """
-        if self._postponed or postponed:
-            for tag in {one.tag for one in batch} - {one.tag for one in postponed}:
-                self._channel.basic_ack(tag)
-        else:
-            self._channel.basic_ack(batch[-1].tag, multiple=True)
+        self.prefetched.extendleft(reversed(outcome.left))
         now = time.monotonic()
-        self._postponed += [(now + delay_seconds(one), one) for one in postponed]
+        self._postponed += [(now + delay_seconds(one), one) for one in outcome.postponed]
+        waiting = [one.tag for one in self.prefetched] + [one.tag for _, one in self._postponed]
+        handled = {one.tag for one in batch}.difference(waiting)
+        if handled and max(handled) < min(waiting, default=max(handled) + 1):
+            self._channel.basic_ack(max(handled), multiple=True)
+        else:
+            for tag in sorted(handled):
+                self._channel.basic_ack(tag)
 
     def resume_postponed(self) -> None:
         """Put the postponed deliveries whose delay is over back among those to handle."""

@@ -120,6 +120,7 @@ def test_bad_messages_become_dead_letters_and_good_ones_settle(
 
     with consuming(recorder, broker_url):
         wait_until(lambda: "after all" in recorder.handled)
+        wait_until(lambda: DeadLetter.objects.count() == len(BAD) + 2)
 
     assert len(recorder.handled) == len(BAD) + 1
     expected = [reason for _, _, reason in BAD.values()] + [

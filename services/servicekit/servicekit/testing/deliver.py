@@ -38,7 +38,9 @@ def make_delivery(
 def deliver(router: Router, queue: str, deliveries: Sequence[Delivery], *, times: int = 1) -> None:
     """Handle the deliveries as one batch, `times` times over, as a broker that repeats itself would."""
     for _ in range(times):
-        handle_batch(queue, router.queues[queue], deliveries)
+        waiting = list(deliveries)
+        while waiting:
+            waiting = handle_batch(queue, router.queues[queue], waiting)
 
 
 def outbox_events(event_type: str = "") -> list[dict[str, Any]]:
