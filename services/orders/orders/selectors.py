@@ -59,7 +59,7 @@ def bodies(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [order_body({**row, "shortages": shortages.get(row["id"])}, lines[row["id"]]) for row in complete]
 
 
-def _shortages(order_ids: Sequence[UUID]) -> dict[UUID, list[dict[str, Any]]]:
+def _shortages(order_ids: Sequence[UUID]) -> dict[UUID, Any]:
     """Read apart from the orders: they may be as many as the lines, so only those of the orders shown are read."""
     if not order_ids:
         return {}

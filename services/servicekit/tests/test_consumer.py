@@ -178,6 +178,16 @@ def test_any_headers_fit_in_a_dead_letter(headers: dict[str, Any]) -> None:
     assert bytes(DeadLetter.objects.get().body) == b"\0\xff"
 
 
+def test_what_is_added_on_the_way_makes_no_other_letter() -> None:
+    """A crash between the copy for a retry and the acknowledgement leaves the same event twice, with other headers."""
+    first = make_delivery(OrderPlaced.type, {"order_id": "one"})
+    for added in ({}, {"souk-attempt": 2}, {"x-death": [{"count": 3}]}, {"x-delivery-count": 1}):
+        letter = Delivery(1, first.body, {**first.headers, **added}, first.content_type)
+        deadletters.store(QUEUE, letter, deadletters.HANDLER_FAILED, "")
+
+    assert DeadLetter.objects.count() == 1
+
+
 def test_known_id_with_other_content_is_an_alarm(broker_url: str, sender: Sender, recorder: Recorder) -> None:
     event_id = uuid4()
     sender.event("true", event_id=event_id)

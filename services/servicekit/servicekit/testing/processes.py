@@ -48,3 +48,14 @@ def container_memory_mib(size: str) -> int:
 def _database_url(values: Mapping[str, str]) -> str:
     user, password = quote(values["USER"], safe=""), quote(values["PASSWORD"], safe="")
     return f"postgres://{user}:{password}@{values['HOST']}:{values['PORT']}/{values['NAME']}"
+
+
+def memory_of_family_mib(process_id: int) -> float:
+    """Return what the process and its children have resident now, in MiB, with shared pages shared out (proc(5), Pss)."""
+    children = Path(f"/proc/{process_id}/task/{process_id}/children").read_text(encoding="ascii").split()
+    return sum(_pss_mib(each) for each in [process_id, *map(int, children)])
+
+
+def _pss_mib(process_id: int) -> float:
+    text = Path(f"/proc/{process_id}/smaps_rollup").read_text(encoding="ascii")
+    return int(re.findall(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)[0]) / 1024
