@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from native import files, packages, processes, scram
+from native import connections, files, packages, processes, scram, variables
 from native.errors import Cannot
 from native.layout import SERVICES, Layout
 from native.ports import Ports
@@ -21,7 +21,7 @@ SETTINGS = """
 listen_addresses = '127.0.0.1'
 port = {port}
 unix_socket_directories = ''
-max_connections = 200
+max_connections = {connections}
 shared_buffers = 128MB
 max_wal_size = 1GB
 password_encryption = scram-sha-256
@@ -103,7 +103,11 @@ def prepare(layout: Layout, ports: Ports, *, forgetful: bool) -> None:
     if not place.exists():
         _make_cluster(layout, place)
     _drop_stale_pid(place)
-    settings = SETTINGS.format(port=ports["postgres"], durability=FORGETFUL if forgetful else "")
+    settings = SETTINGS.format(
+        port=ports["postgres"],
+        connections=connections.LEAST if forgetful else connections.for_cluster(variables.asked()),
+        durability=FORGETFUL if forgetful else "",
+    )
     (place / "souk.conf").write_text(settings)
     (place / "pg_hba.conf").write_text(_access(for_tests=forgetful))
     main = place / "postgresql.conf"

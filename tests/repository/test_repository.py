@@ -220,8 +220,31 @@ def test_postgresql_has_the_same_settings_in_both_runtimes() -> None:
     }
     theirs = dict(re.findall(r"-c (\w+)=(\S+)", COMPOSE))
 
-    own = {"listen_addresses", "port", "unix_socket_directories", "password_encryption", "log_line_prefix"}
+    own = {
+        "listen_addresses",
+        "max_connections",
+        "port",
+        "unix_socket_directories",
+        "password_encryption",
+        "log_line_prefix",
+    }
     assert {"log_parameter_max_length", "log_parameter_max_length_on_error", "log_error_verbosity"} <= set(
         theirs
     )
+    assert theirs.pop("max_connections") == "200"
     assert {name: value for name, value in ours.items() if name not in own} == theirs
+
+
+def test_deploy_and_services_count_connections_alike() -> None:
+    kit = (REPOSITORY / "services" / "servicekit" / "servicekit" / "web_size.py").read_text()
+    deploy = (REPOSITORY / "deploy" / "native" / "connections.py").read_text()
+
+    reserved = [
+        re.findall(rf"^{name} = (\d+)", text, re.MULTILINE)
+        for name, text in (("RESERVED_CONNECTIONS", kit), ("RESERVED", deploy))
+    ]
+    assert reserved[0]
+    assert reserved[0] == reserved[1]
+    defaults = re.findall(r'integer\("(WEB_(?:PROCESSES|THREADS))", (\d+)', kit)
+    assert len(defaults) == 2
+    assert [name for name, number in defaults if f'"{name}": {number}' not in deploy] == []

@@ -18,6 +18,7 @@ from psycopg import sql
 
 from servicekit import env
 from servicekit.database import direct_connection, is_database_away
+from servicekit.web_size import check_connections
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ def prepare(*, wait_seconds: float) -> None:
 
     Raises:
         DatabaseStaysAway: no connection within `wait_seconds`.
+        TooManyConnections: the service's web threads may take more than the server has.
     """
     deadline = time.monotonic() + wait_seconds
     admin = env.secret("ADMIN_DATABASE_URL", "")
@@ -44,6 +46,7 @@ def prepare(*, wait_seconds: float) -> None:
         with _connected(deadline, admin) as connection:
             make_role_and_database(connection, settings.DATABASES["default"])
     with _connected(deadline) as connection:
+        check_connections(connection)
         _wait_for_turn(connection)
         call_command("migrate", interactive=False, verbosity=1)
         for command in getattr(settings, "PREPARE", []):
