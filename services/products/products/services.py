@@ -1,5 +1,6 @@
 """Every write to the catalogue. Changes of stock are in stock.py."""
 
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -71,12 +72,14 @@ def create_product(  # noqa: PLR0913 - a product has that many fields, each name
     return product
 
 
-def edit_product(*, product_id: UUID, changes: dict[str, Any], if_version: int | None = None) -> Product:
+def edit_product(
+    *, product_id: UUID, changes: dict[str, Any], if_versions: Collection[int] | None = None
+) -> Product:
     """Change catalogue fields (never the stock) and publish the new state; without a real change nothing happens.
 
     Raises:
         Product.DoesNotExist: there is none, or it was deleted.
-        StaleVersion: `if_version` is not the product's version.
+        StaleVersion: the product's version is not among `if_versions`.
         SlugTaken: another product has the slug.
         CategoryGone: the category was deleted meanwhile.
     """
@@ -84,10 +87,7 @@ def edit_product(*, product_id: UUID, changes: dict[str, Any], if_version: int |
         if changes.get("category"):
             changes = {**changes, "category": _locked(changes["category"])}
         product = Product.objects.select_for_update(of=["self"]).get(pk=product_id, deleted_at__isnull=True)
-        if if_version is not None and product.version != if_version:
-            raise StaleVersion(
-                f"It is at version {product.version} now.", members={"version": product.version}
-            )
+        _check_version(product, if_versions)
         changed = [name for name, value in changes.items() if getattr(product, name) != value]
         if not changed:
             return product
@@ -100,14 +100,16 @@ def edit_product(*, product_id: UUID, changes: dict[str, Any], if_version: int |
     return product
 
 
-def delete_product(*, product_id: UUID) -> None:
+def delete_product(*, product_id: UUID, if_versions: Collection[int] | None = None) -> None:
     """Take a product out of the shop for good; the row stays for the orders and the ledger that name it.
 
     Raises:
         Product.DoesNotExist: there is none, or it was deleted before.
+        StaleVersion: the product's version is not among `if_versions`.
     """
     with transaction.atomic():
         product = Product.objects.select_for_update(of=["self"]).get(pk=product_id, deleted_at__isnull=True)
+        _check_version(product, if_versions)
         product.active = False
         product.deleted_at = product.updated_at = timezone.now()
         product.version += 1
@@ -165,6 +167,11 @@ def delete_category(*, category_id: UUID) -> None:
             Category.objects.get(pk=category_id).delete()
     except (ProtectedError, IntegrityError) as error:  # the latter: something came below it meanwhile
         raise CategoryInUse("Move what is below it first.") from error
+
+
+def _check_version(product: Product, if_versions: Collection[int] | None) -> None:
+    if if_versions is not None and product.version not in if_versions:
+        raise StaleVersion(f"It is at version {product.version} now.", members={"version": product.version})
 
 
 def _save_new(product: Product) -> None:
