@@ -65,7 +65,7 @@ class Products(StrictView):
             *PAGE,
             _parameter("slug", "Exactly this one."),
             _parameter("category", "Slug of a category."),
-            _parameter("search", "Part of the name."),
+            _parameter("search", "Part of the name; three letters or digits in a row make it quick."),
             _parameter("min_price", 'Such as "1.50".'),
             _parameter("max_price", 'Such as "9.99".'),
             _parameter("ordering", "The order of the list.", enum=sorted(selectors.ORDERS)),
@@ -77,7 +77,9 @@ class Products(StrictView):
         order = selectors.ORDERS.get(request.query_params.get("ordering", "-created_at"))
         if order is None:
             raise InvalidInput(f"ordering is one of {', '.join(selectors.ORDERS)}.")
-        rows, following = pages.page(request, selectors.list_products(_filter(request)), order)
+        wanted = _filter(request)
+        with selectors.planned_anew(wanted):
+            rows, following = pages.page(request, selectors.list_products(wanted), order)
         return Response(pages.page_body([selectors.product_body(row) for row in rows], following))
 
     @extend_schema(
