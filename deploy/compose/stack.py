@@ -1,10 +1,11 @@
 """Up, down, scale, and where the gateway is."""
 
+import re
 import time
 from typing import Any
 
 from compose import dotenv, engine, first_values
-from native import files
+from native import connections, files
 from native.errors import Cannot
 from native.layout import REPOSITORY, SERVICES, Layout
 from native.progress import say
@@ -132,6 +133,12 @@ def remember_address(layout: Layout) -> str:
     return found
 
 
+def _max_connections() -> int:
+    """Of each service's database."""
+    found = re.search(r"max_connections=(\d+)", (REPOSITORY / "compose.yaml").read_text())
+    return int(found[1]) if found else connections.LEAST
+
+
 def scale(service: str, process: str, count: int) -> None:
     """Runs `count` containers of a process from now on; .env remembers it for the next `up`.
 
@@ -146,6 +153,8 @@ def scale(service: str, process: str, count: int) -> None:
         raise Cannot(f"{name} cannot be scaled: there must be one")
     if count < 1:
         raise Cannot(f"N is {count}: use 1 or more (`docker compose stop {name}` stops a process)")
+    if process == "web":
+        connections.check_scale(environment(), count, _max_connections())
     dotenv.remember({variable: str(count)})
     engine.compose(
         "up", "--detach", "--wait", "--no-deps", "--no-recreate", "--scale", f"{name}={count}", name

@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from native import files, packages, processes
+from native import connections, files, packages, processes, scram, variables
 from native.errors import Cannot
 from native.layout import SERVICES, Layout
 from native.ports import Ports
@@ -21,7 +21,7 @@ SETTINGS = """
 listen_addresses = '127.0.0.1'
 port = {port}
 unix_socket_directories = ''
-max_connections = 200
+max_connections = {connections}
 shared_buffers = 128MB
 max_wal_size = 1GB
 password_encryption = scram-sha-256
@@ -29,10 +29,21 @@ timezone = 'UTC'
 log_timezone = 'UTC'
 log_line_prefix = '%m [%p] %u@%d '
 log_min_duration_statement = 1000
+# The log may be read by more people than the tables: no parameters, and no DETAIL, which quotes the row that was refused.
+log_parameter_max_length = 0
+log_parameter_max_length_on_error = 0
+log_error_verbosity = terse
 {durability}
 """
 # For tests only: a crash of the machine loses the cluster, and nobody minds.
 FORGETFUL = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nlog_min_duration_statement = -1"
+
+# Statements that hold a password's verifier leave no trace in the server's log, however slow or wrong they are.
+UNLOGGED = (
+    "SET log_statement = 'none';",
+    "SET log_min_duration_statement = -1;",
+    "SET log_min_error_statement = 'panic';",
+)
 
 
 def account() -> str | None:
@@ -92,7 +103,11 @@ def prepare(layout: Layout, ports: Ports, *, forgetful: bool) -> None:
     if not place.exists():
         _make_cluster(layout, place)
     _drop_stale_pid(place)
-    settings = SETTINGS.format(port=ports["postgres"], durability=FORGETFUL if forgetful else "")
+    settings = SETTINGS.format(
+        port=ports["postgres"],
+        connections=connections.LEAST if forgetful else connections.for_cluster(variables.asked()),
+        durability=FORGETFUL if forgetful else "",
+    )
     (place / "souk.conf").write_text(settings)
     (place / "pg_hba.conf").write_text(_access(for_tests=forgetful))
     main = place / "postgresql.conf"
@@ -181,12 +196,12 @@ def wait(layout: Layout, ports: Ports, seconds: float = 60) -> None:
 def make_databases(layout: Layout, ports: Ports) -> None:
     """Makes roles and databases that are missing, and shuts each to the others. Twice is once."""
     existing = _psql(layout, ports, "SELECT datname FROM pg_database").stdout.split()
-    statements = ["REVOKE CONNECT ON DATABASE postgres, template1 FROM PUBLIC;"]
+    statements = [*UNLOGGED, "REVOKE CONNECT ON DATABASE postgres, template1 FROM PUBLIC;"]
     for name in SERVICES:
-        password = secret(layout, f"postgres-{name}")
+        verifier = scram.verifier(secret(layout, f"postgres-{name}"))
         statements += [
             f"DO $$BEGIN CREATE ROLE {name} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END$$;",
-            f"ALTER ROLE {name} PASSWORD '{password}' NOSUPERUSER NOCREATEDB NOCREATEROLE;",
+            f"ALTER ROLE {name} PASSWORD '{verifier}' NOSUPERUSER NOCREATEDB NOCREATEROLE;",
             *([] if name in existing else [f"CREATE DATABASE {name} OWNER {name};"]),
             f"REVOKE ALL ON DATABASE {name} FROM PUBLIC;",
         ]

@@ -22,6 +22,25 @@ def test_stranger_becomes_customer_finds_and_buys(shop, staff):
     assert shop.call("GET", placed.headers["location"], person).json()["id"] == order["id"]
 
 
+def test_tag_of_a_compressed_product_is_good_for_edits_and_revalidation(shop, staff):
+    """nginx compresses long answers and weakens their tags; a client sends back what it got."""
+    product = shop.add_product(staff, stock=5)
+    path = f"/api/products/{product['id']}/"
+    description = {"description": "A lantern. " * 200}
+    assert shop.call("PATCH", path, staff, json=description).status_code == 200
+
+    read = shop.call("GET", path, headers={"Accept-Encoding": "gzip"})
+    known = shop.call("GET", path, headers={"If-None-Match": read.headers["etag"]})
+    edited = shop.call("PATCH", path, staff, json={"name": "Red"}, headers={"If-Match": read.headers["etag"]})
+    stale = shop.call("PATCH", path, staff, json={"name": "Blue"}, headers={"If-Match": read.headers["etag"]})
+
+    assert read.headers["content-encoding"] == "gzip"
+    assert read.headers["etag"].startswith("W/")
+    assert (known.status_code, known.content) == (304, b"")
+    assert edited.status_code == 200, edited.text
+    assert assert_problem(stale, 412)["code"] == "stale_version"
+
+
 def test_order_beyond_the_stock_is_rejected_and_takes_nothing(shop, staff, customer):
     product = shop.add_product(staff, stock=3)
     other = shop.add_product(staff, stock=3)

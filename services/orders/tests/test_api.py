@@ -292,6 +292,20 @@ def test_unknown_and_malformed_ids_are_404(customer: Caller) -> None:
 
 
 @pytest.mark.django_db
+def test_order_that_the_client_has_is_304(customer: Caller, stranger: Caller) -> None:
+    order = make_order(user_id=customer.id)
+    path = f"{PATH}{order.pk}/"
+    tag = customer.get(path)["ETag"]
+
+    for sent in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+        answer = customer.get(path, If_None_Match=sent)
+        assert (answer.status_code, answer.content, answer["ETag"]) == (304, b"", tag)
+    problem(stranger.get(path, If_None_Match="*"), 404)
+    decoded(customer.post(f"{path}cancel/"))
+    assert decoded(customer.get(path, If_None_Match=tag))["status"] == "cancelled"
+
+
+@pytest.mark.django_db
 def test_staff_read_cancel_and_filter_everybodys(customer: Caller, staff: Caller) -> None:
     order, _other = make_order(user_id=customer.id), make_order()
 

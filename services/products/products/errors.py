@@ -43,6 +43,14 @@ class CategoryCycle(Problem):
     title = "Category cycle"
 
 
+class CategoryGone(Problem):
+    """The category was deleted between the look at it and its use."""
+
+    status_code = 409
+    code = "category_gone"
+    title = "Category gone"
+
+
 class CategoryInUse(Problem):
     """Products or categories still hang below it."""
 

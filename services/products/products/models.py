@@ -1,8 +1,9 @@
 """The catalogue and its stock. Stock is a number that can always be recomputed: it is the sum of its movements."""
 
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Now, Upper
 from uuid_utils.compat import uuid7
 
 CURRENCIES = ("EUR", "GBP", "USD", "CHF", "SEK", "PLN")
@@ -64,6 +65,8 @@ class Product(models.Model):
                 name="product_by_category",
                 condition=Q(active=True),
             ),
+            # As icontains compares it: trigrams find a part of a name, if that has three letters or digits in a row.
+            GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="product_by_name_part"),
         ]
 
     def __str__(self) -> str:

@@ -1,12 +1,15 @@
 """Every read of the catalogue, shaped by hand: a list of twenty is one query and no model instance."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django.db import connection, transaction
 from django.db.models import F, QuerySet
 
 from products.models import Category, Product, StockMovement
@@ -57,6 +60,21 @@ def list_products(wanted: ProductFilter) -> QuerySet[Any]:
         rows = rows.filter(name__icontains=wanted.search)
     category = {"of_id": F("category_id"), "of_slug": F("category__slug"), "of_name": F("category__name")}
     return rows.values(*FIELDS, **category)
+
+
+@contextmanager
+def planned_anew(wanted: ProductFilter) -> Iterator[None]:
+    """Let a search be planned for its text, each time.
+
+    PostgreSQL may take one plan for any text after some executions; that one reads the whole list in its order where nothing is found.
+    """
+    if not wanted.search:
+        yield
+        return
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+        yield
 
 
 def product_for_id(*, product_id: UUID, is_staff: bool) -> dict[str, Any] | None:

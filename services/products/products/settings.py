@@ -8,6 +8,7 @@ ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", "products,localhost,127.0.0.1,testser
 
 INSTALLED_APPS = [
     "django.contrib.contenttypes",
+    "django.contrib.postgres",
     "rest_framework",
     "drf_spectacular",
     "servicekit",

@@ -206,6 +206,65 @@ def test_edit_cannot_touch_the_stock(staff: Caller) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("wrap", ["{}", "W/{}", '"other", {}', '"a,b" ,, W/{}', "*", '"1"', '"1-999"'])
+def test_edit_and_deletion_accept_the_tag_that_was_read(staff: Caller, wrap: str) -> None:
+    """However it is sent, and although a purchase moved the stock meanwhile."""
+    for change in (lambda path, **sent: staff.patch(path, {"name": "A"}, **sent), staff.delete):
+        product = make_product(stock=5)
+        path = f"{PATH}{product.pk}/"
+        tag = staff.get(path)["ETag"]
+        Product.objects.filter(pk=product.pk).update(stock=4)
+
+        answer = change(path, If_Match=wrap.format(tag))
+
+        assert answer.status_code in (200, 204), answer.content
+        product.refresh_from_db()
+        assert product.version == 2
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("tag", ['"2-10"', '"other"', 'W/"2"', '"0", "7-1"', '"99999999999"', '""'])
+def test_edit_and_deletion_of_another_state_are_412(staff: Caller, tag: str) -> None:
+    product = make_product()
+    OutboxEvent.objects.all().delete()
+
+    problem(staff.patch(f"{PATH}{product.pk}/", {"name": "B"}, If_Match=tag), 412, "stale_version")
+    problem(staff.delete(f"{PATH}{product.pk}/", If_Match=tag), 412, "stale_version")
+
+    product.refresh_from_db()
+    assert (product.version, product.deleted_at) == (1, None)
+    assert not OutboxEvent.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "header", ["", " ", ",", "1", "1-10", '"1', "'1'", '"1" "2"', '*, "1"', 'w/"1"', '"\t"']
+)
+def test_condition_that_cannot_be_read_is_400(staff: Caller, header: str) -> None:
+    product = make_product()
+
+    problem(staff.patch(f"{PATH}{product.pk}/", {"name": "B"}, If_Match=header), 400)
+
+    product.refresh_from_db()
+    assert product.version == 1
+
+
+@pytest.mark.django_db
+def test_product_that_the_client_has_is_304(nobody: Caller) -> None:
+    product = make_product(stock=5)
+    path = f"{PATH}{product.pk}/"
+    tag = nobody.get(path)["ETag"]
+
+    for sent in (tag, f"W/{tag}", f'"other",{tag}', "*"):
+        answer = nobody.get(path, If_None_Match=sent)
+        assert (answer.status_code, answer.content, answer["ETag"]) == (304, b"", tag)
+    for sent in ('"other"', "nonsense", ""):
+        assert decoded(nobody.get(path, If_None_Match=sent))["stock"] == 5
+    Product.objects.filter(pk=product.pk).update(stock=4)
+    assert decoded(nobody.get(path, If_None_Match=tag))["stock"] == 4
+
+
+@pytest.mark.django_db
 def test_edit_of_an_old_version_is_412(staff: Caller) -> None:
     product = make_product()
     decoded(staff.patch(f"{PATH}{product.pk}/", {"name": "A"}, If_Match='"1"'))

@@ -6,6 +6,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 #: Rolled back by the database through no fault of the statement: serialisation failure, deadlock.
 DEADLOCK = {"40001", "40P01"}
 LOCK_TIMEOUT = "55P03"
+QUERY_CANCELLED = "57014"
 #: out_of_memory, crash_shutdown: the message at hand may be the reason.
 CRASHED = {"53200", "57P02"}
 
@@ -27,6 +28,11 @@ def is_deadlock(error: BaseException) -> bool:
 def is_locked(error: BaseException) -> bool:
     """Whether somebody held a row for longer than lock_timeout: try later."""
     return sqlstate(error) == LOCK_TIMEOUT
+
+
+def is_timed_out(error: BaseException) -> bool:
+    """Whether the statement ran for longer than statement_timeout, or somebody cancelled it."""
+    return sqlstate(error) == QUERY_CANCELLED
 
 
 def is_try_again(error: BaseException) -> bool:

@@ -10,6 +10,15 @@ from django.core.exceptions import ImproperlyConfigured
 REQUIRED: Any = object()
 TRUE_WORDS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
 
+#: A server that is gone without a word: an unanswered statement fails after 10 s, a silent connection after 15 s (tcp(7)).
+VANISHED_SERVER = {
+    "tcp_user_timeout": 10_000,
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
+
 
 def text(name: str, default: str = REQUIRED) -> str:
     """Return the variable's value, or `default`.
@@ -119,6 +128,15 @@ def database(name: str = "DATABASE_URL") -> dict[str, Any]:
             "server_side_binding": True,
             "prepare_threshold": 2,
             "connect_timeout": 3,
-            "options": "-c lock_timeout=10000 -c idle_in_transaction_session_timeout=30000",
+            **VANISHED_SERVER,
+            "options": _session_settings(),
         },
     }
+
+
+def _session_settings() -> str:
+    """A limit for statements is the web processes' own: gunicorn_conf sets it; batches and migrations may take longer."""
+    limit = integer("STATEMENT_TIMEOUT_SECONDS", 0, minimum=0, maximum=3600)
+    settings = ["lock_timeout=10000", "idle_in_transaction_session_timeout=30000"]
+    settings += [f"statement_timeout={limit * 1000}"] if limit else []
+    return " ".join(f"-c {setting}" for setting in settings)

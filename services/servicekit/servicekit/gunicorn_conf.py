@@ -4,11 +4,13 @@ import os
 from pathlib import Path
 from typing import Any
 
-from servicekit import env, logs
+from servicekit import env, logs, web_size
 
 bind = env.text("WEB_BIND", "0.0.0.0:8000")
-workers = env.integer("WEB_PROCESSES", 2, minimum=1, maximum=64)
-threads = env.integer("WEB_THREADS", 8, minimum=1, maximum=256)
+workers = web_size.processes()
+threads = web_size.threads()
+# Read by env.database() in the workers: a client has long gone when a statement takes longer.
+os.environ.setdefault("STATEMENT_TIMEOUT_SECONDS", "10")
 worker_class = "servicekit.gunicorn_worker.DrainingThreadWorker"
 # nginx keeps idle connections 60 s; the side that is asked must not be the one that closes first.
 keepalive = 75

@@ -24,7 +24,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from servicekit import context
-from servicekit.database import is_database_away, is_try_again
+from servicekit.database import is_database_away, is_timed_out, is_try_again
 from servicekit.keyset import KeysUnavailable
 
 logger = logging.getLogger(__name__)
@@ -196,7 +196,7 @@ def as_problem(error: Exception) -> exceptions.APIException | None:  # noqa: PLR
 
 
 def _database_problem(error: Exception) -> Problem | None:
-    if is_database_away(error) or is_try_again(error):
+    if is_database_away(error) or is_try_again(error) or is_timed_out(error):
         logger.warning("database refused", extra={"reason": str(error)[:200]})
         return ServiceUnavailable()
     if isinstance(error, DataError):

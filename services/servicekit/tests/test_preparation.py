@@ -10,9 +10,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
+from django.db import connection
 from psycopg import sql
 
 from servicekit import heartbeats, preparation
+from servicekit.database import direct_connection
 
 ADMIN = os.environ.get("TEST_DATABASE_URL", "")
 
@@ -57,6 +59,22 @@ def test_role_and_database_are_made_once_and_the_password_follows(admin, name):
     assert rights.fetchone() == (False, False, False)
 
 
+def test_password_never_reaches_the_server_or_its_log(admin, name):
+    """A slow or failing statement is logged as it was sent; the session itself is asked for what the log gets."""
+    told: list[str] = []
+    admin.add_notice_handler(lambda notice: told.append(f"{notice.message_primary} {notice.message_detail}"))
+    admin.execute("SET client_min_messages = log")
+    admin.execute("SET log_min_duration_statement = 0")
+
+    preparation.make_role_and_database(admin, wanted(name, "hunter2 hunter2"))
+
+    assert any("CREATE ROLE" in line for line in told)
+    assert not [line for line in told if "hunter2" in line or "SCRAM" in line]
+    stored = admin.execute("SELECT rolpassword FROM pg_authid WHERE rolname = %s", [name]).fetchone()
+    assert stored[0].startswith("SCRAM-SHA-256$")
+    log_in(name, "hunter2 hunter2", name)
+
+
 def test_database_is_shut_to_other_roles(admin, name):
     other = f"other-{uuid.uuid4().hex[:8]}"
     preparation.make_role_and_database(admin, wanted(name, "x"))
@@ -83,13 +101,9 @@ def test_prepare_waits_for_another_that_is_at_work():
     done = threading.Event()
 
     def prepare() -> None:
-        from django.db import connection
-
         preparation.prepare(wait_seconds=5)
         connection.close()
         done.set()
-
-    from servicekit.database import direct_connection
 
     with direct_connection() as holder:
         holder.execute("SELECT pg_advisory_lock(%s)", [preparation.LOCK])
@@ -118,3 +132,29 @@ def test_touch_without_a_folder_does_nothing(tmp_path, monkeypatch):
     heartbeats.touch("relay")
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_prepare_waits_longer_than_any_lock_timeout(caplog, monkeypatch):
+    """A first preparation that migrates for minutes: the second says that it waits, and goes on afterwards."""
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "options", "-c lock_timeout=100")
+    raised: list[BaseException] = []
+
+    def prepare() -> None:
+        try:
+            preparation.prepare(wait_seconds=5)
+        except BaseException as error:
+            raised.append(error)
+        finally:
+            connection.close()
+
+    with direct_connection() as holder, caplog.at_level("INFO", logger="servicekit.preparation"):
+        holder.execute("SELECT pg_advisory_lock(%s)", [preparation.LOCK])
+        thread = threading.Thread(target=prepare)
+        thread.start()
+        thread.join(1)
+        assert thread.is_alive()
+        holder.execute("SELECT pg_advisory_unlock(%s)", [preparation.LOCK])
+        thread.join(20)
+    assert raised == []
+    assert "waiting for another preparation of this database" in caplog.text

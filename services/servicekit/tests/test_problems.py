@@ -364,6 +364,24 @@ def test_lost_database_connection_is_unavailable(
 
 @pytest.mark.django_db(transaction=True)
 @BOTH
+def test_statement_that_takes_too_long_is_unavailable(
+    nobody: Caller, fail_with: Callable[..., None], path: str
+) -> None:
+    def fail() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = '50ms'")
+            cursor.execute("SELECT pg_sleep(60)")
+
+    fail_with(fail)
+
+    answer = nobody.get(path)
+
+    problem(answer, 503)
+    assert int(answer["Retry-After"]) > 0
+
+
+@pytest.mark.django_db(transaction=True)
+@BOTH
 def test_locked_row_is_unavailable(nobody: Caller, fail_with: Callable[..., None], path: str) -> None:
     locked, finish = threading.Event(), threading.Event()
 

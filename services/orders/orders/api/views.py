@@ -16,7 +16,7 @@ from orders.api.waiting import preferred_seconds, wait_for_outcome
 from orders.errors import NotSettledAsWished, OutOfStock
 from orders.models import Status
 from orders.services import WishedLine
-from servicekit import idempotency, pages
+from servicekit import conditional, idempotency, pages
 from servicekit.authentication import caller_of, is_staff
 from servicekit.idempotency import Replay
 from servicekit.problems import CONTENT_TYPE as PROBLEM
@@ -36,6 +36,7 @@ def _header(name: str, description: str) -> OpenApiParameter:
 
 
 PREFER = _header("Prefer", "`wait=N` answers with the outcome, after at most N (≤ 10) seconds (RFC 7240).")
+IF_NONE_MATCH = _header("If-None-Match", "The ETag of what you have: 304 while it is so.")
 KEY = _header(
     "Idempotency-Key",
     "1 to 255 visible ASCII characters; the same key again gets the first answer for 7 days.",
@@ -101,10 +102,14 @@ class Orders(StrictView):
 class OneOrder(StrictView):
     """One order; somebody else's does not exist."""
 
-    @extend_schema(operation_id="read_order", responses=serializers.OrderRead)
+    @extend_schema(
+        operation_id="read_order",
+        parameters=[IF_NONE_MATCH],
+        responses={200: serializers.OrderRead, 304: None},
+    )
     def get(self, request: Request, order_id: UUID) -> Response:
         body = _readable(request, order_id)
-        return Response(body, headers={"ETag": f'"{body["version"]}"'})
+        return conditional.answer(request, body, f'"{body["version"]}"')
 
 
 class Cancel(StrictView):

@@ -1,12 +1,19 @@
 """Faults to order: a TCP proxy that can stall (the kernel here has no netem, and a stopped broker is not a silent one), no database."""
 
 import contextlib
+import ctypes
 import select
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 
 from django.db import connection
+
+#: From Linux' asm-generic/socket.h; Python has no names for them.
+SO_ATTACH_FILTER, SO_DETACH_FILTER = 26, 27
+#: A socket filter (Linux, networking/filter.rst): drop every packet.
+DROP_ALL = struct.pack("HBBI", 0x06, 0, 0, 0)
 
 
 class StallingProxy:
@@ -19,6 +26,7 @@ class StallingProxy:
         self.url = ""
         self._requests_flow, self._answers_flow = threading.Event(), threading.Event()
         self._ended = threading.Event()
+        self._clients: list[socket.socket] = []
         self.flow()
 
     def __enter__(self) -> "StallingProxy":
@@ -41,11 +49,20 @@ class StallingProxy:
         self._requests_flow.set()
         self._answers_flow.set()
 
+    def vanish(self) -> None:
+        """Be gone as a host without power: packets of clients are not even acknowledged. New connections work."""
+        self.stall()
+        program = ctypes.create_string_buffer(DROP_ALL)
+        option = struct.pack("HL", 1, ctypes.addressof(program))
+        for client in self._clients:
+            client.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, option)
+
     def _accept(self) -> None:
         while not self._ended.is_set():
             try:
                 client, _address = self._listener.accept()
                 server = socket.create_connection(self._target)
+                self._clients.append(client)
             except OSError:
                 return
             for source, sink, gate in (

@@ -4,14 +4,13 @@ import hashlib
 from typing import Any, ClassVar
 
 import orjson
-from django.utils.http import parse_etags
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from servicekit import pages
+from servicekit import conditional, pages
 from servicekit.authentication import caller_of
 from servicekit.permissions import IsAuthenticated, IsStaff
 from servicekit.views import StrictView
@@ -36,7 +35,7 @@ class KeySet(StrictView):
         body = keys.jwks()
         tag = f'"{hashlib.sha256(orjson.dumps(body)).hexdigest()[:32]}"'
         headers = {"Cache-Control": f"public, max-age={keys.JWKS_MAX_AGE_SECONDS}", "ETag": tag}
-        if _is_known(request, tag):
+        if conditional.is_known(request, tag):
             return Response(status=304, headers=headers)
         return Response(body, headers=headers)
 
@@ -131,12 +130,6 @@ class Revoke(StrictView):
     def post(self, request: Request) -> Response:
         sessions.log_out(**self.valid(serializers.RefreshToken))
         return Response(status=204)
-
-
-def _is_known(request: Request, tag: str) -> bool:
-    """Whether the client has what `tag` names; compared weakly (RFC 9110, 13.1.2), as nginx weakens the tags of what it compresses."""
-    known = parse_etags(request.headers.get("If-None-Match", ""))
-    return "*" in known or tag in {one.removeprefix("W/") for one in known}
 
 
 def _own(request: Request) -> dict[str, Any]:

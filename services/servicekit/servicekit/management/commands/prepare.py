@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from servicekit.preparation import DatabaseStaysAway, prepare
+from servicekit.web_size import TooManyConnections
 
 
 class Command(BaseCommand):
@@ -19,6 +20,6 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         try:
             prepare(wait_seconds=wait)
-        except DatabaseStaysAway as error:
+        except (DatabaseStaysAway, TooManyConnections) as error:
             raise CommandError(str(error)) from error
         self.stdout.write("The database is ready.")

@@ -1,0 +1,78 @@
+"""Search by part of the name, over as many products as make the planner choose."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from products import selectors
+from products.selectors import ORDERS, ProductFilter
+from servicekit.testing.client import Caller, decoded
+
+ROWS = 50_000
+FILL = """
+    INSERT INTO product (id, slug, name, description, price, currency, stock, active, version, created_at)
+    SELECT gen_random_uuid(), 'p-' || n,
+           (ARRAY['Red', 'White', 'Blue'])[1 + n %% 3] || ' lantern ' || md5(n::text), repeat('x', 200), n %% 50, 'EUR', 1,
+           true, 1, now() - n * interval '1 second'
+    FROM generate_series(1, %s) n
+"""
+INDEX = "product_by_name_part"
+
+
+@pytest.fixture
+def catalogue(transactional_db: None) -> Iterator[None]:
+    with connection.cursor() as cursor:
+        cursor.execute(FILL, [ROWS])
+        # The rarest are the last in every order.
+        cursor.execute("UPDATE product SET name = 'Zinc saddle ' || slug WHERE slug IN ('p-1', 'p-50000')")
+        cursor.execute("VACUUM ANALYZE product")
+    yield
+    # Or the tests after this one would plan for a large table.
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE product CASCADE")
+        cursor.execute("VACUUM ANALYZE product")
+
+
+def search(text: str, order: str) -> Any:
+    found = selectors.list_products(ProductFilter(search=text))
+    return found.order_by(*ORDERS[order].columns)[:21]
+
+
+def rows_read(text: str, order: str) -> int:
+    """How many rows of the table the plan looked at, found or not."""
+    (plan,) = json.loads(search(text, order).explain(format="json", analyze=True))
+
+    def read(node: dict[str, Any]) -> int:
+        own = node["Actual Rows"] + node.get("Rows Removed by Filter", 0) if "Relation Name" in node else 0
+        return int(own) + sum(read(one) for one in node.get("Plans", []))
+
+    return read(plan["Plan"])
+
+
+@pytest.mark.parametrize("order", sorted(ORDERS))
+def test_search_reads_few_rows_whether_it_finds_none_few_or_many(catalogue: None, order: str) -> None:
+    assert (rows_read("no such name", order), len(search("no such name", order))) == (0, 0)
+    assert (rows_read("saddle", order), len(search("SADDLE", order))) == (2, 2)
+    assert (rows_read("lantern", order) <= 100, len(search("Lantern", order))) == (True, 21)
+
+
+def test_search_of_two_characters_is_answered(catalogue: None) -> None:
+    assert len(search("zi", "-created_at")) == 2
+    assert len(search("zq", "-created_at")) == 0
+
+
+def test_search_is_planned_for_what_is_searched_however_often(catalogue: None, nobody: Caller) -> None:
+    """A plan for any text would take the list's order, which is right for many hits and a walk through everything for none."""
+    for text in ["zq"] * 10 + ["lantern"] * 10 + ["absent"] * 2:
+        decoded(nobody.get(f"/api/products/?search={text}"))
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE '%LIKE%'"
+        )
+        plans = cursor.fetchall()
+    assert plans
+    assert [generic for generic, _custom in plans] == [0]
