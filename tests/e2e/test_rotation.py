@@ -13,15 +13,23 @@ from shopper.ops import ROOT
 
 MANAGE = [sys.executable, str(ROOT / "deploy" / "runtime"), "run", "users", "--", "python", "manage.py"]
 ROTATE = [*MANAGE, "rotate_signing_key", "--wait"]
+WITHDRAW = [*MANAGE, "rotate_signing_key", "--now"]
+#: What the manual promises after a theft; and how long a new key may be unknown to a verifier (KEYS_COOLDOWN, and the services' own).
+REFUSED_SECONDS, KNOWN_SECONDS = 60, 25
+PATHS = ("/api/users/me/", "/api/orders/?page_size=1", "/api/products/?page_size=1")
 
 # A shop that rotated a moment ago must wait until the key before is over; tokens live shorter than that.
 RENEW_SECONDS = 100
 
 
 @pytest.fixture
-def rotate():
+def own_shop():
     if not os.environ.get("RUNTIME"):
         pytest.skip("RUNTIME is not set, as `make e2e` sets it: the shop may be anybody's")
+
+
+@pytest.fixture
+def rotate(own_shop):
     return lambda: subprocess.run(ROTATE, check=True, capture_output=True, timeout=420)
 
 
@@ -62,3 +70,27 @@ def test_rotation_refuses_no_valid_token(shop, customer, rotate):
 
     assert refused == []
     assert status == 200
+
+
+def test_tokens_of_a_stolen_key_are_refused_everywhere_within_a_minute(shop, customer, own_shop):
+    """The manual's procedure, as written: `make rotate-keys ARGS=--now`."""
+    stolen = key_ids(shop)
+    assert [shop.call("GET", path, customer).status_code for path in PATHS] == [200, 200, 200]
+
+    said = subprocess.run(WITHDRAW, check=True, capture_output=True, text=True, timeout=60).stdout
+
+    assert all(kid in said for kid in stolen)
+    for path in PATHS:
+        wait_until(
+            lambda path=path: shop.call("GET", path, customer).status_code == 401,
+            seconds=REFUSED_SECONDS,
+            what=f"{path} refuses the withdrawn key",
+        )
+    refresh(shop, customer)
+    for path in PATHS:
+        wait_until(
+            lambda path=path: shop.call("GET", path, customer).status_code == 200,
+            seconds=KNOWN_SECONDS,
+            what=f"{path} knows the new key",
+        )
+    assert not key_ids(shop) & stolen

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
 REQUIRED: Any = object()
@@ -98,6 +99,24 @@ def _bounds(minimum: int | None, maximum: int | None) -> str:
 def names(name: str, default: str = REQUIRED) -> list[str]:
     """Return the comma-separated words of the variable, without blanks."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def encryption_keys(name: str) -> list[str]:
+    """Return the comma-separated Fernet keys of a secret; the first encrypts, all decrypt.
+
+    Raises:
+        ImproperlyConfigured: it is missing, or one of them is no such key.
+    """
+    keys = [key.strip() for key in secret(name).split(",")]
+    try:
+        for key in keys:
+            Fernet(key)
+    except ValueError:
+        # Not "from error", and without the value: it is a secret.
+        raise ImproperlyConfigured(
+            f"{name} is no list of Fernet keys: 32 random bytes each, base64url, separated by commas."
+        ) from None
+    return keys
 
 
 def database(name: str = "DATABASE_URL") -> dict[str, Any]:

@@ -25,7 +25,9 @@ logger = logging.getLogger(__name__)
 MAX_KEY_ID_LENGTH = 128
 MAX_BODY_BYTES = 65_536
 CONNECT_SECONDS, READ_SECONDS = 1.0, 2.0
-REFRESH_SECONDS = 60.0
+#: A withdrawn key is refused within a minute: a ring of users is 5 s old at most, a set that is in use 20 s, and one that is older
+#: than 40 s, since no request came, is not used before users was asked.
+REFRESH_SECONDS, TOO_OLD_SECONDS = 20.0, 40.0
 UNKNOWN_KEY_PAUSE_SECONDS = 10.0
 NO_KEYS_PAUSE_SECONDS = 1.0
 
@@ -72,10 +74,15 @@ class KeySet:
         return key
 
     def refresh_if_old(self) -> None:
-        """Start a fetch when the set is old; whoever asks meanwhile uses what is here."""
-        if self._age() < REFRESH_SECONDS or not self._fetching.acquire(blocking=False):
+        """Start a fetch when the set is old; whoever asks meanwhile uses what is here.
+
+        Only a set that was not asked for in 40 s is waited for, some seconds at most: under traffic none gets so old, also while users
+        is away, since a fetch that failed counts as asked.
+        """
+        age = self._age()
+        if age < REFRESH_SECONDS or not self._fetching.acquire(blocking=False):
             return
-        if self._background and self.keys:
+        if self._background and self.keys and age < TOO_OLD_SECONDS:
             threading.Thread(target=self._fetch_and_release, name="keyset", daemon=True).start()
         else:
             self._fetch_and_release()

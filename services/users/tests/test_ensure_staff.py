@@ -44,3 +44,41 @@ def test_weak_password_is_refused(asked, monkeypatch):
     with pytest.raises(CommandError):
         call_command("ensure_staff")
     assert not Account.objects.exists()
+
+
+def test_crash_between_account_and_role_leaves_neither(asked, monkeypatch):
+    def crash(**_account):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(services, "make_staff", crash)
+
+    with pytest.raises(KeyboardInterrupt):
+        call_command("ensure_staff")
+
+    assert not Account.objects.exists()
+
+
+def test_account_that_an_older_crash_left_without_its_role_is_promoted(asked, capsys):
+    services.register(email=EMAIL, password=PASSWORD)
+
+    call_command("ensure_staff")
+
+    assert Account.objects.get().is_staff
+
+
+def test_stranger_who_registered_the_address_first_gets_no_role(asked, capsys):
+    services.register(email=EMAIL, password="another passphrase")
+
+    call_command("ensure_staff")
+
+    assert not Account.objects.get().is_staff
+    assert "`make_staff boss@example.org` makes it so" in capsys.readouterr().out
+
+
+def test_role_that_was_taken_back_stays_so(asked):
+    call_command("ensure_staff")
+    services.revoke_staff(account=Account.objects.get())
+
+    call_command("ensure_staff")
+
+    assert not Account.objects.get().is_staff

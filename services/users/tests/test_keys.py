@@ -14,11 +14,13 @@ from joserfc.jwk import ECKey
 
 from servicekit import keyset, revocations
 from servicekit import tokens as access_tokens
+from servicekit.testing.client import Caller, problem
 from servicekit.testing.deliver import outbox_events
+from servicekit.testing.tokens import make_claims
 from tests.factories import PASSWORD, make_account
 from tests.races import at_once
 from users import keys, sessions
-from users.errors import NoSigningKey
+from users.errors import InvalidRefreshToken, NoSigningKey, UnreadableKeys
 from users.models import SigningKey
 
 
@@ -140,13 +142,98 @@ def test_rotation_logs_nobody_out(ring: None) -> None:
 
 
 @pytest.mark.django_db
-def test_stolen_key_is_out_after_two_unsafe_rotations(ring: None) -> None:
-    stolen = states()["current"]
+def test_stolen_key_is_refused_at_once_and_nobody_has_to_log_in_again(
+    ring: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = make_account()
+    before = sessions.log_in(email=account.email, password=PASSWORD)
+    stolen = set(states().values())
+    forged = forge_staff_token(SigningKey.objects.get(state="current"))
+    assert access_tokens.verify(forged).roles == {"customer", "staff"}
 
-    keys.rotate_signing_key(unsafe_now=True)
-    keys.rotate_signing_key(unsafe_now=True)
+    call_command("rotate_signing_key", "--now")
 
-    assert stolen not in published()
+    assert not published() & stolen
+    # What was verified before is remembered, until the key set is asked for again.
+    monkeypatch.setattr(keyset, "REFRESH_SECONDS", 0)
+    for token in (forged, before["access_token"]):
+        with pytest.raises(access_tokens.InvalidToken):
+            access_tokens.verify(token)
+    renewed = sessions.refresh(refresh_token=before["refresh_token"])
+    assert access_tokens.verify(renewed["access_token"]).subject == account.pk
+    said = capsys.readouterr().out
+    assert all(kid in said for kid in stolen)
+    assert "within 60 s" in said
+
+
+def forge_staff_token(key: SigningKey) -> str:
+    """What a thief of the key signs for himself."""
+    pem = keys.cipher().decrypt(bytes(key.encrypted_pem))
+    claims = make_claims(roles=["customer", "staff"])
+    return jwt.encode(claims, pem, algorithm="ES256", headers={"kid": key.kid, "typ": "at+jwt"})
+
+
+@pytest.mark.django_db
+def test_withdrawn_and_retired_keys_never_come_back(ring: None) -> None:
+    first = set(states().values())
+    keys.withdraw_signing_keys()
+    second = keys.withdraw_signing_keys()
+
+    assert first.isdisjoint(published())
+    assert set(second.withdrawn_kids).isdisjoint(published())
+    assert second.signing_kid in published()
+    assert len(published()) == 2
+
+
+@pytest.mark.django_db
+def test_encryption_key_is_changed_by_two_starts(
+    ring: None, settings: Any, nobody: Caller, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account, kids = make_account(), published()
+    (old,) = settings.KEY_ENCRYPTION_KEYS
+    new = Fernet.generate_key().decode()
+
+    settings.KEY_ENCRYPTION_KEYS = [new, old]
+    call_command("ensure_signing_keys")
+    settings.KEY_ENCRYPTION_KEYS = [new]
+    call_command("ensure_signing_keys")
+
+    assert "2 encrypted anew" in capsys.readouterr().out
+    assert published() == kids
+    assert sessions.log_in(email=account.email, password=PASSWORD)["access_token"]
+
+
+@pytest.mark.django_db
+def test_ring_that_cannot_be_read_is_a_problem_and_stops_the_start(
+    ring: None, settings: Any, nobody: Caller
+) -> None:
+    account = make_account()
+    settings.KEY_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    keys.forget_ring()
+
+    key_set = nobody.get("/.well-known/jwks.json")
+    log_in = nobody.post("/api/auth/token/", {"email": account.email, "password": PASSWORD})
+
+    for answer in (key_set, log_in):
+        problem(answer, 503, "signing_keys_unreadable")
+        assert int(answer["Retry-After"]) > 0
+    with pytest.raises(CommandError, match="KEY_ENCRYPTION_KEY"):
+        call_command("ensure_signing_keys")
+
+    call_command("rotate_signing_key", "--now")
+    call_command("ensure_signing_keys")
+    assert sessions.log_in(email=account.email, password=PASSWORD)["access_token"]
+
+
+@pytest.mark.django_db
+def test_repeated_refresh_whose_answer_cannot_be_read_any_more_is_refused(ring: None, settings: Any) -> None:
+    account = make_account()
+    tokens = sessions.log_in(email=account.email, password=PASSWORD)
+    sessions.refresh(refresh_token=tokens["refresh_token"])
+    settings.KEY_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+
+    with pytest.raises(InvalidRefreshToken):
+        sessions.refresh(refresh_token=tokens["refresh_token"])
 
 
 @pytest.mark.django_db
@@ -175,6 +262,7 @@ def test_commands_say_what_they_did(ring: None, capsys: pytest.CaptureFixture[st
     said = capsys.readouterr().out
     assert "The signing keys are there." in said
     assert said.count("Signing with") == 2
+    assert "Withdrawn: " in said
 
 
 @pytest.mark.django_db
@@ -220,7 +308,7 @@ def test_keys_cannot_be_read_with_another_encryption_key(ring: None, settings: A
     settings.KEY_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
     keys.forget_ring()
 
-    with pytest.raises(InvalidToken):
+    with pytest.raises(UnreadableKeys):
         keys.ring()
 
 
@@ -236,7 +324,8 @@ def test_refusal_of_a_rotation_tells_how_long_to_wait(ring: None) -> None:
 
 @pytest.mark.django_db
 def test_previous_key_is_published_until_its_last_token_is_over(ring: None) -> None:
-    keys.rotate_signing_key(unsafe_now=True)
+    age(keys.PUBLISH_AHEAD_SECONDS + 1)
+    keys.rotate_signing_key()
     previous = states()["previous"]
 
     age(keys.KEEP_PREVIOUS_SECONDS - 20)
@@ -318,7 +407,8 @@ def test_token_of_a_retired_key_is_refused(ring: None) -> None:
     answer = sessions.log_in(email=account.email, password=PASSWORD)
 
     for _ in range(2):
-        keys.rotate_signing_key(unsafe_now=True)
+        age(keys.KEEP_PREVIOUS_SECONDS + 1)
+        keys.rotate_signing_key()
 
     keyset.forget()
     access_tokens.forget_verified()

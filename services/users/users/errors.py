@@ -29,6 +29,13 @@ class NoSigningKey(ServiceUnavailable):
         super().__init__(detail, code="no_signing_key")
 
 
+class UnreadableKeys(ServiceUnavailable):
+    """The signing keys were encrypted under a key that KEY_ENCRYPTION_KEY does not hold."""
+
+    def __init__(self) -> None:
+        super().__init__("The signing keys cannot be read.", code="signing_keys_unreadable")
+
+
 class InvalidRefreshToken(Problem):
     """The refresh token is unknown, spent, expired or revoked: log in again."""
 

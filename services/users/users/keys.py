@@ -4,20 +4,21 @@ No logout ever comes from a rotation: a verifier has had the next key for longer
 as long as a token of it can live (RFC 7517, 7638; design, section 6).
 """
 
+import logging
 import threading
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from cryptography.fernet import Fernet, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 from joserfc.jwk import ECKey
 
 from servicekit.tokens import LONGEST_LIFE_SECONDS
-from users.errors import NoSigningKey
+from users.errors import NoSigningKey, UnreadableKeys
 from users.models import SigningKey
 
 LIFE_SECONDS = LONGEST_LIFE_SECONDS
@@ -29,7 +30,17 @@ KEEP_PREVIOUS_SECONDS = LIFE_SECONDS + 60
 RING_CACHE_SECONDS = 5.0
 LOCK = 0x4B_45_59
 
+logger = logging.getLogger(__name__)
+
 State = SigningKey.State
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """What an emergency rotation did: the key that signs from now on, and those whose tokens are refused."""
+
+    signing_kid: str
+    withdrawn_kids: list[str]
 
 
 class NextKeyTooYoung(RuntimeError):
@@ -59,6 +70,7 @@ def ring() -> Ring:
 
     Raises:
         NoSigningKey: `ensure_signing_keys` was never run.
+        UnreadableKeys: KEY_ENCRYPTION_KEY does not decrypt it.
     """
     global _ring
     with _reading:
@@ -79,7 +91,11 @@ def jwks() -> dict[str, Any]:
 
 
 def ensure_signing_keys() -> list[str]:
-    """Make a current and a next key where there are none; return the ids of the new ones. Several at once make one set."""
+    """Make a current and a next key where there are none; return the ids of the new ones. Several at once make one set.
+
+    Raises:
+        UnreadableKeys: the keys that are there were encrypted under a key that KEY_ENCRYPTION_KEY no longer holds.
+    """
     made = []
     with transaction.atomic():
         _lock()
@@ -90,18 +106,37 @@ def ensure_signing_keys() -> list[str]:
     return made
 
 
-def rotate_signing_key(*, unsafe_now: bool = False) -> str:
+def renew_encryption() -> int:
+    """Encrypt every key under the first of KEY_ENCRYPTION_KEY that is not yet; return how many. Then the others may be removed.
+
+    Raises:
+        UnreadableKeys: one was encrypted under a key that is not there any more.
+    """
+    first = MultiFernet([Fernet(settings.KEY_ENCRYPTION_KEYS[0])])
+    renewed = 0
+    with transaction.atomic():
+        _lock()
+        for row in SigningKey.objects.exclude(state=State.RETIRED):
+            if _decrypted(row, first) is None:
+                row.encrypted_pem = first.encrypt(_pem(row))
+                row.save(update_fields=["encrypted_pem"])
+                renewed += 1
+    forget_ring()
+    return renewed
+
+
+def rotate_signing_key() -> str:
     """Let the next key sign from now on; return its id. The current key becomes previous, and a new next is published.
 
     Raises:
-        NextKeyTooYoung: verifiers may not have the next key yet; `unsafe_now` rotates all the same, for a stolen key.
+        NextKeyTooYoung: verifiers may not have the next key yet.
     """
     with transaction.atomic():
         _lock()
         following = SigningKey.objects.get(state=State.NEXT)
         previous = SigningKey.objects.filter(state=State.PREVIOUS).first()
         wait = max(_seconds_left(following.changed_at, PUBLISH_AHEAD_SECONDS), _wait_for(previous))
-        if wait > 0 and not unsafe_now:
+        if wait > 0:
             raise NextKeyTooYoung(wait)
         if previous:
             _move(previous, State.RETIRED)
@@ -110,6 +145,23 @@ def rotate_signing_key(*, unsafe_now: bool = False) -> str:
         _make_key(State.NEXT)
     forget_ring()
     return following.kid
+
+
+def withdraw_signing_keys() -> Withdrawal:
+    """Withdraw every key at once and sign with a new one: for a key that was stolen.
+
+    The next key is withdrawn too: it lies beside the others, encrypted alike. Access tokens of the withdrawn keys are refused as soon as
+    a verifier has asked for the set again (docs/operations.md, "Keys"); sessions go on, since refresh tokens are signed by none.
+    """
+    with transaction.atomic():
+        _lock()
+        withdrawn = list(SigningKey.objects.exclude(state=State.RETIRED).order_by("kid"))
+        for key in withdrawn:
+            _move(key, State.RETIRED)
+        current = _make_key(State.CURRENT)
+        _make_key(State.NEXT)
+    forget_ring()
+    return Withdrawal(current.kid, [key.kid for key in withdrawn])
 
 
 def cipher() -> MultiFernet:
@@ -148,7 +200,18 @@ def _move(key: SigningKey, state: SigningKey.State) -> None:
 
 
 def _pem(row: SigningKey) -> bytes:
-    return cipher().decrypt(bytes(row.encrypted_pem))
+    pem = _decrypted(row, cipher())
+    if pem is None:
+        logger.error("KEY_ENCRYPTION_KEY does not decrypt a signing key", extra={"kid": row.kid})
+        raise UnreadableKeys
+    return pem
+
+
+def _decrypted(row: SigningKey, by: MultiFernet) -> bytes | None:
+    try:
+        return by.decrypt(bytes(row.encrypted_pem))
+    except InvalidToken:
+        return None
 
 
 def _public(row: SigningKey) -> dict[str, Any]:

@@ -61,12 +61,33 @@ def change_password(*, account_id: UUID, current: str, new: str, session_id: UUI
 
 def make_staff(*, account: Account) -> bool:
     """Give an account the staff role; return whether that is new. Its sessions end, since their tokens tell the old role."""
+    return _change(account, reason="role", is_staff=True)
+
+
+def revoke_staff(*, account: Account) -> bool:
+    """Take the staff role back; return whether the account had it. Its sessions end, in every service within seconds."""
+    return _change(account, reason="role", is_staff=False)
+
+
+def deactivate(*, account: Account) -> bool:
+    """Refuse the account from now on; return whether that is new. Its sessions end, in every service within seconds."""
+    return _change(account, reason="deactivated", is_active=False)
+
+
+def reactivate(*, account: Account) -> bool:
+    """Let a deactivated account log in again; return whether it was one."""
+    return _change(account, reason="reactivated", is_active=True)
+
+
+def _change(account: Account, *, reason: str, **values: bool) -> bool:
+    """Set columns that tokens depend on, and end the account's sessions; return whether anything changed."""
     with transaction.atomic():
         locked = Account.objects.select_for_update().get(pk=account.pk)
-        if locked.is_staff:
+        if all(getattr(locked, name) == value for name, value in values.items()):
             return False
-        locked.is_staff = True
+        for name, value in values.items():
+            setattr(locked, name, value)
         locked.version += 1
-        locked.save(update_fields=["is_staff", "version"])
-        end_sessions(account=locked, reason="role")
+        locked.save(update_fields=[*values, "version"])
+        end_sessions(account=locked, reason=reason)
     return True

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import jwt
 import orjson
+from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password
 from django.db import transaction
@@ -71,8 +72,8 @@ def refresh(*, refresh_token: str) -> Tokens:
             row.save(update_fields=["spent_at", "encrypted_answer"])
             _forget_answers(row.session)
             return answer
-        if row.encrypted_answer and (timezone.now() - row.spent_at).total_seconds() <= GRACE_SECONDS:
-            repeated: Tokens = orjson.loads(keys.cipher().decrypt(bytes(row.encrypted_answer)))
+        repeated = _kept_answer(row)
+        if repeated is not None:
             return repeated
         _end([row.session], reason="replay")
     # Outside the transaction: the refusal must not undo the end of the session.
@@ -140,6 +141,19 @@ def _locked(refresh_token: str) -> RefreshToken | None:
     """Return the token's row with its session, locked: of two at once, one spends it and the other sees it spent."""
     rows = RefreshToken.objects.select_for_update(of=["self", "session"]).select_related("session__account")
     return rows.filter(digest=_digest(refresh_token)).first()
+
+
+def _kept_answer(row: RefreshToken) -> Tokens | None:
+    """Return the answer that a spent token got, within its grace; None after it, or when its encryption key is gone."""
+    if row.encrypted_answer is None or row.spent_at is None:
+        return None
+    if (timezone.now() - row.spent_at).total_seconds() > GRACE_SECONDS:
+        return None
+    try:
+        answer: Tokens = orjson.loads(keys.cipher().decrypt(bytes(row.encrypted_answer)))
+    except InvalidToken:
+        return None
+    return answer
 
 
 def _forget_answers(session: Session) -> None:

@@ -29,7 +29,7 @@ TOKEN_ISSUER = env.text("TOKEN_ISSUER", "souk")
 TOKEN_AUDIENCE = env.text("TOKEN_AUDIENCE", "souk")
 # The keys are at home here: tokens are checked against the ring itself.
 TOKEN_KEYS = "users.keys.jwks"  # noqa: S105 - a name, no secret
-KEY_ENCRYPTION_KEYS = [key.strip() for key in env.secret("KEY_ENCRYPTION_KEY").split(",")]
+KEY_ENCRYPTION_KEYS = env.encryption_keys("KEY_ENCRYPTION_KEY")
 PASSWORD_HASHERS = ["users.hashers.SoukArgon2Hasher"]
 EXPECTED_PROCESSES = ["relay"]
 PURGES = ["users.purges.REFRESH_TOKENS", "users.purges.SESSIONS", "users.purges.SIGNING_KEYS"]

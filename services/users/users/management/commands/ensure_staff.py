@@ -1,9 +1,11 @@
 from typing import Any
 
+from django.contrib.auth.hashers import check_password
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from servicekit import env
+from users import services
 from users.models import Account
 
 
@@ -14,7 +16,22 @@ class Command(BaseCommand):
         email = env.text("STAFF_EMAIL", "")
         if not email:
             self.stdout.write("STAFF_EMAIL is not set: no staff made.")
-        elif Account.objects.filter(email=email.lower()).exists():
-            self.stdout.write(f"{email} is registered.")
-        else:
+            return
+        account = Account.objects.filter(email=email.lower()).first()
+        if account is None:
             call_command("make_staff", email, "--create", stdout=self.stdout)
+        elif account.is_staff:
+            self.stdout.write(f"{email} is staff.")
+        else:
+            self.stdout.write(self._promote(account))
+
+    def _promote(self, account: Account) -> str:
+        """Give the role to an account that this command made and a crash left without it: unchanged since, with our password.
+
+        Anybody may have registered the address before us, and whoever lost the role again must not get it back at the next start.
+        """
+        password = env.secret("STAFF_PASSWORD", "")
+        if account.version == 1 and password and check_password(password, account.password):
+            services.make_staff(account=account)
+            return f"{account.email} is staff."
+        return f"{account.email} is registered and is no staff. `make_staff {account.email}` makes it so."

@@ -3,37 +3,48 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 
 from servicekit import env
 from users import services
-from users.emails import InvalidEmail, normalise
+from users.management.accounts import account_for, find_account
 from users.models import Account
 from users.passwords import check_new_password
 
 
 class Command(BaseCommand):
-    help = "Give an account the staff role. With --create, make the account; its password comes from --password-stdin or STAFF_PASSWORD."
+    help = "Give an account the staff role, or take it back (--revoke). With --create, make the account; its password comes from --password-stdin or STAFF_PASSWORD."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email")
-        parser.add_argument("--create", action="store_true", help="make the account if there is none")
+        how = parser.add_mutually_exclusive_group()
+        how.add_argument("--create", action="store_true", help="make the account if there is none")
+        how.add_argument(
+            "--revoke", action="store_true", help="take the role back; the account's sessions end"
+        )
         parser.add_argument(
             "--password-stdin", action="store_true", help="read the new account's password from stdin"
         )
 
-    def handle(self, *, email: str, create: bool, password_stdin: bool, **_options: Any) -> None:
-        try:
-            account = Account.objects.filter(email=normalise(email)).first()
-        except InvalidEmail as error:
-            raise CommandError(str(error)) from error
-        if account is None and not create:
-            raise CommandError(f"Nobody is registered as {email}. Add --create to make the account.")
-        account = account or self._create(email, from_stdin=password_stdin)
-        new = services.make_staff(account=account)
+    def handle(
+        self, *, email: str, create: bool, revoke: bool, password_stdin: bool, **_options: Any
+    ) -> None:
+        if revoke:
+            account = account_for(email)
+            had = services.revoke_staff(account=account)
+            self.stdout.write(f"{account.email} is no staff{' any more; its sessions end' if had else ''}.")
+            return
+        # One transaction: a crash between the two would leave an account without its role.
+        with transaction.atomic():
+            account = self._create(email, from_stdin=password_stdin) if create else account_for(email)
+            new = services.make_staff(account=account)
         self.stdout.write(f"{account.email} is staff{'' if new else ' already'}.")
 
     def _create(self, email: str, *, from_stdin: bool) -> Account:
-        password = sys.stdin.readline().rstrip("\n") if from_stdin else env.secret("STAFF_PASSWORD", "")
+        account = find_account(email)
+        if account is not None:
+            return account
+        password = sys.stdin.readline().rstrip("\r\n") if from_stdin else env.secret("STAFF_PASSWORD", "")
         try:
             check_new_password(password, email=email)
         except ValidationError as error:

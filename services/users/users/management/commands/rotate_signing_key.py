@@ -3,7 +3,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from users.keys import NextKeyTooYoung, rotate_signing_key
+from users.keys import NextKeyTooYoung, rotate_signing_key, withdraw_signing_keys
+
+#: docs/operations.md, "Keys", adds it up.
+REFUSED_WITHIN_SECONDS = 60
 
 
 class Command(BaseCommand):
@@ -15,13 +18,27 @@ class Command(BaseCommand):
         how.add_argument(
             "--now",
             action="store_true",
-            help="for a stolen key: rotate at once, though good tokens may be refused",
+            help="for a stolen key: withdraw every key at once, and with them all access tokens",
         )
 
     def handle(self, *, wait: bool, now: bool, **_options: Any) -> None:
+        if now:
+            self._withdraw()
+        else:
+            self._rotate(wait=wait)
+
+    def _withdraw(self) -> None:
+        done = withdraw_signing_keys()
+        self.stdout.write(
+            f"Withdrawn: {', '.join(done.withdrawn_kids)}. Every access token that they signed is refused everywhere "
+            f"within {REFUSED_WITHIN_SECONDS} s.\n"
+            f"Signing with {done.signing_kid}. Clients get new tokens by refresh; nobody has to log in again."
+        )
+
+    def _rotate(self, *, wait: bool) -> None:
         while True:
             try:
-                kid = rotate_signing_key(unsafe_now=now)
+                kid = rotate_signing_key()
             except NextKeyTooYoung as error:
                 if not wait:
                     raise CommandError(

@@ -1,0 +1,30 @@
+"""How commands name an account: by its address."""
+
+from django.core.management.base import CommandError
+
+from users.emails import InvalidEmail, normalise
+from users.models import Account
+
+
+def find_account(email: str) -> Account | None:
+    """Return the account with this address, if there is one.
+
+    Raises:
+        CommandError: it is no address.
+    """
+    try:
+        return Account.objects.filter(email=normalise(email)).first()
+    except InvalidEmail as error:
+        raise CommandError(str(error)) from error
+
+
+def account_for(email: str) -> Account:
+    """Return the account with this address.
+
+    Raises:
+        CommandError: it is no address, or nobody is registered with it.
+    """
+    account = find_account(email)
+    if account is None:
+        raise CommandError(f"Nobody is registered as {email}. `make_staff --create` makes an account.")
+    return account

@@ -1,0 +1,20 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from users import services
+from users.management.accounts import account_for
+
+
+class Command(BaseCommand):
+    help = "Refuse an account from now on, and end its sessions in every service."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("email")
+
+    def handle(self, *, email: str, **_options: Any) -> None:
+        account = account_for(email)
+        new = services.deactivate(account=account)
+        self.stdout.write(
+            f"{account.email} {'can no longer log in; its sessions end' if new else 'is deactivated already'}."
+        )
