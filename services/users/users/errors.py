@@ -21,6 +21,17 @@ class WrongCredentials(Problem):
     auth_header = 'Bearer realm="souk"'
 
 
+class TooManyAttempts(Problem):
+    """The password was guessed at too often, here or everywhere; whether the address has an account is not told."""
+
+    status_code = 429
+    code = "too_many_attempts"
+    title = "Too many attempts"
+
+    def __init__(self, *, wait_seconds: int) -> None:
+        super().__init__("Try again later.", headers={"Retry-After": str(wait_seconds)})
+
+
 class NoSigningKey(ServiceUnavailable):
     """Nobody has made the first signing keys."""
 

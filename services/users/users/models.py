@@ -94,3 +94,22 @@ class RefreshToken(models.Model):
 
     def __str__(self) -> str:
         return f"of {self.session_id}"
+
+
+class LoginAttempt(models.Model):
+    """How often a password was tried lately: for an address (by its hash) and a source, or all sources together (""). See attempts.py."""
+
+    account = models.BinaryField(max_length=32)
+    source = models.CharField(max_length=50, blank=True)
+    tries = models.IntegerField()
+    not_before = models.DateTimeField()
+    last_at = models.DateTimeField()
+    succeeded_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "login_attempt"
+        constraints = [models.UniqueConstraint(fields=["account", "source"], name="login_attempt_once")]
+        indexes = [models.Index(fields=["last_at"], name="login_attempt_last_at")]
+
+    def __str__(self) -> str:
+        return f"{self.tries} from {self.source or 'everywhere'}"

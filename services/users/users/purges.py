@@ -37,3 +37,15 @@ SIGNING_KEYS = Purge(
     """,
     days=1,
 )
+# A source from which the account logged in stays known for a month.
+LOGIN_ATTEMPTS = Purge(
+    "login_attempt",
+    """
+    DELETE FROM login_attempt WHERE id = ANY(ARRAY(
+        SELECT id FROM login_attempt
+        WHERE last_at < statement_timestamp() - %(days)s * interval '1 day'
+            AND (succeeded_at IS NULL OR succeeded_at < statement_timestamp() - interval '30 days')
+        ORDER BY last_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED))
+    """,
+    days=2,
+)

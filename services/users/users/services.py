@@ -6,6 +6,7 @@ from django.contrib.auth.hashers import check_password, make_password
 from django.db import IntegrityError, transaction
 
 from servicekit.outbox import publish
+from users import attempts
 from users.emails import normalise
 from users.errors import EmailTaken, WrongPassword
 from users.events import UserRegistered
@@ -44,12 +45,17 @@ def rename(*, account_id: UUID, name: str) -> None:
     Account.objects.filter(pk=account_id).update(name=name)
 
 
-def change_password(*, account_id: UUID, current: str, new: str, session_id: UUID | None) -> None:
-    """Set a new password and end every other session.
+def change_password(
+    *, account_id: UUID, current: str, new: str, session_id: UUID | None, source: str = attempts.UNKNOWN
+) -> None:
+    """Set a new password and end every other session. `source` is where the request comes from (attempts.source_of).
 
     Raises:
+        TooManyAttempts: the current password was guessed at too often.
         WrongPassword: `current` is not the account's password.
     """
+    email = Account.objects.values_list("email", flat=True).get(pk=account_id)
+    attempts.take_try(email=email, source=source)
     with transaction.atomic():
         account = Account.objects.select_for_update().get(pk=account_id)
         if not check_password(current, account.password):
@@ -57,6 +63,7 @@ def change_password(*, account_id: UUID, current: str, new: str, session_id: UUI
         account.password = make_password(new)
         account.save(update_fields=["password"])
         end_sessions(account=account, reason="password", except_session=session_id)
+    attempts.forgive(email=email, source=source)
 
 
 def make_staff(*, account: Account) -> bool:

@@ -22,7 +22,7 @@ from uuid_utils.compat import uuid7
 
 from servicekit import revocations
 from servicekit.outbox import publish
-from users import keys
+from users import attempts, keys
 from users.emails import InvalidEmail, normalise
 from users.errors import InvalidRefreshToken, WrongCredentials
 from users.events import UserSessionsRevoked
@@ -34,12 +34,14 @@ GRACE_SECONDS = 10
 Tokens = dict[str, Any]
 
 
-def log_in(*, email: str, password: str) -> Tokens:
-    """Begin a session and return its first tokens.
+def log_in(*, email: str, password: str, source: str = attempts.UNKNOWN) -> Tokens:
+    """Begin a session and return its first tokens. `source` is where the request comes from (attempts.source_of).
 
     Raises:
+        TooManyAttempts: the password was guessed at too often; it was not looked at.
         WrongCredentials: no active account has them. It takes as long as a success, whatever is wrong.
     """
+    attempts.take_try(email=email, source=source)
     account = _account_for(email)
     if account is None:
         make_password(password)  # takes as long as checking one: the time must not tell who is registered
@@ -52,7 +54,9 @@ def log_in(*, email: str, password: str) -> Tokens:
         if account is None:
             raise WrongCredentials("No active account has this address and password.")
         session = Session.objects.create(account=account, expires_at=timezone.now() + REFRESH_LIFE)
-        return _issue(account, session)
+        tokens = _issue(account, session)
+    attempts.forgive(email=email, source=source)
+    return tokens
 
 
 def refresh(*, refresh_token: str) -> Tokens:

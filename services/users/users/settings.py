@@ -32,7 +32,7 @@ TOKEN_KEYS = "users.keys.jwks"  # noqa: S105 - a name, no secret
 KEY_ENCRYPTION_KEYS = env.encryption_keys("KEY_ENCRYPTION_KEY")
 PASSWORD_HASHERS = ["users.hashers.SoukArgon2Hasher"]
 EXPECTED_PROCESSES = ["relay"]
-PURGES = ["users.purges.REFRESH_TOKENS", "users.purges.SESSIONS", "users.purges.SIGNING_KEYS"]
+PURGES = [f"users.purges.{name}" for name in ("REFRESH_TOKENS", "SESSIONS", "SIGNING_KEYS", "LOGIN_ATTEMPTS")]
 PREPARE = ["ensure_signing_keys", "ensure_staff"]
 
 REST_FRAMEWORK = rest.REST_FRAMEWORK

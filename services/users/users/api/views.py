@@ -14,7 +14,7 @@ from servicekit import conditional, pages
 from servicekit.authentication import caller_of
 from servicekit.permissions import IsAuthenticated, IsStaff
 from servicekit.views import StrictView
-from users import keys, selectors, services, sessions
+from users import attempts, keys, selectors, services, sessions
 from users.api import serializers
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -92,6 +92,7 @@ class Password(StrictView):
             current=members["current_password"],
             new=members["new_password"],
             session_id=caller_of(request).session_id,
+            source=attempts.source_of(request),
         )
         return Response(status=204)
 
@@ -108,7 +109,8 @@ class LogIn(StrictView):
         examples=[LOG_IN_EXAMPLE],
     )
     def post(self, request: Request) -> Response:
-        return Response(sessions.log_in(**self.valid(serializers.LogIn)), headers=NO_STORE)
+        tokens = sessions.log_in(**self.valid(serializers.LogIn), source=attempts.source_of(request))
+        return Response(tokens, headers=NO_STORE)
 
 
 class Refresh(StrictView):
