@@ -9,7 +9,7 @@ VENV := .venv/bin
 LIST := $(or $(SERVICE),all)
 
 .DEFAULT_GOAL := help
-.PHONY: help env up down restart status logs reset clean demo audit deadletters outbox rotate-keys scale shell \
+.PHONY: help env up down restart status logs reset clean demo audit deadletters outbox backup restore rotate-keys scale shell \
 	airgap-images airgap-engine test e2e faults containers bench lint fmt openapi events requirements
 
 help: ## this list
@@ -58,6 +58,12 @@ deadletters: ## what could not be handled; SERVICE=orders ARGS="show ID", "redri
 
 outbox: ## what could not be published; SERVICE=orders ARGS="show POSITION", "retry POSITION --by ME", …
 	@$(SHOP) outbox $(LIST) -- $(ARGS)
+
+backup: ## write databases and secrets into one file, while the shop runs; FILE=… (default: backups/souk-TIME.tar)
+	@$(SHOP) backup $(if $(FILE),"$(abspath $(FILE))")
+
+restore: ## bring the shop up as it was at a backup, and audit it; FILE=… ARGS=--replace deletes the data that are there
+	@$(SHOP) restore $(ARGS) "$(abspath $(or $(FILE),$(error FILE=… names the backup)))"
 
 rotate-keys: ## sign with a new key from now on; the old one still verifies; ARGS=--now
 	@$(SHOP) run users -- python manage.py rotate_signing_key $(ARGS)

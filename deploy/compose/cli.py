@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from backup import commands
+from backup.compose_shop import ComposeShop
 from compose import cis, engine, stack, status
 from native import environment, suite, welcome
 from native.errors import Cannot
@@ -60,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         sub = add(name, against_running, f"the {name} suite against what is up")
         sub.set_defaults(suite=name)
         sub.add_argument("words", nargs=argparse.REMAINDER, help="more words for pytest")
+    _add_backup(add)
     scaler = add("scale", scale, "run more containers of a process, or fewer")
     scaler.add_argument("service", choices=SERVICES)
     scaler.add_argument("process")
@@ -68,6 +71,14 @@ def _parser() -> argparse.ArgumentParser:
     add("cis", lambda _: 0 if cis.show() else 1, "check every container against the CIS Docker Benchmark")
     add("bench", no_bench, "only natively").add_argument("words", nargs=argparse.REMAINDER)
     return parser
+
+
+def _add_backup(add: Callable[..., argparse.ArgumentParser]) -> None:
+    saver = add("backup", back_up, "write databases and secrets into one file")
+    saver.add_argument("file", nargs="?", type=Path, help="default: backups/souk-TIME.tar")
+    restorer = add("restore", restore, "bring the shop up as it was at a backup, and audit it")
+    restorer.add_argument("file", type=Path)
+    restorer.add_argument("--replace", action="store_true", help="delete the data that are there")
 
 
 def make_env(_: Options) -> None:
@@ -160,6 +171,17 @@ def against_running(options: Options) -> int:
         "STAFF_PASSWORD": values["STAFF_PASSWORD"],
     }
     return 0 if suite.one(options.suite, variables, _plain(options.words)) else 1
+
+
+def back_up(options: Options) -> None:
+    made = commands.backup(ComposeShop(), options.file)
+    print(
+        f"{made} holds the data and the secrets, which are not encrypted: keep it where only you can read it."
+    )
+
+
+def restore(options: Options) -> int:
+    return commands.restore(ComposeShop(), options.file, replace=options.replace)
 
 
 def scale(options: Options) -> None:

@@ -86,6 +86,13 @@ def containers() -> list[dict[str, Any]]:
     return inspect(output("--profile", "ops", "ps", "--all", "--quiet").split())
 
 
+def volumes() -> list[str]:
+    """The names of the project's volumes that exist."""
+    project = json.loads(output("config", "--format", "json"))["name"]
+    words = ("volume", "ls", "--quiet", "--filter", f"label=com.docker.compose.project={project}")
+    return _docker(*words).stdout.split()
+
+
 def service_of(container: dict[str, Any]) -> str:
     """The name in compose.yaml."""
     return str(container["Config"]["Labels"]["com.docker.compose.service"])

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
+from backup import commands
+from backup.native_shop import NativeShop
 from native import (
     documents,
     environment,
@@ -68,6 +70,11 @@ def _parser() -> argparse.ArgumentParser:
         tool = add(name, ops_tool, f"run deploy/{name} with the variables of ops")
         tool.set_defaults(tool=name)
         tool.add_argument("words", nargs=argparse.REMAINDER)
+    saver = add("backup", back_up, "write databases and secrets into one file")
+    saver.add_argument("file", nargs="?", type=Path, help="default: backups/souk-TIME.tar")
+    restorer = add("restore", restore, "bring the shop up as it was at a backup, and audit it")
+    restorer.add_argument("file", type=Path)
+    restorer.add_argument("--replace", action="store_true", help="delete the data that are there")
     scaler = add("scale", no_scale, "only in containers")
     scaler.add_argument("words", nargs=argparse.REMAINDER)
     tests = add("test-env", test_environment, "start test servers, print the variables that tests read")
@@ -153,6 +160,17 @@ def run_command(options: argparse.Namespace) -> None:
 
 def ops_tool(options: argparse.Namespace) -> None:
     run.become(current(), "ops", ["python", str(REPOSITORY / "deploy" / options.tool), *plain(options.words)])
+
+
+def back_up(options: argparse.Namespace) -> None:
+    made = commands.backup(NativeShop(current()), options.file)
+    print(
+        f"{made} holds the data and the secrets, which are not encrypted: keep it where only you can read it."
+    )
+
+
+def restore(options: argparse.Namespace) -> int:
+    return commands.restore(NativeShop(current()), options.file, replace=options.replace)
 
 
 def no_scale(_: argparse.Namespace) -> None:

@@ -17,7 +17,18 @@ BIN = VENV / "bin"
 KIT = REPOSITORY / "services" / "servicekit"
 PRODUCT = ["services", "gateway", "deploy"]
 # Packages that run as folders below deploy/, without Django.
-TOOLS = ("native", "compose", "airgap", "runtime", "testservers", "shopper", "demo", "audit", "bench")
+TOOLS = (
+    "native",
+    "compose",
+    "airgap",
+    "runtime",
+    "testservers",
+    "shopper",
+    "demo",
+    "audit",
+    "backup",
+    "bench",
+)
 
 
 @dataclass(frozen=True)

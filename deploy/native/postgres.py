@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from native import connections, files, packages, processes, scram, variables
 from native.errors import Cannot
@@ -141,11 +142,16 @@ def _make_cluster(layout: Layout, place: Path) -> None:
 
 def _as_account(command: list[str]) -> None:
     done = subprocess.run(
-        command, user=account(), group=_group(), extra_groups=[] if account() else None, cwd="/", env={"PATH": packages.SEARCH_PATH, "LC_ALL": "C.UTF-8"},
+        command, **identity(), cwd="/", env={"PATH": packages.SEARCH_PATH, "LC_ALL": "C.UTF-8"},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
         raise Cannot(f"{Path(command[0]).name} failed:\n{done.stdout}{done.stderr}")
+
+
+def identity() -> dict[str, Any]:
+    """Popen's words for a process of the server's account."""
+    return {"user": account(), "group": _group(), "extra_groups": [] if account() else None}
 
 
 def _group() -> int | None:

@@ -36,9 +36,7 @@ def cluster(layout: Layout) -> Iterator[tuple[Layout, ports.Ports, Path]]:
         server = subprocess.Popen(
             command,
             stderr=file,
-            user=postgres.account(),
-            group=postgres.account(),
-            extra_groups=[] if postgres.account() else None,
+            **postgres.identity(),
             cwd="/",
         )
     try:

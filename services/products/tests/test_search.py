@@ -19,7 +19,6 @@ FILL = """
            true, 1, now() - n * interval '1 second'
     FROM generate_series(1, %s) n
 """
-INDEX = "product_by_name_part"
 
 
 @pytest.fixture
@@ -52,14 +51,12 @@ def rows_read(text: str, order: str) -> int:
     return read(plan["Plan"])
 
 
-@pytest.mark.parametrize("order", sorted(ORDERS))
-def test_search_reads_few_rows_whether_it_finds_none_few_or_many(catalogue: None, order: str) -> None:
-    assert (rows_read("no such name", order), len(search("no such name", order))) == (0, 0)
-    assert (rows_read("saddle", order), len(search("SADDLE", order))) == (2, 2)
-    assert (rows_read("lantern", order) <= 100, len(search("Lantern", order))) == (True, 21)
-
-
-def test_search_of_two_characters_is_answered(catalogue: None) -> None:
+def test_search_reads_few_rows_whether_it_finds_none_few_or_many(catalogue: None) -> None:
+    for order in ORDERS:
+        assert (rows_read("no such name", order), len(search("no such name", order))) == (0, 0), order
+        assert (rows_read("saddle", order), len(search("SADDLE", order))) == (2, 2), order
+        assert (rows_read("lantern", order) <= 100, len(search("Lantern", order))) == (True, 21), order
+    # Two characters have no trigram: the answer is right, though every row is read.
     assert len(search("zi", "-created_at")) == 2
     assert len(search("zq", "-created_at")) == 0
 

@@ -274,7 +274,7 @@ def _versions_to_match(request: Request) -> frozenset[int] | None:
     """The versions that If-Match names, whatever the stock: an edit concerns the catalogue's fields, and purchases move the stock.
 
     A weak tag counts for its version, too. RFC 9110 (13.1.1) asks for equal bytes, but ours become weak only in the gateway, where nginx
-    compresses; a client that sends back what it got could never edit a long product.
+    compresses; a client that sends back what it got could never edit a long product (docs/adr/0058-a-weak-tag-may-be-edited.md).
     """
     tags = conditional.tags_to_match(request)
     if tags is None:

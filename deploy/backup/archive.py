@@ -1,0 +1,99 @@
+"""The file: a tar of three dumps, the secrets, and a manifest with what made it and the checksum of each part."""
+
+import hashlib
+import json
+import os
+import subprocess
+import tarfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from backup import sql
+from backup.shop import Shop
+from native.errors import Cannot
+from native.layout import REPOSITORY, SERVICES
+
+FORMAT = 1
+MANIFEST, SECRETS = "manifest.json", "secrets.json"
+DUMPS = {service: f"{service}.dump" for service in SERVICES}
+APPLIED = "SELECT app || '.' || name FROM django_migrations ORDER BY id;"
+
+
+def describe(shop: Shop, folder: Path) -> dict[str, Any]:
+    """Return the manifest of the parts that are in the folder."""
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    return {
+        "format": FORMAT,
+        "runtime": shop.name,
+        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": commit.stdout.strip(),
+        "postgresql": sql.run(shop.client("users"), "users", "SHOW server_version_num;").strip(),
+        "migrations": {
+            service: sql.run(shop.client(service), service, APPLIED).splitlines() for service in SERVICES
+        },
+        "sha256": {path.name: _checksum(path) for path in sorted(folder.iterdir())},
+    }
+
+
+def pack(folder: Path, manifest: Mapping[str, Any], target: Path) -> None:
+    """Write the archive, readable by its owner only; it appears under its name when it is whole."""
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    making = target.with_name(f"{target.name}.part")
+    making.unlink(missing_ok=True)
+    descriptor = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w") as tar:
+        for name in (MANIFEST, SECRETS, *DUMPS.values()):
+            tar.add(folder / name, arcname=name)
+        file.flush()
+        os.fsync(file.fileno())
+    making.rename(target)
+
+
+def unpack(source: Path, folder: Path) -> dict[str, Any]:
+    """Take an archive apart into the folder and return its manifest.
+
+    Raises:
+        Cannot: it is no backup, is damaged, or was made by a later version.
+    """
+    try:
+        with tarfile.open(source) as tar:
+            for name in (MANIFEST, SECRETS, *DUMPS.values()):
+                tar.extract(name, folder, filter="data")
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
+    except (OSError, KeyError, ValueError, tarfile.TarError) as error:
+        raise Cannot(f"{source} is no whole backup: {error}") from error
+    if manifest.get("format") != FORMAT:
+        raise Cannot(f"{source} has format {manifest.get('format')!r}; this version reads {FORMAT}")
+    damaged = [
+        name
+        for name in (SECRETS, *DUMPS.values())
+        if manifest["sha256"].get(name) != _checksum(folder / name)
+    ]
+    if damaged:
+        raise Cannot(f"{source} is damaged: {', '.join(damaged)} are not what was written")
+    _check_versions(manifest)
+    return manifest
+
+
+def _check_versions(manifest: Mapping[str, Any]) -> None:
+    """Migrations go forward only: a database of later code is not for this one."""
+    for service, applied in manifest["migrations"].items():
+        places = {
+            service: REPOSITORY / "services" / service / service,
+            "servicekit": REPOSITORY / "services" / "servicekit" / "servicekit",
+        }
+        for app, _, name in (one.partition(".") for one in applied):
+            if app in places and not (places[app] / "migrations" / f"{name}.py").exists():
+                raise Cannot(
+                    f"the backup was made by later code ({service} has {app}.{name}): check out {manifest['commit']} or newer"
+                )
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

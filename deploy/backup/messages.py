@@ -1,0 +1,60 @@
+"""Messages that were on their way at the cut: the broker is in no backup, but the outboxes and inboxes say what it held."""
+
+import json
+from collections import defaultdict
+
+from backup import sql
+from backup.shop import Shop
+from native.layout import REPOSITORY, SERVICES
+from native.progress import say
+
+# What came to an end at a queue: an effect, or a dead letter.
+ARRIVED = "SELECT queue, event_id FROM inbox UNION SELECT queue, event_id FROM dead_letter WHERE event_id IS NOT NULL;"
+SENT = "SELECT id, type FROM outbox WHERE sent_at IS NOT NULL;"
+SEND_AGAIN = """
+CREATE TEMPORARY TABLE again (id uuid PRIMARY KEY);
+COPY again FROM STDIN;
+{ids}
+\\.
+UPDATE outbox SET sent_at = NULL, attempts = 0, not_before = NULL FROM again WHERE outbox.id = again.id;
+"""
+
+
+def send_again(shop: Shop) -> int:
+    """Let the relays publish again what a queue had not handed over by the time of the cut; return how many events.
+
+    Queues that had it already refuse the repeat by their inbox.
+    """
+    arrived = defaultdict(set)
+    for service in SERVICES:
+        for queue, event in _rows(shop, service, ARRIVED):
+            arrived[queue].add(event)
+    subscribers = _subscribers()
+    total = 0
+    for service in SERVICES:
+        lost = [
+            event
+            for event, kind in _rows(shop, service, SENT)
+            if any(event not in arrived[queue] for queue in subscribers[kind])
+        ]
+        if lost:
+            sql.run(shop.client(service), service, SEND_AGAIN.format(ids="\n".join(lost)))
+        total += len(lost)
+    say(f"{total} events that were on their way will be published again")
+    return total
+
+
+def _rows(shop: Shop, service: str, query: str) -> list[tuple[str, str]]:
+    lines = sql.run(shop.client(service), service, query).splitlines()
+    return [(first, second) for first, _, second in (line.partition("|") for line in lines)]
+
+
+def _subscribers() -> dict[str, list[str]]:
+    """Event type → queues."""
+    topology = json.loads((REPOSITORY / "deploy" / "topology.json").read_text(encoding="utf-8"))
+    found: dict[str, list[str]] = defaultdict(list)
+    for service in topology.values():
+        for queue, types in service["queues"].items():
+            for kind in types:
+                found[kind].append(queue)
+    return found
