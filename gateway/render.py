@@ -3,6 +3,7 @@
 container-entry renders the same templates with envsubst; this is for the native stack and the tests.
 """
 
+import ipaddress
 import os
 import re
 import sys
@@ -36,6 +37,19 @@ def value(name: str, environment: Mapping[str, str], fallback: Mapping[str, str]
     return text.replace(",", " ") if name == "GATEWAY_HOSTS" else text
 
 
+def trusted_proxies(text: str) -> list[str]:
+    """The addresses and networks of TRUSTED_PROXIES. Raises CannotRender when one is neither."""
+    proxies = [] if text == "none" else text.replace(",", " ").split()
+    for proxy in proxies:
+        try:
+            ipaddress.ip_network(proxy)
+        except ValueError:
+            raise CannotRender(
+                f"TRUSTED_PROXIES names {proxy!r}, which is no address and no network"
+            ) from None
+    return proxies
+
+
 def render(directory: Path, environment: Mapping[str, str]) -> None:
     """Writes every template to `directory` and makes the folders nginx needs."""
     fallback = defaults() | {"RUN_DIR": str(directory)}
@@ -50,6 +64,9 @@ def render(directory: Path, environment: Mapping[str, str]) -> None:
         )
         for template in sorted((HERE / "templates").glob("*.template"))
     }
+    texts["real_ip.conf"] += "".join(
+        f"set_real_ip_from {proxy};\n" for proxy in trusted_proxies(value("TRUSTED_PROXIES", known, fallback))
+    )
     run_directory.mkdir(parents=True, exist_ok=True)
     directory.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():

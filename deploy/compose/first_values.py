@@ -68,8 +68,9 @@ def warnings(values: Mapping[str, str]) -> list[str]:
     """What a person should know before others can reach the gateway."""
     bind = values.get("GATEWAY_BIND") or variables.HOST
     generous = [name for name, value in variables.GENEROUS_LIMITS.items() if values.get(name) == value]
-    if bind.startswith("127.") or bind in ("localhost", "::1") or not generous:
+    if variables.is_loopback(bind) or not generous:
         return []
     return [
-        f"the gateway listens on {bind}, but .env sets its limits out of the way ({', '.join(generous)}): empty them there"
+        f"the gateway listens on {bind}, so the limits that .env sets out of the way are those of gateway/defaults.env: "
+        f"{', '.join(generous)}"
     ]

@@ -19,13 +19,10 @@ TUNABLE = (
 TUNABLE_GATEWAY = (
     "TOKEN_ISSUER", "TOKEN_AUDIENCE", "GATEWAY_HOSTS", "WORKER_PROCESSES",
     "LIMIT_API_RATE", "LIMIT_API_BURST", "LIMIT_AUTH_RATE", "LIMIT_AUTH_BURST",
-    "LIMIT_SESSION_RATE", "LIMIT_SESSION_BURST", "LIMIT_CONNECTIONS", "KEYS_REFRESH", "KEYS_COOLDOWN", "HOLD_SECONDS",
+    "LIMIT_SESSION_RATE", "LIMIT_SESSION_BURST", "LIMIT_CONNECTIONS", "LIMIT_BODIES", "KEYS_REFRESH", "KEYS_COOLDOWN", "HOLD_SECONDS",
+    "TRUSTED_PROXIES",
 )  # fmt: skip
-# On one machine everybody comes from one address, and demo and benchmarks from one session.
-GENEROUS_LIMITS = {
-    "LIMIT_API_RATE": "20000r/s", "LIMIT_API_BURST": "20000", "LIMIT_AUTH_RATE": "20000r/s", "LIMIT_AUTH_BURST": "20000",
-    "LIMIT_SESSION_RATE": "20000r/s", "LIMIT_SESSION_BURST": "20000", "LIMIT_CONNECTIONS": "4000",
-}  # fmt: skip
+GENEROUS_LIMITS = files.read_variables(REPOSITORY / "gateway" / "loopback-limits.env")
 
 
 def asked(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -80,13 +77,24 @@ def service(layout: Layout, ports: Ports, name: str, environment: Mapping[str, s
 def gateway(layout: Layout, ports: Ports, environment: Mapping[str, str]) -> dict[str, str]:
     """The variables of the gateway's templates."""
     upstreams = {f"{name.upper()}_UPSTREAM": f"{HOST}:{ports[name]}" for name in SERVICES}
+    bind = environment.get("GATEWAY_BIND") or HOST
+    asked_for = {key: environment[key] for key in TUNABLE_GATEWAY if environment.get(key)}
+    if is_loopback(bind):
+        asked_for = {**GENEROUS_LIMITS, **asked_for}
+    else:
+        # What `make env` wrote for a loopback address is no wish for an open gateway.
+        asked_for = {key: value for key, value in asked_for.items() if GENEROUS_LIMITS.get(key) != value}
     return {
-        "GATEWAY_LISTEN": f"{environment.get('GATEWAY_BIND') or HOST}:{ports['gateway']}",
+        "GATEWAY_LISTEN": f"{bind}:{ports['gateway']}",
         "RUN_DIR": str(layout.run / "gateway"),
         **upstreams,
-        **GENEROUS_LIMITS,
-        **{key: environment[key] for key in TUNABLE_GATEWAY if environment.get(key)},
+        **asked_for,
     }
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine reaches the address."""
+    return address.startswith("127.") or address in ("localhost", "::1", "[::1]")
 
 
 def operations(layout: Layout, ports: Ports) -> dict[str, str]:

@@ -17,7 +17,7 @@ ANY = [
     ("GET", f"{PRODUCTS}?search=caf%C3%A9%20x", b""),
     ("HEAD", PRODUCTS, b""),
     ("POST", PRODUCTS, b'{"name": "rug"}'),
-    ("POST", f"{PRODUCTS}?large=1", b"x" * (1 << 20)),
+    ("POST", f"{PRODUCTS}?large=1", b"x" * (128 << 10)),
     ("PATCH", PRODUCT, b'{"price": 1}'),
     ("DELETE", PRODUCT, b""),
 ]

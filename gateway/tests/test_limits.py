@@ -1,5 +1,6 @@
 """Rates and numbers, on gateways with low limits."""
 
+import contextlib
 import socket
 from collections.abc import Callable
 
@@ -73,3 +74,35 @@ def test_connections_at_once_are_limited(own_gateway: StartGateway) -> None:
     finally:
         for connection in held:
             connection.close()
+
+
+def test_unfinished_bodies_hold_a_few_places_and_no_reader(own_gateway: StartGateway) -> None:
+    gateway = own_gateway(LIMIT_BODIES="3")
+    unfinished = b"POST /api/users/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{"
+    with contextlib.ExitStack() as held:
+        for _ in range(3):
+            connection = held.enter_context(socket.create_connection(("127.0.0.1", gateway.port), timeout=10))
+            connection.sendall(unfinished)
+
+        answer = gateway.request("POST", "/api/users/", {}, b"{}")
+
+        assert_problem(answer, 429)
+        assert gateway.get("/api/products/").status == 200
+
+
+def test_client_behind_a_trusted_proxy_is_counted_by_its_own_address(
+    own_gateway: StartGateway, own_services: Services
+) -> None:
+    gateway = own_gateway(LIMIT_API_RATE=SLOW, LIMIT_API_BURST="1", TRUSTED_PROXIES="10.9.0.0/16,127.0.0.1")
+
+    def ask(forwarded: str) -> int:
+        return gateway.request("GET", "/api/products/", {"X-Forwarded-For": forwarded}).status
+
+    # What the client itself put there stands before what the proxies added.
+    assert [ask("6.6.6.6, 192.0.2.1"), ask("7.7.7.7, 192.0.2.1, 10.9.1.1"), ask("192.0.2.1")] == [
+        200,
+        200,
+        429,
+    ]
+    assert ask("192.0.2.2") == 200
+    assert own_services.products.seen[0].header("X-Real-IP") == "192.0.2.1"

@@ -169,6 +169,7 @@ def test_rendered_files_hold_no_variable(tmp_path: Path, render: Render) -> None
         {"RESOLVER": "127.0.0.1:5353", "UPSTREAMS": "by_name", "USERS_UPSTREAM": "users-web:8000"},
         {"RESOLVER": "127.0.0.1", "GATEWAY_HOSTS": "a,b c", "KEYS_DIR": "/var/lib/souk/keys", "TOKEN_ISSUER": "a & b|c/d"},
         {"RESOLVER": "127.0.0.1", "WORKER_PROCESSES": "", "HOLD_SECONDS": "0"},
+        {"RESOLVER": "127.0.0.1", "TRUSTED_PROXIES": "10.0.0.1, 192.168.0.0/16,fd00::/8"},
     ],
     ids=str,
 )  # fmt: skip
@@ -246,3 +247,26 @@ def answers(port: int) -> bool:
         return request(port, "GET", "/healthz").status == 200
     except OSError:
         return False
+
+
+@both
+@pytest.mark.parametrize("proxy", ["10.0.0.1x", "example.org", "10.0.0.0/", "/8", "any"])
+def test_proxy_that_is_no_address_is_refused(tmp_path: Path, render: Render, proxy: str) -> None:
+    rendered = render(tmp_path, **REQUIRED, TRUSTED_PROXIES=f"10.0.0.1,{proxy}")
+
+    assert rendered.returncode == 1
+    assert f"TRUSTED_PROXIES names '{proxy}'" in rendered.stderr
+
+
+@pytest.mark.parametrize(
+    ("bind", "rate"), [("192.0.2.1", "100r/s"), ("127.0.0.1", "20000r/s"), ("", "20000r/s")]
+)
+def test_limits_out_of_the_way_hold_on_a_loopback_address_only(tmp_path: Path, bind: str, rate: str) -> None:
+    rendered = by_container_entry(
+        tmp_path, **REQUIRED, GATEWAY_BIND=bind, LIMIT_API_RATE="20000r/s", LIMIT_AUTH_RATE="7r/s"
+    )
+
+    assert rendered.returncode == 0
+    assert f"zone=api:10m rate={rate};" in written(tmp_path)["limits.conf"]
+    assert "zone=auth:10m rate=7r/s;" in written(tmp_path)["limits.conf"]
+    assert ("LIMIT_API_RATE" in rendered.stderr) is (rate == "100r/s")

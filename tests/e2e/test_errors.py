@@ -104,7 +104,7 @@ def test_body_over_the_limit_is_refused(shop, customer):
     headers = {"Content-Type": "application/json"}
 
     assert_problem(
-        shop.call("POST", "/api/orders/", customer, headers=headers, content=b" " * (1024 * 1024 + 1)), 413
+        shop.call("POST", "/api/orders/", customer, headers=headers, content=b" " * (128 * 1024 + 1)), 413
     )
 
 

@@ -2,9 +2,14 @@ import configparser
 import shlex
 from pathlib import Path
 
-from native import programs
+import pytest
+
+from native import programs, variables
 from native.layout import LONGEST_SOCKET_PATH, Layout
+from native.ports import NAMES
 from native.readiness import Finding, finding
+
+PORTS = {name: 1000 + number for number, name in enumerate(NAMES)}
 
 
 def read(text: str) -> configparser.ConfigParser:
@@ -81,3 +86,23 @@ def test_service_that_is_not_up_tells_everything() -> None:
         str(finding('{"checks": {"processes": "worker is silent"}}'))
         == "degraded: processes: worker is silent"
     )
+
+
+@pytest.mark.parametrize("bind", ["", "127.0.0.1", "localhost"])
+def test_limits_are_out_of_the_way_while_only_this_machine_asks(layout: Layout, bind: str) -> None:
+    found = variables.gateway(layout, PORTS, {"GATEWAY_BIND": bind, "LIMIT_AUTH_RATE": "7r/s"})
+
+    assert found["LIMIT_API_RATE"] == variables.GENEROUS_LIMITS["LIMIT_API_RATE"]
+    assert found["LIMIT_AUTH_RATE"] == "7r/s"
+
+
+@pytest.mark.parametrize("bind", ["0.0.0.0", "192.0.2.1", "::"])
+def test_limits_of_production_hold_where_others_reach_the_gateway(layout: Layout, bind: str) -> None:
+    """Also when .env still says what `make env` wrote for a loopback address."""
+    environment = {"GATEWAY_BIND": bind, **variables.GENEROUS_LIMITS, "LIMIT_AUTH_RATE": "7r/s"}
+
+    found = variables.gateway(layout, PORTS, environment)
+
+    assert {name: value for name, value in found.items() if name.startswith("LIMIT_")} == {
+        "LIMIT_AUTH_RATE": "7r/s"
+    }
