@@ -83,7 +83,7 @@ def forgive(*, email: str, source: str) -> None:
 
 
 def _take(account: bytes, source: str, free: int) -> None:
-    values = {
+    values: dict[str, str | int | bytes] = {
         "account": account,
         "source": source,
         "free": free,
