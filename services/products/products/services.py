@@ -111,9 +111,10 @@ def delete_product(*, product_id: UUID, if_versions: Collection[int] | None = No
         product = Product.objects.select_for_update(of=["self"]).get(pk=product_id, deleted_at__isnull=True)
         _check_version(product, if_versions)
         product.active = False
+        product.category = None  # it must not hold a category that shows nothing any more
         product.deleted_at = product.updated_at = timezone.now()
         product.version += 1
-        product.save(update_fields=["active", "deleted_at", "updated_at", "version"])
+        product.save(update_fields=["active", "category", "deleted_at", "updated_at", "version"])
         event = ProductDeleted(product_id=product.pk, version=product.version)
         publish(event, subject=str(product.pk), sequence=product.version)
 

@@ -165,3 +165,16 @@ def test_product_is_not_put_into_a_category_that_is_gone() -> None:
         services.edit_product(product_id=product.pk, changes={"category": category})
     product.refresh_from_db()
     assert (product.category_id, product.version) == (None, 1)
+
+
+@pytest.mark.django_db
+def test_category_that_held_a_deleted_product_can_be_deleted() -> None:
+    """It shows nothing any more, so there was nothing to move first."""
+    category = services.create_category(slug="lanterns", name="Lanterns")
+    product = make_product(category=category)
+
+    services.delete_product(product_id=product.pk)
+    services.delete_category(category_id=category.pk)
+
+    assert not Category.objects.exists()
+    assert Product.objects.get().deleted_at is not None
