@@ -64,11 +64,14 @@ def unpack(source: Path, folder: Path) -> dict[str, Any]:
         with tarfile.open(source) as tar:
             for name in (MANIFEST, SECRETS, *DUMPS.values()):
                 tar.extract(name, folder, filter="data")
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
-    except (OSError, KeyError, ValueError, tarfile.TarError) as error:
+        manifest = json.loads((folder / MANIFEST).read_text())
+    except (OSError, EOFError, KeyError, ValueError, tarfile.TarError) as error:
         raise Cannot(f"{source} is no whole backup: {error}") from error
-    if manifest.get("format") != FORMAT:
-        raise Cannot(f"{source} has format {manifest.get('format')!r}; this version reads {FORMAT}")
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise Cannot(f"{source} is no backup of a format that this version reads ({FORMAT})")
+    missing = sorted({"runtime", "made_at", "commit", "postgresql", "migrations", "sha256"} - manifest.keys())
+    if missing:
+        raise Cannot(f"{source} is no whole backup: its manifest lacks {', '.join(missing)}")
     damaged = [
         name
         for name in (SECRETS, *DUMPS.values())

@@ -3,8 +3,10 @@
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from backup import archive, cut, messages
 from backup.shop import Shop
@@ -51,6 +53,7 @@ def restore(shop: Shop, source: Path, *, replace: bool) -> int:
             raise Cannot(
                 f"the backup is of a shop that runs as {manifest['runtime']}: RUNTIME={manifest['runtime']}"
             )
+        _check_postgresql(shop, manifest)
         if shop.has_data() and not replace:
             raise Cannot("there are data already: `make backup` them, then ARGS=--replace deletes them")
         say(f"restoring the shop of {manifest['made_at']}")
@@ -62,6 +65,13 @@ def restore(shop: Shop, source: Path, *, replace: bool) -> int:
             raise
     shop.up()
     return shop.audit()
+
+
+def _check_postgresql(shop: Shop, manifest: Mapping[str, Any]) -> None:
+    """A newer server's dump is not for an older one; found out later, the data that were there would be gone."""
+    dumped, here = int(manifest["postgresql"]) // 10_000, shop.postgresql_major()
+    if dumped > here:
+        raise Cannot(f"the backup is of PostgreSQL {dumped}, and here is {here}: use {dumped} or newer")
 
 
 def _fill(shop: Shop, folder: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from backup import sql
-from backup.shop import Client
+from backup.shop import Client, major
 from compose import dotenv, engine, first_values, stack
 from native.layout import SERVICES
 
@@ -20,6 +20,10 @@ class ComposeShop:
 
     def has_data(self) -> bool:
         return bool(engine.volumes())
+
+    def postgresql_major(self) -> int:
+        words = ("run", "--rm", "--no-deps", "-T", "--entrypoint", "pg_restore", DATABASES[0], "--version")
+        return major(engine.output(*words))
 
     def client(self, service: str) -> Client:
         return Client(

@@ -10,6 +10,16 @@ from native.progress import say
 
 # What came to an end at a queue: an effect, or a dead letter.
 ARRIVED = "SELECT queue, event_id FROM inbox UNION SELECT queue, event_id FROM dead_letter WHERE event_id IS NOT NULL;"
+# Redriven, and no effect yet: the message was in the broker. It waits for a person again, unless it came back as a new letter.
+WAIT_AGAIN = """
+UPDATE dead_letter AS letter SET state = 'waiting'
+WHERE state = 'redriven' AND event_id IS NOT NULL
+    AND NOT EXISTS (SELECT FROM inbox WHERE inbox.queue = letter.queue AND inbox.event_id = letter.event_id)
+    AND NOT EXISTS (
+        SELECT FROM dead_letter AS other
+        WHERE other.queue = letter.queue AND other.event_id = letter.event_id
+            AND (other.state <> 'redriven' OR other.id > letter.id));
+"""
 SENT = "SELECT id, type FROM outbox WHERE sent_at IS NOT NULL;"
 SEND_AGAIN = """
 CREATE TEMPORARY TABLE again (id uuid PRIMARY KEY);
@@ -27,6 +37,7 @@ def send_again(shop: Shop) -> int:
     """
     arrived = defaultdict(set)
     for service in SERVICES:
+        sql.run(shop.client(service), service, WAIT_AGAIN)
         for queue, event in _rows(shop, service, ARRIVED):
             arrived[queue].add(event)
     subscribers = _subscribers()

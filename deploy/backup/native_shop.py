@@ -4,9 +4,11 @@ import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
-from backup.shop import Client
+from backup.shop import Client, major
 from native import environment, files, packages, ports, postgres, run, stack, supervisor, variables
+from native.errors import Cannot
 from native.layout import REPOSITORY, Layout
 from native.secret_store import secret
 
@@ -22,6 +24,12 @@ class NativeShop:
 
     def has_data(self) -> bool:
         return self._layout.state.exists() and postgres.data(self._layout).exists()
+
+    def postgresql_major(self) -> int:
+        program = f"{postgres.programs(self._layout)}/pg_restore"
+        return major(
+            subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+        )
 
     def client(self, _service: str) -> Client:
         port = ports.recorded(self._layout)["postgres"]
@@ -43,6 +51,8 @@ class NativeShop:
         environment.ensure()
         self._layout.make()
         for name, value in secrets.items():
+            if Path(name).name != name:
+                raise Cannot(f"the backup names a secret {name!r}, which is no file name of ours")
             files.write(self._layout.secrets / name, value)
         # The account of the first member of staff is in the backup.
         (self._layout.state / "staff-made").touch()

@@ -1,9 +1,15 @@
 """What backup and restore need of a runtime; native_shop.py and compose_shop.py have it."""
 
+import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
+
+
+def major(version: str) -> int:
+    """Return 17 for "pg_restore (PostgreSQL) 17.6 (Debian …)"."""
+    return int(re.findall(r"\(PostgreSQL\) (\d+)", version)[0])
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,9 @@ class Shop(Protocol):
     def is_running(self) -> bool: ...
 
     def has_data(self) -> bool: ...
+
+    def postgresql_major(self) -> int:
+        """The version of the server that a restore would fill; the shop may be down."""
 
     def client(self, service: str) -> Client: ...
 

@@ -28,6 +28,7 @@ PARTS = {
     "demo": "deploy/demo",
     "audit": "deploy/audit",
     "bench": "deploy/bench",
+    "backup": "deploy/backup",
     "repository": "tests/repository",
 }
 # What may not have tests of its own.
