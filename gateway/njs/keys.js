@@ -1,8 +1,13 @@
 // The key set, as the verifier wants it: fetched from users, checked, each key as a ready SPKI.
+// Each key carries when users was asked, so that a set that nobody has refreshed is noticed.
 // A bad answer (HTML, empty, no usable key) becomes 502, so that the cache in front goes on with the last good set.
 
 // DER of SubjectPublicKeyInfo for P-256 up to the point: njs 0.7.9 imports ECDSA keys in no other form.
 var P256_SPKI_PREFIX = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d030107034200' + '04', 'hex');
+
+// A cache serves a set of any age to the first request after a quiet time. One of this age is not believed before users was asked again:
+// a withdrawn key must be refused in time.
+var TOO_OLD_SECONDS = 20;
 
 import encoding from 'encoding.js';
 
@@ -20,9 +25,9 @@ function isSigningKey(key) {
         && key.kid !== '' && (key.alg === undefined || key.alg === 'ES256') && (key.use === undefined || key.use === 'sig');
 }
 
-function usableKeys(text) {
+function usableKeys(text, askedAt) {
     var listed = JSON.parse(text).keys.filter(isSigningKey);
-    var usable = listed.map((key) => ({kid: key.kid, spki: spki(key)}));
+    var usable = listed.map((key) => ({kid: key.kid, spki: spki(key), askedAt: askedAt}));
     if (usable.length === 0) {
         throw new Error('no usable key');
     }
@@ -31,11 +36,12 @@ function usableKeys(text) {
 
 async function fetchKeys(r) {
     try {
+        const askedAt = Date.now() / 1000;
         const reply = await r.subrequest('/keys/from-users');
         if (reply.status !== 200) {
             throw new Error('users answered ' + reply.status);
         }
-        const keys = JSON.stringify(usableKeys(reply.responseText));
+        const keys = JSON.stringify(usableKeys(reply.responseText, askedAt));
         r.headersOut['Content-Type'] = 'application/json';
         r.return(200, keys);
     } catch (error) {
@@ -54,18 +60,24 @@ function withId(keys, kid) {
     return found.length === 0 ? null : found[0];
 }
 
+// Keys that an older release has kept do not say when users was asked: they are not recent.
+function isRecent(key) {
+    return Math.abs(Date.now() / 1000 - key.askedAt) < TOO_OLD_SECONDS;
+}
+
 // Returns the key, null when no such key exists, undefined when no key set was ever had.
 async function find(r, kid) {
     const current = await keysAt(r, '/keys/current');
     const known = withId(current, kid);
-    if (known !== null) {
+    if (known !== null && isRecent(known)) {
         return known;
     }
     const fresh = await keysAt(r, '/keys/fresh');
     if (current === null && fresh === null) {
         return undefined;
     }
-    return withId(fresh, kid);
+    // Without an answer from users, the last good set stands however old it is.
+    return fresh === null ? known : withId(fresh, kid);
 }
 
 export default {fetchKeys, find};

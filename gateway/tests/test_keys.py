@@ -1,6 +1,8 @@
 """Where the verifier's keys come from, and what happens when users rotates them, breaks or goes away."""
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from harness.client import assert_problem
@@ -8,6 +10,7 @@ from harness.nginx import Gateway, Services, wait_until
 from harness.tokens import Signer, compact, key_set
 from harness.upstream import Answer
 
+NJS = Path(__file__).parents[1] / "njs"
 KEYS = "/.well-known/jwks.json"
 StartGateway = Callable[..., Gateway]
 
@@ -62,6 +65,50 @@ def test_withdrawn_key_stops_being_accepted(
     wait_until(
         lambda: gateway.get("/api/orders/", signer.token()).status == 401, "the withdrawn key to be refused"
     )
+
+
+@pytest.fixture
+def impatient(tmp_path: Path) -> str:
+    """The gateway's scripts, for which a key set is too old after a second."""
+    scripts = shutil.copytree(NJS, tmp_path / "njs")
+    text = (scripts / "keys.js").read_text()
+    assert "TOO_OLD_SECONDS = 20;" in text
+    (scripts / "keys.js").write_text(text.replace("TOO_OLD_SECONDS = 20;", "TOO_OLD_SECONDS = 1;"))
+    return str(scripts)
+
+
+def test_withdrawn_key_is_refused_before_the_set_is_refreshed(
+    own_gateway: StartGateway, own_services: Services, signer: Signer, impatient: str
+) -> None:
+    gateway = own_gateway(NJS_DIR=impatient, KEYS_REFRESH="1h", KEYS_COOLDOWN="1s")
+    assert gateway.get("/api/orders/", signer.token()).status == 200
+
+    own_services.users.answers[KEYS] = Answer(body=key_set(Signer()))
+
+    wait_until(
+        lambda: gateway.get("/api/orders/", signer.token()).status == 401, "the withdrawn key to be refused"
+    )
+
+
+def test_too_old_set_is_believed_while_users_is_away(
+    own_gateway: StartGateway, own_services: Services, signer: Signer, impatient: str
+) -> None:
+    gateway = own_gateway(NJS_DIR=impatient, KEYS_REFRESH="1h", KEYS_COOLDOWN="1s")
+    assert gateway.get("/api/orders/", signer.token()).status == 200
+    asked = fetches(own_services)
+    own_services.users.answers[KEYS] = Answer(503, b"{}")
+    statuses: set[int] = set()
+
+    def asked_again() -> bool:
+        statuses.add(gateway.get("/api/orders/", signer.token()).status)
+        return fetches(own_services) > asked + 1
+
+    wait_until(asked_again, "users to be asked twice more")
+    own_services.users.stop()
+    statuses.add(gateway.get("/api/orders/", signer.token()).status)
+
+    assert statuses == {200}
+    assert gateway.get("/api/orders/", Signer().token()).status == 401
 
 
 BROKEN = {

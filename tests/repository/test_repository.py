@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-READERS = {"text", "secret", "boolean", "integer", "names", "database"}
+READERS = {"text", "secret", "boolean", "integer", "names", "database", "encryption_keys"}
 DOCUMENTED = set(
     re.findall(r"^#?([A-Z][A-Z0-9_]*)=", (REPOSITORY / ".env.example").read_text(), re.MULTILINE)
 )
@@ -78,6 +78,35 @@ def test_gateway_services_and_issuer_agree_on_the_longest_life_of_a_token() -> N
 
     assert re.findall(r"^var LONGEST_LIFE_SECONDS = (.*);$", gateway, re.MULTILINE) == checked
     assert re.findall(r"^LIFE_SECONDS = (.*)$", issued, re.MULTILINE) == ["LONGEST_LIFE_SECONDS"]
+
+
+def seconds_in(path: str) -> dict[str, float]:
+    """The limits in seconds that a file assigns, by name."""
+    text = (REPOSITORY / path).read_text()
+    return {
+        name: float(value)
+        for name, value in re.findall(r"^(?:var )?(\w+) ?= ?(\d+(?:\.\d+)?)s?;?$", text, re.MULTILINE)
+    }
+
+
+def test_withdrawn_key_is_refused_in_the_time_that_its_command_promises() -> None:
+    users = seconds_in("services/users/users/keys.py")
+    kit = seconds_in("services/servicekit/servicekit/keyset.py")
+    script, verifier = seconds_in("gateway/njs/keys.js"), seconds_in("gateway/njs/verifier.js")
+    gateway = seconds_in("gateway/defaults.env")
+    asking = re.findall(
+        r"^CONNECT_SECONDS, READ_SECONDS = ([0-9.]+), ([0-9.]+)$",
+        (REPOSITORY / "services/servicekit/servicekit/keyset.py").read_text(),
+        re.MULTILINE,
+    )
+    answer_seconds = sum(float(one) for one in asking[0])
+    promised, ring = users["REFUSED_WITHIN_SECONDS"], users["RING_CACHE_SECONDS"]
+
+    # Each key set is as old as its oldest user allows, the ring behind it as old as it may be, and a verdict is remembered last.
+    assert ring + kit["TOO_OLD_SECONDS"] + answer_seconds <= promised
+    assert ring + script["TOO_OLD_SECONDS"] + answer_seconds + verifier["VERDICT_SECONDS"] <= promised
+    assert ring + users["JWKS_MAX_AGE_SECONDS"] <= promised
+    assert max(gateway["KEYS_REFRESH"], gateway["KEYS_COOLDOWN"]) <= script["TOO_OLD_SECONDS"]
 
 
 def test_every_make_target_is_in_the_readme_or_the_operations_page() -> None:

@@ -1,6 +1,8 @@
 """The public keys that access tokens are signed with: fetched from users, remembered, and kept when users is away.
 
-A request never waits for a slow users service while a set is at hand: one thread fetches, outside any lock that readers take.
+A request never waits for a slow users service while a recent set is at hand: one thread fetches, outside any lock that readers take.
+Only where nobody has asked for a while does the first request wait for a newer set, so that a withdrawn key is refused in time even by
+a process that was idle.
 settings.TOKEN_KEYS (a callable's dotted path that returns the JWKS as a dict) replaces the fetch where the keys are at home.
 """
 
@@ -25,9 +27,9 @@ logger = logging.getLogger(__name__)
 MAX_KEY_ID_LENGTH = 128
 MAX_BODY_BYTES = 65_536
 CONNECT_SECONDS, READ_SECONDS = 1.0, 2.0
-#: A withdrawn key is refused within a minute: a ring of users is 5 s old at most, a set that is in use 20 s, and one that is older
-#: than 40 s, since no request came, is not used before users was asked.
-REFRESH_SECONDS, TOO_OLD_SECONDS = 20.0, 40.0
+REFRESH_SECONDS = 20.0
+#: A process that was idle does not use a set of that age before users was asked again, or did not answer.
+TOO_OLD_SECONDS = 45.0
 UNKNOWN_KEY_PAUSE_SECONDS = 10.0
 NO_KEYS_PAUSE_SECONDS = 1.0
 
@@ -53,6 +55,8 @@ class KeySet:
         self._cache_file = cache_file
         self._fetching = threading.Lock()
         self._asked_at = float("-inf")
+        # When the last fetch that has ended was begun: what is here is as old as that.
+        self._settled_at = float("-inf")
         self.keys: Keys = {}
         self.generation = 0
         if cache_file is not None:
@@ -74,15 +78,13 @@ class KeySet:
         return key
 
     def refresh_if_old(self) -> None:
-        """Start a fetch when the set is old; whoever asks meanwhile uses what is here.
-
-        Only a set that was not asked for in 40 s is waited for, some seconds at most: under traffic none gets so old, also while users
-        is away, since a fetch that failed counts as asked.
-        """
-        age = self._age()
-        if age < REFRESH_SECONDS or not self._fetching.acquire(blocking=False):
+        """Start a fetch when the set is old. Whoever asks meanwhile uses what is here, unless that is too old."""
+        if self._is_too_old():
+            self._refresh_or_wait(REFRESH_SECONDS, wait_seconds=CONNECT_SECONDS + READ_SECONDS)
             return
-        if self._background and self.keys and age < TOO_OLD_SECONDS:
+        if self._age() < REFRESH_SECONDS or not self._fetching.acquire(blocking=False):
+            return
+        if self._background and self.keys:
             threading.Thread(target=self._fetch_and_release, name="keyset", daemon=True).start()
         else:
             self._fetch_and_release()
@@ -90,18 +92,21 @@ class KeySet:
     def _age(self) -> float:
         return time.monotonic() - self._asked_at
 
-    def _refresh_or_wait(self, pause_seconds: float) -> None:
+    def _is_too_old(self) -> bool:
+        return time.monotonic() - self._settled_at >= TOO_OLD_SECONDS
+
+    def _refresh_or_wait(self, pause_seconds: float, *, wait_seconds: float = CONNECT_SECONDS) -> None:
         """Fetch unless that was tried a moment ago; if another thread is at it, wait a little for its result."""
         if self._fetching.acquire(blocking=False):
             if self._age() >= pause_seconds:
                 self._fetch_and_release()
             else:
                 self._fetching.release()
-        elif self._fetching.acquire(timeout=CONNECT_SECONDS):
+        elif self._fetching.acquire(timeout=wait_seconds):
             self._fetching.release()
 
     def _fetch_and_release(self) -> None:
-        self._asked_at = time.monotonic()
+        asked_at = self._asked_at = time.monotonic()
         try:
             raw = self._fetch()
             self._accept(read_keys(raw))
@@ -110,6 +115,7 @@ class KeySet:
         else:
             self._save(raw)
         finally:
+            self._settled_at = asked_at
             self._fetching.release()
 
     def _accept(self, keys: Keys) -> None:

@@ -368,6 +368,56 @@ def test_slow_server_holds_up_no_good_token(from_settings: Any, server: KeyServe
     assert seconds < 1
 
 
+def test_withdrawn_key_is_refused_by_a_process_that_was_idle(
+    from_settings: Any, server: KeyServer, clock: Clock
+) -> None:
+    token = FIRST.token()
+    tokens.verify(token)
+    server.answer = answering(body_of(SECOND))
+    clock.pass_time(keyset.TOO_OLD_SECONDS)
+
+    with pytest.raises(tokens.InvalidToken) as refusal:
+        tokens.verify(token)
+
+    assert refusal.value.code == "key"
+    assert server.asked == 2
+
+
+def test_too_old_set_is_used_by_nobody_while_a_newer_one_is_fetched(
+    keys: KeySet, server: KeyServer, clock: Clock
+) -> None:
+    keys.find("first")
+    server.answer = answering(body_of(SECOND))
+    clock.pass_time(keyset.TOO_OLD_SECONDS)
+    found: list[Any] = []
+
+    def look() -> None:
+        keys.refresh_if_old()
+        found.append(keys.keys.get("first"))
+
+    with server.held_back():
+        threads = [threading.Thread(target=look) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: server.asked == 2)
+    for thread in threads:
+        thread.join(10)
+
+    assert found == [None] * 5
+    assert server.asked == 2
+
+
+def test_kept_keys_are_not_used_before_the_server_was_asked(server: KeyServer, tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    file.write_bytes(body_of(FIRST))
+    server.answer = answering(body_of(SECOND))
+    keys = KeySet(lambda: keyset.fetch_over_http(server.url), background=True, cache_file=file)
+
+    keys.refresh_if_old()
+
+    assert set(keys.keys) == {"second"}
+
+
 def test_unknown_key_waits_only_a_little_for_another_thread(
     keys: KeySet, server: KeyServer, clock: Clock
 ) -> None:

@@ -192,7 +192,7 @@ def test_key_set_may_be_cached_and_revalidated(ring: None) -> None:
     answer = caller.get("/.well-known/jwks.json")
 
     assert len(decoded(answer)["keys"]) == 2
-    assert answer["Cache-Control"] == "public, max-age=60"
+    assert answer["Cache-Control"] == "public, max-age=30"
     again = caller.get("/.well-known/jwks.json", If_None_Match=answer["ETag"])
     assert (again.status_code, again.content) == (304, b"")
 
@@ -407,7 +407,7 @@ def test_key_set_is_revalidated_however_the_tag_is_sent(ring: None, wrap: str) -
 
     # RFC 9110, 13.1.2: compared weakly, and nginx weakens the tag of what it compresses.
     assert (answer.status_code, answer.content) == (304, b"")
-    assert (answer["ETag"], answer["Cache-Control"]) == (tag, "public, max-age=60")
+    assert (answer["ETag"], answer["Cache-Control"]) == (tag, "public, max-age=30")
 
 
 @pytest.mark.django_db

@@ -22,12 +22,14 @@ from users.errors import NoSigningKey, UnreadableKeys
 from users.models import SigningKey
 
 LIFE_SECONDS = LONGEST_LIFE_SECONDS
-JWKS_MAX_AGE_SECONDS = 60
+JWKS_MAX_AGE_SECONDS = 30
 #: Published at least this long before it signs: everybody's cached set is older than that by then.
-PUBLISH_AHEAD_SECONDS = JWKS_MAX_AGE_SECONDS + 30
+PUBLISH_AHEAD_SECONDS = JWKS_MAX_AGE_SECONDS + 60
 #: Kept this long after it signed its last token: a token's life, the leeway, and processes that still hold the old ring.
 KEEP_PREVIOUS_SECONDS = LIFE_SECONDS + 60
 RING_CACHE_SECONDS = 5.0
+#: A withdrawn key is refused everywhere by then; tests/repository adds up what each verifier may take.
+REFUSED_WITHIN_SECONDS = 60
 LOCK = 0x4B_45_59
 
 logger = logging.getLogger(__name__)
@@ -117,6 +119,8 @@ def renew_encryption() -> int:
     with transaction.atomic():
         _lock()
         for row in SigningKey.objects.exclude(state=State.RETIRED):
+            if not _is_in_use(row):
+                continue
             if _decrypted(row, first) is None:
                 row.encrypted_pem = first.encrypt(_pem(row))
                 row.save(update_fields=["encrypted_pem"])
@@ -174,9 +178,14 @@ def _read() -> Ring:
     current = rows.get(State.CURRENT)
     if current is None:
         raise NoSigningKey
-    published = [row for row in rows.values() if row.state != State.PREVIOUS or _wait_for(row) > 0]
+    published = [row for row in rows.values() if _is_in_use(row)]
     public = [_public(row) for row in sorted(published, key=lambda row: row.kid)]
     return Ring(current.kid, _pem(current), {"keys": public}, time.monotonic())
+
+
+def _is_in_use(row: SigningKey) -> bool:
+    """Whether tokens of it may be valid: a previous key is kept in the table for longer than they live."""
+    return row.state != State.PREVIOUS or _wait_for(row) > 0
 
 
 def _wait_for(previous: SigningKey | None) -> int:

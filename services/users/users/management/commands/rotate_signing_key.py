@@ -3,10 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from users.keys import NextKeyTooYoung, rotate_signing_key, withdraw_signing_keys
-
-#: docs/operations.md, "Keys", adds it up.
-REFUSED_WITHIN_SECONDS = 60
+from users.keys import REFUSED_WITHIN_SECONDS, NextKeyTooYoung, rotate_signing_key, withdraw_signing_keys
 
 
 class Command(BaseCommand):
