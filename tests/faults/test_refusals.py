@@ -36,6 +36,10 @@ def test_queue_that_stays_full_delays_its_events_and_loses_none(shop, stack, sta
         waiting = "SELECT count(*) FROM outbox WHERE sent_at IS NULL"
         wait_until(lambda: stack.number("orders", waiting) > ORDERS / 2, what="the broker refuses them")
         pause(FULL_SECONDS)
+        staff, customer = (
+            shop.staff(),
+            shop.log_in(customer.email, customer.password),
+        )  # tokens live five minutes
         # Events of other types leave meanwhile.
         answer = shop.call("PATCH", f"/api/products/{other['id']}/", staff, json={"name": "Renamed"})
         assert answer.status_code == 200
