@@ -1,5 +1,6 @@
 """The environment variables of every process, and of whoever looks after the stack."""
 
+import ipaddress
 import os
 from collections.abc import Mapping
 
@@ -79,7 +80,8 @@ def gateway(layout: Layout, ports: Ports, environment: Mapping[str, str]) -> dic
     upstreams = {f"{name.upper()}_UPSTREAM": f"{HOST}:{ports[name]}" for name in SERVICES}
     bind = environment.get("GATEWAY_BIND") or HOST
     asked_for = {key: environment[key] for key in TUNABLE_GATEWAY if environment.get(key)}
-    if is_loopback(bind):
+    # A proxy in front brings others, wherever the gateway listens.
+    if is_loopback(bind) and environment.get("TRUSTED_PROXIES", "none") in ("", "none"):
         asked_for = {**GENEROUS_LIMITS, **asked_for}
     else:
         # What `make env` wrote for a loopback address is no wish for an open gateway.
@@ -94,7 +96,10 @@ def gateway(layout: Layout, ports: Ports, environment: Mapping[str, str]) -> dic
 
 def is_loopback(address: str) -> bool:
     """Whether only this machine reaches the address."""
-    return address.startswith("127.") or address in ("localhost", "::1", "[::1]")
+    try:
+        return address == "localhost" or ipaddress.ip_address(address.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def operations(layout: Layout, ports: Ports) -> dict[str, str]:

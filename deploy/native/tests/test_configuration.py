@@ -96,7 +96,7 @@ def test_limits_are_out_of_the_way_while_only_this_machine_asks(layout: Layout, 
     assert found["LIMIT_AUTH_RATE"] == "7r/s"
 
 
-@pytest.mark.parametrize("bind", ["0.0.0.0", "192.0.2.1", "::"])
+@pytest.mark.parametrize("bind", ["0.0.0.0", "192.0.2.1", "::", "127.evil.example"])
 def test_limits_of_production_hold_where_others_reach_the_gateway(layout: Layout, bind: str) -> None:
     """Also when .env still says what `make env` wrote for a loopback address."""
     environment = {"GATEWAY_BIND": bind, **variables.GENEROUS_LIMITS, "LIMIT_AUTH_RATE": "7r/s"}
@@ -106,3 +106,9 @@ def test_limits_of_production_hold_where_others_reach_the_gateway(layout: Layout
     assert {name: value for name, value in found.items() if name.startswith("LIMIT_")} == {
         "LIMIT_AUTH_RATE": "7r/s"
     }
+
+
+def test_limits_of_production_hold_behind_a_proxy_on_the_same_machine(layout: Layout) -> None:
+    found = variables.gateway(layout, PORTS, {"GATEWAY_BIND": "127.0.0.1", "TRUSTED_PROXIES": "127.0.0.1"})
+
+    assert not [name for name in found if name.startswith("LIMIT_")]

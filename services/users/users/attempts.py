@@ -37,6 +37,13 @@ TAKE = """
     WHERE attempt.not_before <= clock_timestamp()
     RETURNING tries
 """
+# Of all sources together only the owner's own try is forgotten: a log-in must not give those who guess a fresh set.
+TAKE_BACK = """
+    UPDATE login_attempt SET tries = greatest(tries - 1, 0) WHERE account = %(account)s AND source = ''
+        AND NOT EXISTS (
+            SELECT FROM login_attempt WHERE account = %(account)s AND source = %(source)s
+                AND succeeded_at > clock_timestamp() - %(known)s * interval '1 day')
+"""
 WAIT = """
     SELECT extract(epoch FROM not_before - clock_timestamp()) FROM login_attempt WHERE account = %s AND source = %s
 """
@@ -45,9 +52,8 @@ IS_KNOWN = """
     WHERE account = %s AND source = %s AND succeeded_at > clock_timestamp() - %s * interval '1 day'
 """
 SUCCEED = """
-    UPDATE login_attempt SET tries = 0, not_before = clock_timestamp(),
-        succeeded_at = CASE WHEN source = %(source)s THEN clock_timestamp() ELSE succeeded_at END
-    WHERE account = %(account)s AND source IN (%(source)s, '')
+    UPDATE login_attempt SET tries = 0, not_before = clock_timestamp(), succeeded_at = clock_timestamp()
+    WHERE account = %(account)s AND source = %(source)s
 """
 
 
@@ -77,9 +83,15 @@ def take_try(*, email: str, source: str) -> None:
 
 
 def forgive(*, email: str, source: str) -> None:
-    """Forget the tries, after the right password: the source is known from now on."""
+    """Forget the tries of this source, after the right password: it is known from now on."""
+    values: dict[str, str | int | bytes] = {
+        "account": _account_key(email),
+        "source": source,
+        "known": KNOWN_FOR_DAYS,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(SUCCEED, {"account": _account_key(email), "source": source})
+        cursor.execute(TAKE_BACK, values)
+        cursor.execute(SUCCEED, values)
 
 
 def _take(account: bytes, source: str, free: int) -> None:

@@ -1,0 +1,174 @@
+"""Clients that send or read slowly: they are ended in bounded time, and take nothing from others."""
+
+import fcntl
+import socket
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from harness.client import assert_problem, parse
+from harness.nginx import Gateway, Services, wait_until
+from harness.tokens import Signer
+from harness.upstream import Answer
+
+StartGateway = Callable[..., Gateway]
+HEAD = "POST /api/auth/token/ HTTP/1.1\r\nHost: localhost\r\n"
+LENGTH, CHUNKED = "Content-Length: 1000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n"
+LARGEST_BODY = 128 * 1024
+LONG_ANSWER = b"x" * (8 << 20)
+
+
+@contextmanager
+def sending(gateway: Gateway, text: str) -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
+        connection.sendall(text.encode())
+        yield connection
+
+
+def trickle_until_closed(connection: socket.socket, piece: bytes, *, seconds: float) -> bytes:
+    """Sends a piece again and again, well within the time that nginx grants between two, until the other side hangs up.
+
+    Returns what it answered; fails when it has not hung up after `seconds`.
+    """
+    connection.settimeout(0.2)
+    received, deadline = b"", time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            got = connection.recv(65536)
+            if not got:
+                return received
+            received += got
+        except TimeoutError:
+            pass
+        except ConnectionError:
+            return received
+        try:
+            connection.sendall(piece)
+        except ConnectionError:
+            return received
+    raise AssertionError(f"the connection is open after {seconds} s")
+
+
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [
+        (HEAD + LENGTH, b" "),
+        (HEAD + CHUNKED, b"1\r\n \r\n"),
+        (HEAD.replace("POST /api/auth/token/", "GET /api/products/") + LENGTH, b" "),
+        (HEAD.replace("POST /api/auth/token/", "GET /ws/orders/") + "Authorization: Bearer TOKEN\r\n" + LENGTH, b" "),
+    ],
+    ids=["length", "chunked", "GET", "websocket"],
+)  # fmt: skip
+def test_trickling_body_is_ended_in_bounded_time(
+    own_gateway: StartGateway, own_services: Services, signer: Signer, head: str, piece: bytes
+) -> None:
+    gateway = own_gateway(BODY_SECONDS="1")
+
+    with sending(gateway, head.replace("TOKEN", signer.token())) as slow:
+        assert trickle_until_closed(slow, piece, seconds=10) == b""
+
+    assert not [seen for seen in own_services.users.seen if seen.method == "POST"]
+    assert (own_services.products.seen, own_services.orders.seen) == ([], [])
+    wait_until(lambda: [line["status"] for line in gateway.log_lines()][-1:] == ["408"], "the log line")
+    assert gateway.errors() == ""
+    assert gateway.request("POST", "/api/auth/token/", {}, b"{}").status == 200
+
+
+def test_body_that_takes_its_time_but_not_too_long_arrives(
+    own_gateway: StartGateway, own_services: Services
+) -> None:
+    gateway = own_gateway(BODY_SECONDS="1")
+    with sending(gateway, HEAD + "Expect: 100-continue\r\nContent-Length: 10\r\n\r\n") as slow:
+        assert slow.recv(100).startswith(b"HTTP/1.1 100")
+        for _ in range(10):
+            slow.sendall(b" ")
+
+        answer = slow.recv(65536)
+
+        assert answer.startswith(b"HTTP/1.1 200")
+        slow.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b"200" in slow.recv(65536)
+    assert own_services.users.seen[-1].body == b" " * 10
+    assert own_services.users.seen[-1].header("X-Body-Arrived") is None
+
+
+def test_service_may_take_longer_than_a_body_may(own_gateway: StartGateway) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        gateway = own_gateway(BODY_SECONDS="1", USERS_UPSTREAM=f"127.0.0.1:{listener.getsockname()[1]}")
+        with sending(gateway, HEAD + "Connection: close\r\nContent-Length: 2\r\n\r\n{}") as client:
+            service, _ = listener.accept()
+            with service:
+                started = time.monotonic()
+                client.settimeout(1.5)
+                with pytest.raises(TimeoutError):
+                    client.recv(1)
+                assert time.monotonic() - started > 1
+                service.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+                client.settimeout(10)
+                assert client.recv(65536).startswith(b"HTTP/1.1 204")
+
+
+def test_refused_body_that_goes_on_is_cut_off_after_the_answer(gateway: Gateway) -> None:
+    with sending(gateway, f"{HEAD}Content-Length: {LARGEST_BODY + 1}\r\n\r\n") as slow:
+        answer = trickle_until_closed(slow, b" ", seconds=20)
+
+    assert_problem(parse(answer), 413, "body_too_large")
+
+
+def test_pending_bodies_take_no_room_on_disk(gateway: Gateway) -> None:
+    part = " " * (LARGEST_BODY - 1)
+    with sending(gateway, f"{HEAD}Content-Length: {LARGEST_BODY}\r\n\r\n{part}") as slow:
+        wait_until(lambda: unread(slow) == 0, "nginx to have read the body")
+
+        assert largest_open_file(gateway, "body") == 0
+        slow.sendall(b" ")
+        assert slow.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+def test_long_answers_take_no_room_on_disk(
+    own_gateway: StartGateway, own_services: Services, signer: Signer
+) -> None:
+    gateway = own_gateway()
+    own_services.products.answers["/api/products/"] = Answer(body=LONG_ANSWER)
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.settimeout(10)
+        slow.connect(("127.0.0.1", gateway.port))
+        slow.sendall(b"GET /api/products/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert slow.recv(1) == b"H"
+
+        assert gateway.get("/api/orders/", signer.token()).status == 200
+        assert largest_open_file(gateway, "proxy") == 0
+        received = 1
+        while got := slow.recv(1 << 20):
+            received += len(got)
+            assert largest_open_file(gateway, "proxy") == 0
+
+    assert received > len(LONG_ANSWER)
+
+
+def unread(connection: socket.socket) -> int:
+    """How much the other side's kernel has not taken from ours yet (tcp(7), SIOCOUTQ)."""
+    buffer = bytearray(4)
+    fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, buffer)
+    return int.from_bytes(buffer, sys.byteorder)
+
+
+def largest_open_file(gateway: Gateway, folder: str) -> int:
+    """The size of the largest file below the folder that a worker has open: nginx deletes temporary ones when it makes them."""
+    assert gateway.process is not None
+    sizes = [0]
+    for worker in children(gateway.process.pid):
+        for link in Path(f"/proc/{worker}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                if str(gateway.directory / folder) in str(link.readlink()):
+                    sizes.append(link.stat().st_size)
+    return max(sizes)
+
+
+def children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
