@@ -12,7 +12,7 @@ from servicekit import purge
 from tests.factories import make_account
 from users import keys, purges, sessions
 from users.errors import InvalidRefreshToken
-from users.models import RefreshToken, Session, SigningKey
+from users.models import LoginAttempt, RefreshToken, Session, SigningKey
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MANY = 3 * purge.BATCH + 1
@@ -111,3 +111,25 @@ def test_purge_finds_its_rows_by_an_index(one: purge.Purge) -> None:
     assert "statement_timestamp()" in "".join(line for line in plan.splitlines() if "Index Cond" in line), (
         plan
     )
+
+
+def test_old_attempts_go_and_known_sources_stay_for_a_month() -> None:
+    def attempt(source: str, last_days: float, succeeded_days: float | None = None) -> None:
+        now = timezone.now()
+        LoginAttempt.objects.create(
+            account=b"x" * 32,
+            source=source,
+            tries=1,
+            not_before=now,
+            last_at=now - timedelta(days=last_days),
+            succeeded_at=None if succeeded_days is None else now - timedelta(days=succeeded_days),
+        )
+
+    attempt("192.0.2.1", 1.9)
+    attempt("192.0.2.2", 2.1)
+    attempt("192.0.2.3", 29, 29)
+    attempt("192.0.2.4", 31, 31)
+
+    purge.run()
+
+    assert sorted(LoginAttempt.objects.values_list("source", flat=True)) == ["192.0.2.1", "192.0.2.3"]
