@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import pytest
 from harness.client import assert_problem, parse
 from harness.nginx import Gateway, Services, wait_until
 from harness.tokens import Signer
@@ -51,65 +50,6 @@ def trickle_until_closed(connection: socket.socket, piece: bytes, *, seconds: fl
         except ConnectionError:
             return received
     raise AssertionError(f"the connection is open after {seconds} s")
-
-
-@pytest.mark.parametrize(
-    ("head", "piece"),
-    [
-        (HEAD + LENGTH, b" "),
-        (HEAD + CHUNKED, b"1\r\n \r\n"),
-        (HEAD.replace("POST /api/auth/token/", "GET /api/products/") + LENGTH, b" "),
-        (HEAD.replace("POST /api/auth/token/", "GET /ws/orders/") + "Authorization: Bearer TOKEN\r\n" + LENGTH, b" "),
-    ],
-    ids=["length", "chunked", "GET", "websocket"],
-)  # fmt: skip
-def test_trickling_body_is_ended_in_bounded_time(
-    own_gateway: StartGateway, own_services: Services, signer: Signer, head: str, piece: bytes
-) -> None:
-    gateway = own_gateway(BODY_SECONDS="1")
-
-    with sending(gateway, head.replace("TOKEN", signer.token())) as slow:
-        assert trickle_until_closed(slow, piece, seconds=10) == b""
-
-    assert not [seen for seen in own_services.users.seen if seen.method == "POST"]
-    assert (own_services.products.seen, own_services.orders.seen) == ([], [])
-    wait_until(lambda: [line["status"] for line in gateway.log_lines()][-1:] == ["408"], "the log line")
-    assert gateway.errors() == ""
-    assert gateway.request("POST", "/api/auth/token/", {}, b"{}").status == 200
-
-
-def test_body_that_takes_its_time_but_not_too_long_arrives(
-    own_gateway: StartGateway, own_services: Services
-) -> None:
-    gateway = own_gateway(BODY_SECONDS="1")
-    with sending(gateway, HEAD + "Expect: 100-continue\r\nContent-Length: 10\r\n\r\n") as slow:
-        assert slow.recv(100).startswith(b"HTTP/1.1 100")
-        for _ in range(10):
-            slow.sendall(b" ")
-
-        answer = slow.recv(65536)
-
-        assert answer.startswith(b"HTTP/1.1 200")
-        slow.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert b"200" in slow.recv(65536)
-    assert own_services.users.seen[-1].body == b" " * 10
-    assert own_services.users.seen[-1].header("X-Body-Arrived") is None
-
-
-def test_service_may_take_longer_than_a_body_may(own_gateway: StartGateway) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        gateway = own_gateway(BODY_SECONDS="1", USERS_UPSTREAM=f"127.0.0.1:{listener.getsockname()[1]}")
-        with sending(gateway, HEAD + "Connection: close\r\nContent-Length: 2\r\n\r\n{}") as client:
-            service, _ = listener.accept()
-            with service:
-                started = time.monotonic()
-                client.settimeout(1.5)
-                with pytest.raises(TimeoutError):
-                    client.recv(1)
-                assert time.monotonic() - started > 1
-                service.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
-                client.settimeout(10)
-                assert client.recv(65536).startswith(b"HTTP/1.1 204")
 
 
 def test_refused_body_that_goes_on_is_cut_off_after_the_answer(gateway: Gateway) -> None:
