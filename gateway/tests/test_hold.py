@@ -52,7 +52,10 @@ def test_requests_wait_for_a_service_that_restarts(
     assert {answer.status for answer in answers} == {200}
     assert sorted((seen.method, seen.path, seen.body) for seen in own_services.products.seen) == sorted(ANY)
     line = gateway.logged(answers[0])
-    assert len([one for one in gateway.log_lines() if one["path"] != "/healthz"]) == len(ANY)
+    wait_until(
+        lambda: len([one for one in gateway.log_lines() if one["path"] != "/healthz"]) == len(ANY),
+        "a log line for each",
+    )
     assert int(line["held"]) >= 3
     assert line["upstream_status"] == " : ".join(["502"] * int(line["held"]) + ["200"])
 
