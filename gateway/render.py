@@ -38,15 +38,17 @@ def value(name: str, environment: Mapping[str, str], fallback: Mapping[str, str]
 
 
 def trusted_proxies(text: str) -> list[str]:
-    """The addresses and networks of TRUSTED_PROXIES. Raises CannotRender when one is neither."""
+    """The addresses and networks of TRUSTED_PROXIES. Raises CannotRender when one is neither, or is everybody."""
     proxies = [] if text == "none" else text.replace(",", " ").split()
     for proxy in proxies:
         try:
-            ipaddress.ip_network(proxy)
+            is_everybody = ipaddress.ip_network(proxy).prefixlen == 0
         except ValueError:
             raise CannotRender(
                 f"TRUSTED_PROXIES names {proxy!r}, which is no address and no network"
             ) from None
+        if is_everybody:
+            raise CannotRender(f"TRUSTED_PROXIES names {proxy!r}, which is everybody")
     return proxies
 
 

@@ -250,8 +250,8 @@ def answers(port: int) -> bool:
 
 
 @both
-@pytest.mark.parametrize("proxy", ["10.0.0.1x", "example.org", "10.0.0.0/", "/8", "any"])
-def test_proxy_that_is_no_address_is_refused(tmp_path: Path, render: Render, proxy: str) -> None:
+@pytest.mark.parametrize("proxy", ["10.0.0.1x", "example.org", "10.0.0.0/", "/8", "any", "0.0.0.0/0", "::/0"])
+def test_proxy_that_is_no_address_or_everybody_is_refused(tmp_path: Path, render: Render, proxy: str) -> None:
     rendered = render(tmp_path, **REQUIRED, TRUSTED_PROXIES=f"10.0.0.1,{proxy}")
 
     assert rendered.returncode == 1
