@@ -10,6 +10,7 @@ from pathlib import Path
 from demo.lines import NotRetailFile, read_retail_file
 from demo.ownshop import own_shop_plan
 from demo.plan import Plan
+from demo.progress import Progress
 from demo.replay import Replay
 from demo.report import Outcome, report_data, report_lines
 from demo.retail import plan_replay
@@ -20,12 +21,12 @@ from shopper.ops import Ops, StackUnknown, load_ops
 
 
 def main() -> int:
-    """Return 0 if everything added up, 1 if not, 2 if it could not be tried."""
+    """Return 0 if everything added up, 1 if not (also if nothing in the file could be used), 2 if it could not be tried."""
     options = _parser().parse_args()
     ops = load_ops(options.state)
     try:
         plan = _plan(options)
-        outcome = asyncio.run(_run(plan, ops, options))
+        outcome = Outcome(plan) if plan.is_empty else asyncio.run(_run(plan, ops, options))
     except (NotRetailFile, OSError, StackUnknown) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 2
@@ -40,7 +41,12 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="demo", description="Fill the shop through its public API.")
-    parser.add_argument("--file", type=Path, help="a file in the columns of the UCI Online Retail set")
+    parser.add_argument("--file", type=Path, help="a file in the columns of an edition of Online Retail")
+    parser.add_argument(
+        "--dates",
+        choices=["day-first", "month-first"],
+        help="how to read dates such as 12/1/2010 (default: found from the whole file)",
+    )
     parser.add_argument("--stock", type=int, help="units of each new product (default: enough for the file)")
     parser.add_argument("--state", type=Path, help="the stack's state folder (default: .souk)")
     parser.add_argument("--parallel", type=int, default=8, help="calls at a time (default: 8)")
@@ -58,7 +64,13 @@ def _parser() -> argparse.ArgumentParser:
 def _plan(options: argparse.Namespace) -> Plan:
     if options.file is None:
         return own_shop_plan()
-    return plan_replay(read_retail_file(options.file), stock=options.stock)
+    dates = options.dates and options.dates.replace("-", " ")
+    progress = Progress("lines", 0)
+    try:
+        file = read_retail_file(options.file, dates=dates, on_record=progress.step)
+    finally:
+        progress.close()
+    return plan_replay(file, stock=options.stock)
 
 
 async def _run(plan: Plan, ops: Ops, options: argparse.Namespace) -> Outcome:
@@ -81,6 +93,8 @@ def _write_report(file: Path, outcome: Outcome) -> None:
             "lines": [asdict(each) for each in plan.skipped_lines],
             "invoices": [asdict(each) for each in plan.skipped_invoices],
             "codes": [asdict(each) for each in plan.skipped_codes],
+            "returns": [asdict(each) for each in plan.excess_returns],
+            "orders": [asdict(each) for each in outcome.unavailable()],
         }
     }
     file.write_text(json.dumps(data, indent=1), encoding="utf-8")

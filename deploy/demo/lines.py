@@ -1,44 +1,40 @@
-"""Read a file in the columns of the UCI Online Retail set, line by line; whatever is wrong with a line is told, never fatal.
+"""Read a file in the columns of an edition of the Online Retail set; whatever is wrong with a line is told, never fatal.
 
-Both editions of the set are understood (`InvoiceNo … CustomerID` and `Invoice … Customer ID`), in any order of columns, separated by
-comma, semicolon or tab, with or without a byte-order mark, ending in LF, CRLF or CR, in UTF-8; a line that is not UTF-8 is read as Latin-1.
+A table is read whole first; then each column gets one rule (date order, decimal mark), by which all of its cells are read.
 """
 
-import csv
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from datetime import UTC, datetime
+from decimal import Decimal
+from io import BytesIO
 from pathlib import Path
+from xml.etree.ElementTree import ParseError
 
-COLUMNS = {
-    "invoice": ("invoiceno", "invoice", "invoicenumber"),
-    "code": ("stockcode",),
-    "description": ("description",),
-    "quantity": ("quantity",),
-    "date": ("invoicedate",),
-    "price": ("unitprice", "price"),
-    "customer": ("customerid",),
-    "country": ("country",),
-}
-DATE_FORMATS = (
-    "%m/%d/%Y %H:%M",
-    "%Y-%m-%d %H:%M:%S",
-    "%m/%d/%Y %H:%M:%S",
-    "%Y-%m-%dT%H:%M:%S",
-    "%Y-%m-%d %H:%M",
-)
-#: A quoted description may hold line ends; a quote that is still open after this many lines is a stray one.
-LONGEST_RECORD_LINES = 10
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]")
+from demo.amounts import NumberRule, number_rules
+from demo.columns import NotRetailFile, UnknownColumns
+from demo.dates import DateRule, date_rule
+from demo.records import SHOWN_TEXT, Cell, Record, Table
+from demo.tables import BROKEN, Source, tables_in, tables_of
 
+__all__ = [
+    "Line",
+    "NotRetailFile",
+    "RetailFile",
+    "UnknownColumns",
+    "WrongLine",
+    "parse_retail",
+    "read_retail_file",
+]
 
-class NotRetailFile(ValueError):
-    """The file is not one in these columns at all."""
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
+#: What programs write for nothing.
+NOTHING = frozenset({"null", "nan", "none", "na", "n/a", "#n/a", "<na>", "nat", "nil", "-", "(null)"})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Line:
     """One line that reads well; whether it makes sense is the plan's business. `customer` is empty when it names none."""
 
@@ -51,177 +47,168 @@ class Line:
     price: Decimal
     customer: str
     country: str
+    table: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class WrongLine:
     """A line that cannot be used: its number (1 is the header), the reason, and how it begins."""
 
     number: int
     reason: str
     text: str
+    table: str = ""
 
 
 @dataclass
 class RetailFile:
-    """All lines of a file: `lines` + `wrong` are the records after the header; empty lines are no records."""
+    """All lines of a file: `lines` + `wrong` are the records after the header; empty lines are no records.
+
+    `read_as` says for each table how it was read, the rules of its columns among it.
+    """
 
     lines: list[Line] = field(default_factory=list)
     wrong: list[WrongLine] = field(default_factory=list)
-    latin_lines: list[int] = field(default_factory=list)
+    read_as: list[str] = field(default_factory=list)
 
     @property
     def records(self) -> int:
         return len(self.lines) + len(self.wrong)
 
 
-def read_retail_file(file: Path) -> RetailFile:
-    """Read the whole file.
+def read_retail_file(
+    file: Path, *, dates: str | None = None, on_record: Callable[[], None] = lambda: None
+) -> RetailFile:
+    """Read the whole file; `dates` ("day first", "month first") overrides what would be found.
 
     Raises:
-        NotRetailFile: it is empty, or its first line does not name the columns.
+        NotRetailFile: it holds no table whose first line names the columns, or it cannot be unpacked.
         OSError: it cannot be read.
     """
-    return parse_retail(file.read_bytes())
+    return _read(tables_in(file), dates, on_record)
 
 
-def parse_retail(content: bytes) -> RetailFile:
+def parse_retail(content: bytes, *, dates: str | None = None) -> RetailFile:
     """Parse the bytes of a file (see `read_retail_file`)."""
+    return _read(tables_of(Source("", lambda: BytesIO(content))), dates, lambda: None)
+
+
+def _read(tables: Iterable[Table], dates: str | None, on_record: Callable[[], None]) -> RetailFile:
     result = RetailFile()
-    texts = _texts(content, result.latin_lines)
-    header = next(((number, text) for number, text in enumerate(texts, start=1) if text.strip()), None)
-    if header is None:
-        raise NotRetailFile("the file is empty")
-    number, text = header
-    delimiter, places, width = _columns(text)
-    for first, fields, raw in _records(texts[number:], number + 1, delimiter, width):
-        if fields is None or len(fields) != width:
-            count = "an open quote" if fields is None else f"{len(fields)} columns instead of {width}"
-            result.wrong.append(WrongLine(first, count, raw[:80]))
-            continue
-        parsed = _parse_line(first, {name: fields[place].strip() for name, place in places.items()})
-        if isinstance(parsed, Line):
-            result.lines.append(parsed)
-        else:
-            result.wrong.append(WrongLine(first, parsed, raw[:80]))
+    try:
+        for table in tables:
+            _add(result, table, dates, on_record)
+    except (*BROKEN, ParseError) as error:
+        raise NotRetailFile(f"it cannot be unpacked: {error}") from error
     return result
 
 
-def _texts(content: bytes, latin_lines: list[int]) -> list[str]:
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return content.decode("utf-16", "replace").splitlines()
-    texts = []
-    for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").splitlines(), start=1):
-        try:
-            texts.append(raw.decode("utf-8"))
-        except UnicodeDecodeError:
-            texts.append(raw.decode("latin-1"))
-            latin_lines.append(number)
-    return texts
+@dataclass
+class _Columns:
+    """The rows of a table, and the texts of the columns that need a rule with how often each is said."""
+
+    rows: list[tuple[int, dict[str, Cell]]] = field(default_factory=list)
+    texts: dict[str, Counter[str]] = field(
+        default_factory=lambda: {name: Counter() for name in ("date", "price", "quantity")}
+    )
+    kept: dict[Cell, Cell] = field(default_factory=dict)
+
+    def add(self, number: int, cells: dict[str, Cell]) -> None:
+        # Half a million lines say few different things: each is kept once.
+        self.rows.append((number, {name: self.kept.setdefault(cell, cell) for name, cell in cells.items()}))
+        for name, counter in self.texts.items():
+            cell = cells[name]
+            if isinstance(cell, str) and cell:
+                counter[cell] += 1
 
 
-def _columns(header: str) -> tuple[str, dict[str, int], int]:
-    delimiter = max(",;\t", key=header.count)
-    names = [re.sub(r"[^a-z]", "", name.lower()) for name in next(csv.reader([header], delimiter=delimiter))]
-    places = {
-        column: next((names.index(name) for name in known if name in names), -1)
-        for column, known in COLUMNS.items()
-    }
-    missing = [column for column, place in places.items() if place < 0 and column != "country"]
-    if missing:
-        raise NotRetailFile(f"the first line names no column for {', '.join(missing)}")
-    return delimiter, {column: place for column, place in places.items() if place >= 0}, len(names)
+@dataclass(frozen=True)
+class _Rules:
+    date: DateRule
+    price: NumberRule
+    quantity: NumberRule
+
+    def __str__(self) -> str:
+        marks = {str(self.price): None, str(self.quantity): None}
+        return f"{self.date}, {', '.join(marks)}"
 
 
-def _records(
-    texts: list[str], first_number: int, delimiter: str, width: int
-) -> Iterator[tuple[int, list[str] | None, str]]:
-    """Yield (line number, fields or None, text): lines are joined only when a quote is open and joining makes a record."""
-    index = 0
-    while index < len(texts):
-        taken, fields = _record_at(texts, index, delimiter, width)
-        raw = texts[index]
-        if raw.strip():
-            yield first_number + index, fields, raw
-        index += taken
+def _add(result: RetailFile, table: Table, dates: str | None, on_record: Callable[[], None]) -> None:
+    columns = _Columns()
+    for record in table.records:
+        on_record()
+        if record.problem:
+            result.wrong.append(WrongLine(record.number, record.problem, record.text, table.name))
+        else:
+            columns.add(record.number, _cells(record, table.places))
+    price, quantity = number_rules(columns.texts["price"], columns.texts["quantity"], table.delimiter)
+    rules = _Rules(date_rule(columns.texts["date"], dates), price, quantity)
+    for number, cells in columns.rows:
+        parsed = _parse_line(number, cells, rules, table.name)
+        if isinstance(parsed, Line):
+            result.lines.append(parsed)
+        else:
+            text = " ".join(str(cell) for cell in cells.values())[:SHOWN_TEXT]
+            result.wrong.append(WrongLine(number, parsed, text, table.name))
+    result.wrong.sort(key=lambda wrong: (wrong.table, wrong.number))
+    result.read_as.append(": ".join(filter(None, [table.name, ", ".join([*table.form, str(rules)])])))
 
 
-def _record_at(texts: list[str], index: int, delimiter: str, width: int) -> tuple[int, list[str] | None]:
-    alone = _fields(texts[index], delimiter)
-    if (alone is not None and len(alone) == width) or texts[index].count('"') % 2 == 0:
-        return 1, alone
-    joined = texts[index]
-    for more in range(1, min(LONGEST_RECORD_LINES, len(texts) - index)):
-        joined += "\n" + texts[index + more]
-        fields = _fields(joined, delimiter) if joined.count('"') % 2 == 0 else None
-        if fields is not None and len(fields) == width:
-            return more + 1, fields
-    return 1, None
+def _cells(record: Record, places: dict[str, int]) -> dict[str, Cell]:
+    return {name: _plain(record.cells[place]) for name, place in places.items()}
 
 
-def _fields(text: str, delimiter: str) -> list[str] | None:
-    try:
-        rows = list(
-            csv.reader(text.split("\n") if "\n" not in text else _kept_ends(text), delimiter=delimiter)
-        )
-    except csv.Error:
-        return None
-    return rows[0] if len(rows) == 1 else ([] if not rows else None)
+def _plain(cell: Cell) -> Cell:
+    if not isinstance(cell, str):
+        return cell
+    text = cell.strip()
+    return "" if text.lower() in NOTHING else text
 
 
-def _kept_ends(text: str) -> list[str]:
-    return [part + "\n" for part in text.split("\n")]
-
-
-def _parse_line(number: int, fields: dict[str, str]) -> Line | str:
+def _parse_line(number: int, cells: dict[str, Cell], rules: _Rules, table: str) -> Line | str:
     """Return the line, or what is wrong with it."""
-    if any(CONTROL.search(value) for value in fields.values()):
+    if any(isinstance(cell, str) and CONTROL.search(cell) for cell in cells.values()):
         return "control characters or broken encoding"
-    if not fields["invoice"] or not fields["code"]:
-        return "no invoice number" if not fields["invoice"] else "no stock code"
-    try:
-        quantity = _whole_number(fields["quantity"])
-        price = _decimal(fields["price"])
-    except (InvalidOperation, ValueError):
+    if not cells["invoice"] or not cells["code"]:
+        return "no invoice number" if not cells["invoice"] else "no stock code"
+    quantity, price = _number(cells["quantity"], rules.quantity), _number(cells["price"], rules.price)
+    if quantity is None or price is None or quantity != quantity.to_integral_value():
         return "quantity or price is not a number"
-    at = _date(fields["date"])
+    at = _date(cells["date"], rules.date)
     if at is None:
         return "not a date"
     return Line(
         number=number,
-        invoice=fields["invoice"],
-        code=fields["code"],
-        description=" ".join(_printable(fields["description"]).split()),
-        quantity=quantity,
+        invoice=_id(cells["invoice"]),
+        code=_id(cells["code"]),
+        description=" ".join(_printable(str(cells["description"])).split()),
+        quantity=int(quantity),
         at=at,
         price=price,
-        # pandas writes numbers with gaps as 17850.0
-        customer=re.sub(r"^(\d+)\.0+$", r"\1", fields["customer"]),
-        country=fields.get("country", ""),
+        customer=_id(cells["customer"]),
+        country=str(cells.get("country", "")),
+        table=table,
     )
+
+
+def _id(cell: Cell) -> str:
+    """Return an id as text: programs that see a number where ids have gaps write 17850.0."""
+    return re.sub(r"^(\d+)[.,]0+$", r"\1", str(cell))
 
 
 def _printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
-def _decimal(text: str) -> Decimal:
-    if not re.fullmatch(r"[+-]?\d{1,15}([.,]\d{1,15})?", text, re.ASCII):
-        raise ValueError(text)
-    return Decimal(text.replace(",", "."))
+def _number(cell: Cell, rule: NumberRule) -> Decimal | None:
+    if isinstance(cell, str):
+        return rule.read(cell)
+    return cell if isinstance(cell, Decimal) and cell.is_finite() and cell.adjusted() < 15 else None
 
 
-def _whole_number(text: str) -> int:
-    number = _decimal(text)
-    if number != number.to_integral_value():
-        raise ValueError(text)
-    return int(number)
-
-
-def _date(text: str) -> datetime | None:
-    for form in DATE_FORMATS:
-        try:
-            return datetime.strptime(text, form)  # noqa: DTZ007  the file has no zone; only the order matters
-        except ValueError:
-            continue
-    return None
+def _date(cell: Cell, rule: DateRule) -> datetime | None:
+    if isinstance(cell, str):
+        return rule.read(cell)
+    if not isinstance(cell, datetime):
+        return None
+    return cell.astimezone(UTC).replace(tzinfo=None) if cell.tzinfo else cell

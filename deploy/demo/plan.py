@@ -43,7 +43,10 @@ class PlannedOrder:
 
 @dataclass(frozen=True)
 class PlannedReturn:
-    """Goods that come back: `cancels` is the key of the order that it takes back whole; None: a restock by the staff."""
+    """Goods that come back: `cancels` is the key of the order that it takes back whole; None: a restock by the staff.
+
+    `units` are at most what of its sale is still out; empty if that is nothing.
+    """
 
     invoice: str
     units: tuple[tuple[str, int], ...]
@@ -70,9 +73,17 @@ class Plan:
     skipped_lines: list[Skipped] = field(default_factory=list)
     skipped_invoices: list[Skipped] = field(default_factory=list)
     skipped_codes: list[Skipped] = field(default_factory=list)
+    excess_returns: list[Skipped] = field(default_factory=list)
+    read_as: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     lines_read: int = 0
     invoices_read: int = 0
+    #: Whether products that the shop has already get the units that these orders want beyond its stock.
+    tops_up: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.orders and not self.returns
 
     def sums_up(self) -> bool:
         """Whether every line and every invoice of the file is somewhere, once."""

@@ -8,16 +8,18 @@ from typing import TextIO, TypeVar
 from tqdm import tqdm
 
 Item = TypeVar("Item")
+#: Of a count without an end.
+SAID_EVERY = 100_000
 
 
 class Progress:
-    """Counts up to `total`; on a stream that is no terminal it prints every tenth part."""
+    """Counts up to `total` (0: nobody knows); on a stream that is no terminal it prints now and then."""
 
     def __init__(self, title: str, total: int, stream: TextIO | None = None) -> None:
         self.title, self.total, self.count = title, total, 0
         self._stream = stream or sys.stderr
         self._bar = (
-            tqdm(total=total, desc=f"{title:<22}", unit="", file=self._stream, leave=True)
+            tqdm(total=total or None, desc=f"{title:<22}", unit="", file=self._stream, leave=True)
             if self._stream.isatty()
             else None
         )
@@ -26,6 +28,9 @@ class Progress:
         self.count += 1
         if self._bar is not None:
             self._bar.update()
+        elif not self.total:
+            if self.count % SAID_EVERY == 0:
+                print(f"{self.title}: {self.count}", file=self._stream, flush=True)
         elif self.count * 10 // self.total > (self.count - 1) * 10 // self.total:
             print(f"{self.title}: {self.count} of {self.total}", file=self._stream, flush=True)
 

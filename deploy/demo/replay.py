@@ -7,10 +7,12 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from demo.plan import PlannedCustomer, PlannedOrder, PlannedProduct, PlannedReturn
+from demo.catalogue import Catalogue, all_pages
+from demo.plan import PlannedCustomer, PlannedOrder, PlannedReturn
 from demo.progress import work_through
 from demo.report import SETTLED, OrderOutcome, Outcome, ReturnOutcome
 from demo.retail import key_of
+from demo.units import top_up
 from shopper.accounts import Account, Session
 from shopper.api import Answer, Api, Refused
 from shopper.clientlog import ClientLog
@@ -19,7 +21,6 @@ from shopper.clientlog import ClientLog
 ACCOUNTS_AT_ONCE = 3
 #: How long the orders service may take to hear of a new product.
 CATALOGUE_SECONDS = 120.0
-PAGE = 100
 
 
 class Replay:
@@ -31,64 +32,27 @@ class Replay:
         self.api, self.staff, self.outcome, self.log = api, staff, outcome, log
         self.plan = outcome.plan
         self.parallel, self.settle_seconds = parallel, settle
-        self.products: dict[str, str] = {}
+        self.catalogue = Catalogue(staff, outcome, log, parallel=parallel)
         self.sessions: dict[str, Session] = {}
+        self._catalogue_deadline: float | None = None
 
     async def run(self) -> None:
         """Make catalogue and customers, then order, wait for the outcome, and take back what comes back."""
         started = time.monotonic()
-        await self._make_categories()
-        await self._make_products()
-        await self._make_customers()
+        await self.catalogue.make()
+        await top_up(self.catalogue, await self._make_customers())
         await work_through("orders", self.plan.orders, self._place, parallel=self.parallel)
         await self._settle()
         await work_through("returns", self.plan.returns, self._take_back, parallel=self.parallel)
         self.outcome.seconds = time.monotonic() - started
         self.outcome.repeats = dict(self.api.tally.reasons)
 
-    async def _make_categories(self) -> None:
-        known = {each["slug"] for each in await self._pages("/api/categories/")}
-        for category in self.plan.categories:
-            if category.slug not in known:
-                answer = await self.staff.call(
-                    "POST", "/api/categories/", body={"slug": category.slug, "name": category.name}
-                )
-                self._count_new("categories", answer, allowed={400, 409})
-
-    async def _make_products(self) -> None:
-        known: dict[str, str] = {}
-        for category in self.plan.categories:
-            for product in await self._pages(f"/api/products/?category={category.slug}&active=all"):
-                known[product["slug"]] = product["id"]
-        self.products = {each.code: known[each.slug] for each in self.plan.products if each.slug in known}
-        missing = [each for each in self.plan.products if each.slug not in known]
-        await work_through("products", missing, self._make_product, parallel=self.parallel)
-
-    async def _make_product(self, product: PlannedProduct) -> None:
-        body = {
-            "slug": product.slug,
-            "name": product.name,
-            "description": product.description,
-            "price": str(product.price),
-            "currency": "GBP",
-            "stock": product.stock,
-            "category": product.category,
-        }
-        answer = await self.staff.call("POST", "/api/products/", body=body)
-        if answer.status in (400, 409):  # made by an earlier run, or by a request whose answer got lost
-            found = await self._pages(f"/api/products/?slug={product.slug}&active=all")
-            if found:
-                self.products[product.code] = found[0]["id"]
-            else:
-                self.outcome.refused.append(f"product {product.code}: {answer.status} {answer.detail}")
-            return
-        self._count_new("products", answer)
-        self.products[product.code] = answer.body["id"]
-
-    async def _make_customers(self) -> None:
-        known = {each["email"] for each in await self._pages("/api/users/")}
+    async def _make_customers(self) -> dict[str, str]:
+        """Return the ids of those who were there already, by the plan's keys."""
+        known = {each["email"]: each["id"] for each in await all_pages(self.staff, "/api/users/")}
         accounts = [(each, each.email in known) for each in self.plan.customers]
         await work_through("customers", accounts, self._make_customer, parallel=ACCOUNTS_AT_ONCE)
+        return {each.key: known[each.email] for each in self.plan.customers if each.email in known}
 
     async def _make_customer(self, planned: tuple[PlannedCustomer, bool]) -> None:
         customer, is_known = planned
@@ -104,12 +68,9 @@ class Replay:
         units = sum(count for _, count in order.units)
         outcome = OrderOutcome(order.key, order.invoice, units, order.line_count, customer=order.customer)
         self.outcome.orders[order.key] = outcome
-        missing = [code for code, _ in order.units if code not in self.products]
-        if missing:
-            outcome.status, outcome.reason = "refused", f"because product {missing[0]} was refused"
+        answer = await self._placed(order, outcome)
+        if answer is None:
             return
-        body = {"lines": [{"product": self.products[code], "quantity": count} for code, count in order.units]}
-        answer = await self._place_when_known(order, body)
         if not answer.is_success:
             outcome.status, outcome.reason = "refused", f"{answer.status} {answer.code}: {answer.detail}"
             return
@@ -119,16 +80,44 @@ class Replay:
             "order", outcome.id, key=order.key, account=self.sessions[order.customer].account.email
         )
 
-    async def _place_when_known(self, order: PlannedOrder, body: Mapping[str, Any]) -> Answer:
-        """Orders hears of new products through events: until it has, it calls them unavailable."""
-        deadline = time.monotonic() + CATALOGUE_SECONDS
+    async def _placed(self, order: PlannedOrder, outcome: OrderOutcome) -> Answer | None:
+        """Return the shop's answer to an order; None if one of its products cannot be bought, which `outcome` then says."""
+        codes = sorted(code for code, _ in order.units)
+        missing = [code for code in codes if code not in self.catalogue.ids]
+        if missing:
+            outcome.status, outcome.reason = "refused", f"because product {missing[0]} was refused"
+            return None
+        # By code: editions of one set list an invoice's lines in different orders, and it is one order with one key.
+        units = dict(order.units)
+        body = {"lines": [{"product": self.catalogue.ids[code], "quantity": units[code]} for code in codes]}
+        answer = await self._place_when_known(order, codes, body)
+        if isinstance(answer, Answer):
+            return answer
+        outcome.status, outcome.reason = "unavailable", answer
+        return None
+
+    async def _place_when_known(
+        self, order: PlannedOrder, codes: list[str], body: Mapping[str, Any]
+    ) -> Answer | str:
+        """Return the answer, or why a product cannot be bought.
+
+        Orders hears of new products through events: until it has, it calls them unavailable. All orders together wait once for that.
+        """
         while True:
             answer = await self.sessions[order.customer].call(
                 "POST", "/api/orders/", body=body, key=order.key
             )
-            if answer.code != "product_unavailable" or time.monotonic() > deadline:
+            if answer.code != "product_unavailable":
                 return answer
+            reason = await self.catalogue.why_off(_unavailable(answer, codes))
+            if reason or self._is_too_late():
+                return reason or answer
             await asyncio.sleep(0.5)
+
+    def _is_too_late(self) -> bool:
+        if self._catalogue_deadline is None:
+            self._catalogue_deadline = time.monotonic() + CATALOGUE_SECONDS
+        return time.monotonic() > self._catalogue_deadline
 
     async def _settle(self) -> None:
         placed = [each for each in self.outcome.orders.values() if each.id]
@@ -153,12 +142,14 @@ class Replay:
     async def _take_back(self, planned: PlannedReturn) -> None:
         units = sum(count for _, count in planned.units)
         outcome = ReturnOutcome(planned.invoice, units, planned.line_count, "restocked")
+        if not planned.units:
+            outcome.kind, outcome.reason = "not sold", "nothing of its sale is out"
         self.outcome.returns.append(outcome)
         order = self.outcome.orders.get(planned.cancels or "")
         try:
-            if order is None:
+            if order is None and planned.units:
                 await self._restock(planned, outcome)
-            else:
+            elif order is not None:
                 await self._cancel(order, outcome)
         except Refused as error:
             outcome.kind, outcome.reason = "refused", str(error)
@@ -179,39 +170,22 @@ class Replay:
 
     async def _restock(self, planned: PlannedReturn, outcome: ReturnOutcome) -> None:
         for code, count in planned.units:
-            if code not in self.products:
+            if code not in self.catalogue.ids:
                 outcome.kind, outcome.reason = "refused", f"because product {code} was refused"
                 return
-            path = f"/api/products/{self.products[code]}/stock/"
+            path = f"/api/products/{self.catalogue.ids[code]}/stock/"
             reason = f"Return {planned.invoice}"[:200]
             body = {"delta": count, "reason": reason}
             answer = await self.staff.call("POST", path, body=body, key=key_of(f"{planned.invoice}-{code}"))
             if not answer.is_success:
                 raise Refused("POST", path, answer)
             outcome.is_new = outcome.is_new or not answer.is_replay
-            self.log.wrote("stock", self.products[code], reason=reason)
-
-    async def _pages(self, path: str) -> list[dict[str, Any]]:
-        """Return all results of a list, as staff."""
-        results: list[dict[str, Any]] = []
-        url = f"{path}{'&' if '?' in path else '?'}page_size={PAGE}"
-        while url:
-            answer = await self.staff.call("GET", url)
-            if not answer.is_success:
-                raise Refused("GET", url, answer)
-            results += answer.body["results"]
-            url = _path_of(answer.body.get("next"))
-        return results
-
-    def _count_new(self, name: str, answer: Answer, allowed: frozenset[int] | set[int] = frozenset()) -> None:
-        if answer.is_success:
-            self.outcome.new[name] += 1
-        elif answer.status not in allowed:
-            raise Refused("POST", name, answer)
+            self.log.wrote("stock", self.catalogue.ids[code], reason=reason)
 
 
-def _path_of(link: str | None) -> str:
-    """Return path and query of a `next` link: the host in it is the gateway's business, we go on where we started."""
-    if not link:
-        return ""
-    return "/" + link.split("/", 3)[3] if "://" in link else link
+def _unavailable(answer: Answer, codes: list[str]) -> list[str]:
+    """Return the codes of the lines that a refusal points at (`/lines/3/product`); all of them if it does not say."""
+    errors = answer.body.get("errors") or []
+    places = [str(error.get("pointer", "")).split("/") for error in errors]
+    named = [int(place[2]) for place in places if len(place) > 2 and place[2].isdigit()]
+    return [codes[place] for place in named if place < len(codes)] or codes

@@ -8,11 +8,16 @@ from demo.plan import Plan, Skipped
 
 SHOWN = 10
 SETTLED = ("confirmed", "rejected", "cancelled", "expired")
+#: The staff's decision: told, and nothing that does not add up.
+UNAVAILABLE = "unavailable"
 
 
 @dataclass
 class OrderOutcome:
-    """What became of one planned order; `status` is "refused" when the shop did not take it."""
+    """What became of one planned order.
+
+    `status` is "unavailable" when a product of it is switched off or deleted, "refused" when the shop did not take it otherwise.
+    """
 
     key: str
     invoice: str
@@ -27,7 +32,7 @@ class OrderOutcome:
 
 @dataclass
 class ReturnOutcome:
-    """What became of one return: cancelled, restocked, skipped (its order was never confirmed) or refused."""
+    """What became of one return: cancelled, restocked, not sold (its order was never confirmed, or nothing is out) or refused."""
 
     invoice: str
     units: int
@@ -57,9 +62,20 @@ class Outcome:
     def by_return(self) -> Counter[str]:
         return Counter(each.kind for each in self.returns)
 
+    @property
+    def used_anything(self) -> bool:
+        """Whether an order of the plan is in the shop, or goods came back."""
+        return any(each.id for each in self.orders.values()) or bool(self.by_return["restocked"])
+
+    def unavailable(self) -> list[Skipped]:
+        """Return the orders with a product that cannot be bought."""
+        return [Skipped(each.key, each.reason) for each in self.orders.values() if each.status == UNAVAILABLE]
+
     def disagreements(self) -> list[str]:
         """Return what does not add up or did not end well; empty is good."""
         found = list(self.refused)
+        if not self.used_anything:
+            found.append("nothing in the file could be used")
         if not self.plan.sums_up():
             found.append("the plan does not account for every line and invoice of the file")
         if len(self.orders) != len(self.plan.orders) or len(self.returns) != len(self.plan.returns):
@@ -67,7 +83,7 @@ class Outcome:
         found += [
             f"order {each.key} is {each.status} {each.reason}".strip()
             for each in self.orders.values()
-            if each.status not in SETTLED
+            if each.status not in (*SETTLED, UNAVAILABLE)
         ]
         found += [f"return {each.invoice}: {each.reason}" for each in self.returns if each.kind == "refused"]
         return found
@@ -76,12 +92,15 @@ class Outcome:
 def report_lines(outcome: Outcome) -> list[str]:
     """Return the report as text lines."""
     plan = outcome.plan
-    lines = ["", *_file_part(plan, outcome), *_shop_part(outcome)]
+    lines = ["", *(f"read as    {each}" for each in plan.read_as)]
+    lines += _file_part(plan, outcome) + _shop_part(outcome)
     lines += _listed("lines left out", plan.skipped_lines) + _listed("codes left out", plan.skipped_codes)
     lines += _listed("invoices left out", plan.skipped_invoices) + plan.notes
-    nothing_new = not sum(outcome.new.values())
-    summary = ", ".join(f"{count} {name}" for name, count in outcome.new.items() if count)
-    lines.append("nothing new: everything was there already" if nothing_new else f"new: {summary}")
+    lines += _listed("returns larger than their sale", plan.excess_returns)
+    lines += _listed("orders not placed", outcome.unavailable())
+    if outcome.used_anything:
+        summary = ", ".join(f"{count} {name}" for name, count in outcome.new.items() if count)
+        lines.append(f"new: {summary}" if summary else "nothing new: everything was there already")
     lines.append(f"took {outcome.seconds:.1f} s" + _repeats(outcome.repeats))
     problems = outcome.disagreements()
     lines += [f"DOES NOT ADD UP: {problem}" for problem in problems[:SHOWN]]
@@ -102,6 +121,7 @@ def report_data(outcome: Outcome) -> dict[str, Any]:
         "customers": len(plan.customers),
         "orders_by_status": outcome.by_status,
         "returns_by_kind": outcome.by_return,
+        "returns_larger_than_sale": len(plan.excess_returns),
         "new": outcome.new,
         "seconds": round(outcome.seconds, 1),
         "repeats": outcome.repeats,

@@ -9,7 +9,8 @@ The rules, in the order in which they are asked:
   equals); orders are charged the shop's price, whatever the line said. Its name is the most frequent description on those lines.
 - An invoice whose number starts with `C` is a return, every other one a sale; lines of a sale must have a quantity > 0, of a return < 0.
 - The customer of an invoice is the first CustomerID on it; without one, the buyer is made up for that invoice alone.
-- A return that names exactly the products and units of an earlier order of that customer cancels it; any other is a restock.
+- Invoices are replayed by date. An invoice that an earlier table (sheet) of the file has too is left out: Online Retail II repeats days.
+- What comes back is planned in `returns.py`.
 """
 
 import hashlib
@@ -17,16 +18,19 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
-from demo.lines import Line, RetailFile
-from demo.plan import Category, Plan, PlannedCustomer, PlannedOrder, PlannedProduct, PlannedReturn, Skipped
+from demo.lines import Line, RetailFile, WrongLine
+from demo.plan import Category, Plan, PlannedCustomer, PlannedOrder, PlannedProduct, Skipped
+from demo.returns import Returns
 
 PRODUCT_CODE = re.compile(r"\d{5}[A-Za-z]{0,3}|(DCGS|SP)[0-9A-Za-z]{1,12}", re.ASCII)
 CATEGORY = Category("online-retail", "Online retail")
 PENNY = Decimal("0.01")
 MAX_PRICE = Decimal("9999999999.99")
 MAX_UNITS = 1_000_000
+MAX_STOCK = 1_000_000_000
 MAX_ORDER_LINES = 1000
 MAX_NAME = 200
 SPARE_UNITS = 10
@@ -36,6 +40,7 @@ DOMAIN = "retail.example"
 @dataclass
 class _Invoice:
     number: str
+    table: str = ""
     lines: list[Line] = field(default_factory=list)
 
     @property
@@ -45,6 +50,11 @@ class _Invoice:
     @property
     def customer(self) -> str:
         return next((line.customer for line in self.lines if line.customer), "")
+
+    @property
+    def moment(self) -> tuple[datetime, bool]:
+        """Return what invoices are sorted by; of one moment (dates may have no time) sales come before returns."""
+        return min((line.at for line in self.lines), default=datetime.max), self.is_return  # noqa: DTZ901
 
     def units(self) -> tuple[tuple[str, int], ...]:
         """Return the units per code, lines of one code summed, in the order of the file."""
@@ -56,26 +66,25 @@ class _Invoice:
 
 def plan_replay(file: RetailFile, *, stock: int | None = None) -> Plan:
     """Return the plan of a file; `stock` is every product's, by default what the file orders and some to spare."""
-    plan = Plan(lines_read=file.records, categories=[CATEGORY])
-    plan.skipped_lines = [Skipped(f"line {wrong.number}", wrong.reason, wrong.text) for wrong in file.wrong]
+    plan = Plan(lines_read=file.records, categories=[CATEGORY], read_as=file.read_as, tops_up=stock is None)
+    plan.skipped_lines = [Skipped(_place(wrong), wrong.reason, wrong.text) for wrong in file.wrong]
     invoices: dict[str, _Invoice] = {}
     for line in file.lines:
-        invoices.setdefault(line.invoice, _Invoice(line.invoice))
-        reason = wrong_line_reason(line)
+        invoice = invoices.setdefault(line.invoice, _Invoice(line.invoice, line.table))
+        reason = wrong_line_reason(line) if line.table == invoice.table else "invoice is in an earlier table"
         if reason:
-            plan.skipped_lines.append(
-                Skipped(f"line {line.number}", reason, f"{line.code} {line.description}"[:80])
-            )
+            plan.skipped_lines.append(Skipped(_place(line), reason, f"{line.code} {line.description}"[:80]))
         else:
-            invoices[line.invoice].lines.append(line)
+            invoice.lines.append(line)
     plan.invoices_read = len(invoices)
-    _plan_invoices(plan, invoices.values())
-    _plan_products(plan, file.lines, invoices.values(), stock)
-    if file.latin_lines:
-        plan.notes.append(
-            f"{len(file.latin_lines)} lines are not UTF-8 and were read as Latin-1, e.g. {file.latin_lines[0]}"
-        )
+    by_date = sorted(invoices.values(), key=lambda invoice: invoice.moment)
+    _plan_invoices(plan, by_date)
+    _plan_products(plan, file.lines, by_date, stock)
     return plan
+
+
+def _place(line: Line | WrongLine) -> str:
+    return f"{line.table} line {line.number}".strip()
 
 
 def wrong_line_reason(line: Line) -> str:
@@ -122,28 +131,21 @@ def _short_hash(text: str) -> str:
 
 def _plan_invoices(plan: Plan, invoices: Iterable[_Invoice]) -> None:
     customers: dict[str, PlannedCustomer] = {}
-    open_orders: dict[tuple[str, frozenset[tuple[str, int]]], list[str]] = defaultdict(list)
+    returns = Returns(plan)
     for invoice in invoices:
         if not invoice.lines:
             plan.skipped_invoices.append(Skipped(invoice.number, "no line that can be used"))
             continue
-        signature = (invoice.customer, frozenset(invoice.units()))
         if invoice.is_return:
-            _plan_return(plan, invoice, open_orders[signature] if invoice.customer else [])
+            returns.take_back(invoice.number, invoice.customer, invoice.units(), len(invoice.lines))
         else:
             orders = _orders_of(invoice)
             plan.orders.extend(orders)
-            if len(orders) == 1:
-                open_orders[signature].append(orders[0].key)
+            returns.sold(invoice.customer, orders)
         if invoice.customer or not invoice.is_return:
             customer = _customer_of(invoice)
             customers.setdefault(customer.key, customer)
     plan.customers = list(customers.values())
-
-
-def _plan_return(plan: Plan, invoice: _Invoice, cancellable: list[str]) -> None:
-    cancels = cancellable.pop(0) if cancellable else None
-    plan.returns.append(PlannedReturn(invoice.number, invoice.units(), len(invoice.lines), cancels))
 
 
 def _orders_of(invoice: _Invoice) -> list[PlannedOrder]:
@@ -179,7 +181,8 @@ def _plan_products(plan: Plan, lines: list[Line], invoices: Iterable[_Invoice], 
         known = sold.get(code) or returned.get(code)
         if known:
             demand = sum(line.quantity for line in sold.get(code, []))
-            plan.products.append(_product_of(code, known, demand + SPARE_UNITS if stock is None else stock))
+            enough = min(demand + SPARE_UNITS, MAX_STOCK)
+            plan.products.append(_product_of(code, known, enough if stock is None else stock))
         else:
             no_product = not PRODUCT_CODE.fullmatch(code)
             reason = "is no product" if no_product else "has no line that can be used"

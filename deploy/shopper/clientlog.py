@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 
 class ClientLog:
@@ -25,6 +25,28 @@ class ClientLog:
     def close(self) -> None:
         if self._stream is not None:
             self._stream.close()
+
+
+def orders_told(file: Path) -> dict[tuple[str, str], str]:
+    """Return the ids of the orders that clients were told of, by account and Idempotency-Key."""
+    if not file.exists():
+        return {}
+    with file.open(encoding="utf-8", errors="replace") as stream:
+        entries = [entry for line in stream if '"order"' in line and (entry := _entry(line))]
+    return {
+        (entry["account"], entry["key"]): entry["id"]
+        for entry in entries
+        if {"account", "key"} <= entry.keys()
+    }
+
+
+def _entry(line: str) -> dict[str, Any]:
+    """Return an order's entry; empty if it is another kind, or torn by a writer's end."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return {}
+    return entry if isinstance(entry, dict) and entry.get("kind") == "order" else {}
 
 
 def default_client_log(state: Path) -> Path:

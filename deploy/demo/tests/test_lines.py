@@ -63,11 +63,11 @@ def test_stray_quote_spoils_its_own_line_only():
     assert len(file.lines) == 12
 
 
-def test_line_that_is_not_utf8_is_read_as_latin1_and_noted():
+def test_file_that_is_not_utf8_is_read_as_windows1252_and_says_so():
     file = parse_retail((HEADER + GOOD).encode() + GOOD.replace("WHITE", "CAFÉ").encode("latin-1"))
 
     assert file.lines[1].description == "CAFÉ HANGING HEART"
-    assert file.latin_lines == [3]
+    assert file.read_as[0].startswith("Windows-1252, commas")
 
 
 @pytest.mark.parametrize(
