@@ -145,3 +145,16 @@ def test_socket_upgrade_reaches_orders(gateway: Gateway, services: Services, sig
         "upgrade",
         "k",
     )
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/HEALTHZ", "/healthZ", "/API/USERS/", "/api/Users/", "/.well-known/JWKS.json", "/WS/orders/", "/api/PRODUCTS/"],
+)
+def test_path_in_other_letters_is_another_path(
+    gateway: Gateway, services: Services, signer: Signer, path: str
+) -> None:
+    answered = gateway.get(path, signer.token())
+
+    assert_problem(answered, 404, "not_found")
+    assert services.seen() == 0
