@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from edge import production_gateway
 from harness import Shop
 from people import People
 from stack import Stack
 
+from shopper.edge import production_gateway
 from shopper.ops import Ops, load_ops
 
 

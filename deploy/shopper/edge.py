@@ -7,16 +7,16 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
-from harness import wait_until
-
-from shopper.ops import ROOT, Ops
+from shopper.ops import ROOT, Ops, StackUnknown
 
 GATEWAY = ROOT / "gateway"
+START_SECONDS = 10.0
 SERVICES = ("users", "products", "orders")
 
 
@@ -35,24 +35,36 @@ def production_gateway(ops: Ops) -> Iterator[int]:
     subprocess.run([sys.executable, str(GATEWAY / "render.py"), str(folder)], env=variables, check=True)
     process = subprocess.Popen([str(GATEWAY / "start"), str(folder)], env=variables, start_new_session=True)
     try:
-        wait_until(lambda: _answers(process, port), what="the gateway answers")
+        _await(process, port)
         yield port
     finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        _end(process)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
-    assert process.poll() is None, "the gateway ended at once"
+def _await(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not _answers(port):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise StackUnknown("the gateway with production's limits does not start")
+        time.sleep(0.05)
+
+
+def _answers(port: int) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False).status_code == 200
-    except httpx.TransportError:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=1) as answer:
+            return bool(answer.status == 200)
+    except OSError:
         return False
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _free_port() -> int:
