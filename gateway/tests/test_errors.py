@@ -111,3 +111,47 @@ def test_odd_path_is_one_escaped_line(gateway: Gateway, path: str) -> None:
 
     assert_problem(answered, 400)
     wait_until(lambda: len(gateway.log_lines()) == before + 1, "one line")
+
+
+TOO_LARGE = b"20001\r\n" + b"x" * 0x20001 + b"\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "body", [b"zz\r\n\r\n", b"ffffffffffffffffffff\r\n", b"1\r\nabc\r\n", TOO_LARGE], ids=range(4)
+)
+@pytest.mark.parametrize(
+    "line",
+    [
+        "GET /nowhere/",
+        "GET /api//orders/",
+        "GET /api/orders/",
+        "POST /api/auth/token/",
+        "PUT /api/orders/",
+        "TRACE /api/orders/",
+    ],
+)
+def test_body_that_cannot_be_read_changes_no_problem_into_a_page(
+    gateway: Gateway, line: str, body: bytes
+) -> None:
+    head = f"{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    answered = parse(send_raw(gateway.port, head.encode() + body))
+
+    assert answered.status in (400, 401, 404, 405, 413)
+    assert_problem(answered, answered.status)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: odd\r\nContent-Length: 131073\r\n",
+        "GET /healthz HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Length: 131073\r\n",
+        "GET /healthz HTTP/9.9\r\nHost: localhost\r\n",
+        "GET /healthz HTTP/2.0\r\nHost: localhost\r\n",
+        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n",
+    ],
+)
+def test_request_that_no_gateway_can_read_is_the_clients_error(gateway: Gateway, head: str) -> None:
+    answered = parse(send_raw(gateway.port, f"{head}Connection: close\r\n\r\n".encode()))
+
+    assert_problem(answered, 400)

@@ -149,7 +149,15 @@ def test_socket_upgrade_reaches_orders(gateway: Gateway, services: Services, sig
 
 @pytest.mark.parametrize(
     "path",
-    ["/HEALTHZ", "/healthZ", "/API/USERS/", "/api/Users/", "/.well-known/JWKS.json", "/WS/orders/", "/api/PRODUCTS/"],
+    [
+        "/HEALTHZ",
+        "/healthZ",
+        "/API/USERS/",
+        "/api/Users/",
+        "/.well-known/JWKS.json",
+        "/WS/orders/",
+        "/api/PRODUCTS/",
+    ],
 )
 def test_path_in_other_letters_is_another_path(
     gateway: Gateway, services: Services, signer: Signer, path: str
