@@ -6,6 +6,8 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -53,28 +55,62 @@ def storm(port: int, outcomes: Counter[str], stop: threading.Event) -> None:
             return
 
 
-@pytest.mark.parametrize("attempt", range(5))
-def test_stop_under_load_answers_all_that_were_accepted(tmp_path: Path, attempt: int) -> None:
-    (tmp_path / "little.py").write_text(APPLICATION)
-    port, outcomes, stop = free_port(), Counter[str](), threading.Event()
+@contextmanager
+def serving(folder: Path, application: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """gunicorn with our worker class and an application of a few lines."""
+    (folder / "little.py").write_text(application)
     command = [sys.executable, "-m", "gunicorn", "--worker-class", "servicekit.gunicorn_worker.DrainingThreadWorker",
-               "--workers", "2", "--threads", "4", "--bind", f"127.0.0.1:{port}", "--no-control-socket", "little"]  # fmt: skip
-    server = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    clients = [threading.Thread(target=storm, args=(port, outcomes, stop)) for _ in range(CLIENTS)]
+               "--workers", "2", "--threads", "4", "--bind", f"127.0.0.1:{port}", "--no-control-socket", "--keep-alive", "75", "little"]  # fmt: skip
+    server = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_until(lambda: ask(port) == "answered")
-        for client in clients:
-            client.start()
-        wait_until(lambda: outcomes["answered"] > 3 * CLIENTS)
-
-        server.terminate()
-        server.wait(timeout=30)
+        yield server
     finally:
-        stop.set()
         server.kill()
         server.wait()
-        for client in clients:
-            client.join(timeout=30)
+
+
+REFUSES_UNREAD = """
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Length", "2")])
+    return [b"ok"]
+"""
+
+
+@pytest.mark.parametrize("size", [10, 64 * 1024, 128 * 1024, 1024 * 1024])
+def test_connection_is_kept_after_an_answer_that_read_no_body(tmp_path: Path, size: int) -> None:
+    port = free_port()
+    with serving(tmp_path, REFUSES_UNREAD, port):
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+            connection.request("POST", "/", b"x" * size)
+            first = connection.getresponse()
+            first.read()
+            assert first.headers["Connection"] == "keep-alive"
+            socket_of_the_first = connection.sock
+
+            connection.request("POST", "/", b"x")
+
+            assert connection.getresponse().read() == b"ok"
+            assert connection.sock is socket_of_the_first
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_stop_under_load_answers_all_that_were_accepted(tmp_path: Path, attempt: int) -> None:
+    port, outcomes, stop = free_port(), Counter[str](), threading.Event()
+    clients = [threading.Thread(target=storm, args=(port, outcomes, stop)) for _ in range(CLIENTS)]
+    with serving(tmp_path, APPLICATION, port) as server:
+        try:
+            for client in clients:
+                client.start()
+            wait_until(lambda: outcomes["answered"] > 3 * CLIENTS)
+
+            server.terminate()
+            server.wait(timeout=30)
+        finally:
+            stop.set()
+            server.kill()
+            for client in clients:
+                client.join(timeout=30)
 
     assert outcomes["refused"] > 0
     assert outcomes["lost"] == 0, outcomes
