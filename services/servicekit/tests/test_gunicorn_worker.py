@@ -80,18 +80,18 @@ def application(environ, start_response):
 @pytest.mark.parametrize("size", [10, 64 * 1024, 128 * 1024, 1024 * 1024])
 def test_connection_is_kept_after_an_answer_that_read_no_body(tmp_path: Path, size: int) -> None:
     port = free_port()
-    with serving(tmp_path, REFUSES_UNREAD, port):
-        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
-            connection.request("POST", "/", b"x" * size)
-            first = connection.getresponse()
-            first.read()
-            assert first.headers["Connection"] == "keep-alive"
-            socket_of_the_first = connection.sock
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    with serving(tmp_path, REFUSES_UNREAD, port), closing(client):
+        client.request("POST", "/", b"x" * size)
+        first = client.getresponse()
+        first.read()
+        assert first.headers["Connection"] == "keep-alive"
+        socket_of_the_first = client.sock
 
-            connection.request("POST", "/", b"x")
+        client.request("POST", "/", b"x")
 
-            assert connection.getresponse().read() == b"ok"
-            assert connection.sock is socket_of_the_first
+        assert client.getresponse().read() == b"ok"
+        assert client.sock is socket_of_the_first
 
 
 @pytest.mark.parametrize("attempt", range(5))
