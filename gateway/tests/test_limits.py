@@ -4,6 +4,7 @@ import contextlib
 import socket
 from collections.abc import Callable
 
+import pytest
 from harness.client import assert_problem
 from harness.nginx import Gateway, Services
 from harness.tokens import Signer
@@ -43,6 +44,17 @@ def test_log_in_has_a_rate_of_its_own(own_gateway: StartGateway) -> None:
 
     assert statuses == [200, 200, 429]
     assert gateway.request("POST", "/api/users/", {}, b"{}").status == 429
+    assert gateway.get("/api/products/").status == 200
+
+
+@pytest.mark.parametrize(
+    "query", ["search=thing", "ordering=name&search=", "page_size=50", "x=1&page_size=100", "page_size=0100"]
+)
+def test_searches_and_long_pages_have_a_rate_of_their_own(own_gateway: StartGateway, query: str) -> None:
+    gateway = own_gateway(LIMIT_SEARCH_RATE=SLOW, LIMIT_SEARCH_BURST="1")
+
+    assert [gateway.get(f"/api/products/?{query}").status for _ in range(3)] == [200, 200, 429]
+    assert [gateway.get("/api/products/?page_size=49").status for _ in range(3)] == [200] * 3
     assert gateway.get("/api/products/").status == 200
 
 

@@ -20,7 +20,7 @@ GATEWAY = Path(__file__).resolve().parents[2]
 # One client address plays everybody: only the tests of the limits set low ones.
 GENEROUS = {
     f"LIMIT_{name}_{kind}": value
-    for name in ("API", "AUTH", "SESSION")
+    for name in ("API", "SEARCH", "AUTH", "SESSION")
     for kind, value in (("RATE", "10000r/s"), ("BURST", "10000"))
 }
 
