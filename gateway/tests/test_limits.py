@@ -2,7 +2,9 @@
 
 import contextlib
 import socket
+import uuid
 from collections.abc import Callable
+from itertools import product
 
 import pytest
 from harness.client import assert_problem
@@ -65,6 +67,32 @@ def test_session_over_its_rate_leaves_other_sessions_alone(own_gateway: StartGat
     assert [gateway.get("/api/orders/", mine).status for _ in range(3)] == [200, 200, 429]
     assert gateway.get("/api/orders/", other).status == 200
     assert gateway.get("/api/products/").status == 200
+
+
+SPELLINGS = list(map("".join, product(*zip("bearer", "BEARER", strict=True))))
+
+
+def test_session_is_counted_once_however_its_token_is_spelt(
+    own_gateway: StartGateway, signer: Signer
+) -> None:
+    gateway = own_gateway(LIMIT_SESSION_RATE=SLOW, LIMIT_SESSION_BURST="1")
+    token = signer.token()
+    mirrored = signer.mirrored(token)
+
+    spelt = [
+        gateway.request("GET", "/api/orders/", {"Authorization": f"{scheme} {token}"}) for scheme in SPELLINGS
+    ]
+    assert [answered.status for answered in spelt] == [200] * 2 + [429] * 62
+    assert gateway.get("/api/orders/", mirrored).status == 429
+
+
+def test_session_is_counted_once_whatever_its_token(own_gateway: StartGateway, signer: Signer) -> None:
+    gateway = own_gateway(LIMIT_SESSION_RATE=SLOW, LIMIT_SESSION_BURST="1")
+    session = str(uuid.uuid4())
+
+    renewed = [gateway.get("/api/orders/", signer.token(sid=session)).status for _ in range(4)]
+
+    assert renewed == [200, 200, 429, 429]
 
 
 def test_guesses_at_tokens_count_against_the_address(own_gateway: StartGateway) -> None:

@@ -27,6 +27,8 @@ ROUTES = [
     ("GET", "/api/orders/", "orders", False),
     ("POST", "/api/orders/", "orders", False),
 ]
+# An old token in the header is not read there (test_tokens.py).
+PROVEN_BY_THEIR_BODY = [("POST", "/api/auth/token/"), ("POST", "/api/users/")]
 
 
 @pytest.mark.parametrize(("method", "path", "service", "public"), ROUTES)
@@ -55,9 +57,12 @@ def test_route_without_token_is_open_only_where_the_table_says(
     assert services.seen() == 0
 
 
-@pytest.mark.parametrize(("method", "path", "service", "public"), ROUTES)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [(method, path) for method, path, *_ in ROUTES if (method, path) not in PROVEN_BY_THEIR_BODY],
+)
 def test_route_refuses_bad_token_even_where_none_is_needed(
-    gateway: Gateway, services: Services, method: str, path: str, service: str, public: bool
+    gateway: Gateway, services: Services, method: str, path: str
 ) -> None:
     answered = gateway.request(method, path, {"Authorization": "Bearer a.b.c"})
 
