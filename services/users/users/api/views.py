@@ -46,7 +46,9 @@ class Users(StrictView):
     query_parameters: ClassVar = {"GET": pages.PARAMETERS}
 
     def get_authenticators(self) -> list[Any]:
-        return [] if self.request.method == "POST" else super().get_authenticators()
+        # Without a request, the OpenAPI document is being made.
+        is_registration = self.request is not None and self.request.method == "POST"
+        return [] if is_registration else super().get_authenticators()
 
     def get_permissions(self) -> list[Any]:
         return [AllowAny()] if self.request.method == "POST" else [IsAuthenticated(), IsStaff()]
