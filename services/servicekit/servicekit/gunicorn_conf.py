@@ -1,10 +1,15 @@
 """gunicorn for every service: `gunicorn -c python:servicekit.gunicorn_conf orders.wsgi`."""
 
+import ctypes
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
 from servicekit import env, logs, web_size
+
+#: From Linux' sys/prctl.h; Python has no name for it.
+PR_SET_PDEATHSIG = 1
 
 bind = env.text("WEB_BIND", "0.0.0.0:8000")
 workers = web_size.processes()
@@ -32,6 +37,16 @@ def on_starting(_server: Any) -> None:
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     if folder:
         metrics.drop_files_of_the_dead(Path(folder))
+
+
+def post_fork(_server: Any, worker: Any) -> None:
+    """Have the kernel tell the worker to stop when its parent is gone, however that ended (prctl(2), PR_SET_PDEATHSIG).
+
+    Else it would keep the port from the next server until it notices and has finished all it has.
+    """
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != worker.ppid:  # it died before we asked
+        os._exit(1)
 
 
 def child_exit(_server: Any, worker: Any) -> None:

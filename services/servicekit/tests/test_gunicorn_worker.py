@@ -1,6 +1,8 @@
 """A real gunicorn with a real port: told to stop under a storm of requests, it answers each one that it did not refuse."""
 
 import http.client
+import os
+import select
 import socket
 import subprocess
 import sys
@@ -92,6 +94,58 @@ def test_connection_is_kept_after_an_answer_that_read_no_body(tmp_path: Path, si
 
         assert client.getresponse().read() == b"ok"
         assert client.sock is socket_of_the_first
+
+
+SLOW = """
+import time
+def application(environ, start_response):
+    if environ["PATH_INFO"] == "/slow":
+        time.sleep(4)
+    start_response("200 OK", [("Content-Length", "2")])
+    return [b"ok"]
+"""
+
+
+def test_workers_end_with_their_parent_and_finish_what_they_have(tmp_path: Path) -> None:
+    (tmp_path / "little.py").write_text(SLOW)
+    port = free_port()
+    command = [sys.executable, "-m", "gunicorn", "-c", "python:servicekit.gunicorn_conf", "little"]
+    variables = {**os.environ, "WEB_BIND": f"127.0.0.1:{port}", "WEB_PROCESSES": "2", "WEB_THREADS": "4"}
+    server = subprocess.Popen(command, cwd=tmp_path, env=variables, stdout=subprocess.DEVNULL)
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        wait_until(lambda: ask(port) == "answered")
+        workers = children(server.pid)
+        client.request("GET", "/slow")
+
+        server.kill()
+        server.wait()
+
+        wait_until(lambda: is_free(port))
+        still_working, _, _ = select.select([client.sock], [], [], 0)
+        assert still_working == []
+        assert client.getresponse().read() == b"ok"
+        wait_until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+    finally:
+        client.close()
+        server.kill()
+        server.wait()
+
+
+def children(process_id: int) -> list[int]:
+    found = Path(f"/proc/{process_id}/task/{process_id}/children").read_text(encoding="ascii")
+    return [int(each) for each in found.split()]
+
+
+def is_free(port: int) -> bool:
+    """Whether the next server could listen there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 @pytest.mark.parametrize("attempt", range(5))
