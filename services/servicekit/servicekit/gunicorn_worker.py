@@ -14,6 +14,8 @@ from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
+from servicekit.gunicorn_problems import ProblemsMixin
+
 logger = logging.getLogger(__name__)
 
 #: From Linux' asm-generic/socket.h; Python has no name for it.
@@ -24,7 +26,7 @@ DROP_SYN = ((0x30, 0, 0, 13), (0x45, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 
 HANDSHAKE_SECONDS = 0.02
 
 
-class DrainingThreadWorker(ThreadWorker):  # type: ignore[misc]
+class DrainingThreadWorker(ProblemsMixin, ThreadWorker):  # type: ignore[misc]
     """Shuts the door, accepts what waits, closes the port, then finishes what it has."""
 
     def set_accept_enabled(self, enabled: bool) -> None:
