@@ -110,7 +110,7 @@ def test_connections_at_once_are_limited(own_gateway: StartGateway) -> None:
             connection.sendall(unfinished)
             assert connection.recv(100).startswith(b"HTTP/1.1 100")  # read, judged, counted
 
-        assert_problem(gateway.get("/api/products/"), 429)
+        assert_problem(gateway.get("/.well-known/jwks.json"), 429)
     finally:
         for connection in held:
             connection.close()

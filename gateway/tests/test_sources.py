@@ -132,6 +132,16 @@ def test_missing_variable_is_named(tmp_path: Path, render: Render, missing: str)
 
 
 @both
+@pytest.mark.parametrize("value", ["10", "0.5", "-1", "9s"])
+def test_hold_that_is_no_digit_is_refused(tmp_path: Path, render: Render, value: str) -> None:
+    rendered = render(tmp_path, **REQUIRED | {"HOLD_SECONDS": value})
+
+    assert rendered.returncode == 1
+    assert rendered.stderr == f"gateway: HOLD_SECONDS is a whole number from 0 to 9, not '{value}'\n"
+    assert written(tmp_path) == {}
+
+
+@both
 @pytest.mark.parametrize("name", ["GATEWAY_HOSTS", "KEYS_DIR", "TOKEN_ISSUER"])
 @pytest.mark.parametrize(
     "value", ["a;b", "a}", "a{", 'a"', "a'", "a\nb", "a\n", "a\rb", "$host", "${PATH}", "a\\", "a #"]

@@ -22,6 +22,11 @@ keepalive = 75
 graceful_timeout = 10
 timeout = 60
 backlog = 1024
+# Above the gateway's (8,000 bytes a line, gateway/templates/limits.conf.template): what is too long is refused there, in its words.
+limit_request_line = 8190
+limit_request_field_size = 16 * 1024
+# Nobody in front sets SCRIPT_NAME or PATH_INFO, so a header of that name is nobody's but the client's.
+forwarder_headers = ""
 # Three services of one user would overwrite each other's socket in the home folder.
 control_socket_disable = True
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - heartbeats need memory, not a secret place

@@ -16,6 +16,8 @@ from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
+from servicekit.gunicorn_problems import ProblemsMixin
+
 logger = logging.getLogger(__name__)
 
 #: From Linux' asm-generic/socket.h; Python has no name for it.
@@ -29,7 +31,7 @@ UNREAD_BYTES = 2 * 1024 * 1024
 UNREAD_SECONDS = 5.0
 
 
-class DrainingThreadWorker(ThreadWorker):  # type: ignore[misc]
+class DrainingThreadWorker(ProblemsMixin, ThreadWorker):  # type: ignore[misc]
     """Shuts the door, accepts what waits, closes the port, then finishes what it has."""
 
     def set_accept_enabled(self, enabled: bool) -> None:

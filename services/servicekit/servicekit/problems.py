@@ -18,7 +18,8 @@ import orjson
 from django.core.exceptions import BadRequest, DisallowedHost, PermissionDenied, SuspiciousOperation
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import DataError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from gunicorn.http.errors import ParseException
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
@@ -188,7 +189,8 @@ def as_problem(error: Exception) -> exceptions.APIException | None:  # noqa: PLR
         return ServiceUnavailable("Tokens cannot be checked yet. Try again.", code="keys_unavailable")
     if isinstance(error, DisallowedHost):
         return UnknownHost("This service does not answer for that host.")
-    if isinstance(error, SuspiciousOperation | BadRequest):
+    # The last two: a body whose framing broke, or that ended early, while a view read it.
+    if isinstance(error, SuspiciousOperation | BadRequest | ParseException | UnreadablePostError):
         return InvalidInput(DETAILS[400])
     if isinstance(error, DjangoValidationError):
         return exceptions.ValidationError(error.messages)

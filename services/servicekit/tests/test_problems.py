@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation, ValidationError
 from django.db import connection, connections, transaction
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, UnreadablePostError
 from django.test import RequestFactory
+from gunicorn.http.errors import InvalidChunkSize
 from rest_framework import exceptions
 from uuid_utils.compat import uuid7
 
@@ -77,6 +78,8 @@ def pointers(answer: HttpResponse) -> list[tuple[str, str]]:
         (PermissionDenied("because"), 403, "permission_denied"),
         (SuspiciousOperation("of what"), 400, "invalid"),
         (BadRequest("of what"), 400, "invalid"),
+        (InvalidChunkSize(b"zz"), 400, "invalid"),
+        (UnreadablePostError("the client has left"), 400, "invalid"),
         (ValidationError("No."), 400, "invalid"),
         (exceptions.NotFound(), 404, "not_found"),
         (exceptions.ParseError(), 400, "parse_error"),
