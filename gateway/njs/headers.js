@@ -1,6 +1,7 @@
 // Headers that a write depends on (templates/checks.conf; njs 0.7.9).
 
-var ONCE = /^(content-type|idempotency-key|if-match|if-none-match)$/i;
+var ONCE = /^(content-type|idempotency-key|if-match|if-none-match)$/;
+var MAY_BE_EMPTY = 'content-type'; // as good as none: the service says what it accepts
 
 // The name of one that came twice, or with nothing in it; "" when there is none. (nginx's variables show the first, or an empty text.)
 function doubtful(r) {
@@ -8,7 +9,8 @@ function doubtful(r) {
     var found = '';
     r.rawHeadersIn.forEach((pair) => {
         var name = pair[0].toLowerCase();
-        if (ONCE.test(name) && (seen[name] || pair[1].trim() === '')) {
+        var isEmpty = pair[1].trim() === '' && name !== MAY_BE_EMPTY;
+        if (ONCE.test(name) && (seen[name] || isEmpty)) {
             found = name;
         }
         seen[name] = true;

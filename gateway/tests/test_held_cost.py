@@ -70,6 +70,20 @@ def test_held_request_takes_little_memory_and_leaves_it_to_the_next(
     assert peaks[1] <= HELD * MOST_KIB
 
 
+def test_first_that_waits_may_leave_and_the_others_are_served(
+    own_gateway: StartGateway, own_services: Services
+) -> None:
+    gateway = own_gateway()
+    own_services.products.stop()
+
+    with contextlib.ExitStack() as stack:
+        hold(gateway, 1, stack)[0].close()
+        held = hold(gateway, 5, stack)
+        own_services.products.start()
+
+        assert {one.recv(12) for one in held} == {b"HTTP/1.1 200"}
+
+
 def test_service_that_is_away_costs_an_address_only_its_own_places(
     own_gateway: StartGateway, own_services: Services, signer: Signer
 ) -> None:

@@ -8,7 +8,7 @@ import pytest
 from harness.client import Response, assert_problem
 from harness.nginx import Gateway, Services, wait_until
 from harness.tokens import Signer
-from harness.upstream import Answer
+from harness.upstream import PROBLEM, Answer
 
 StartGateway = Callable[..., Gateway]
 ORDERS, PRODUCTS = "/api/orders/", "/api/products/"
@@ -172,7 +172,7 @@ def test_slow_answer_is_not_asked_for_twice(own_services: Services) -> None:
 
 def test_what_a_service_answers_itself_is_not_held(own_gateway: StartGateway, own_services: Services) -> None:
     for status in (502, 503, 504):
-        own_services.products.answers[PRODUCTS] = Answer(status, b'{"code": "mine"}')
+        own_services.products.answers[PRODUCTS] = Answer(status, b'{"code": "mine"}', PROBLEM)
         own_services.products.seen.clear()
 
         answered = own_gateway().get(PRODUCTS)

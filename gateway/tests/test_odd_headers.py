@@ -68,10 +68,18 @@ def test_media_type_in_sound_form_is_passed_on(gateway: Gateway, services: Servi
     assert services.users.seen[-1].header("Content-Type") == media_type
 
 
-@pytest.mark.parametrize("lines", [("{}:",), ("{}: \t ",), ("{}: a/b", "{}: a/b"), ("{}: a/b", "{}: a/c")])
-@pytest.mark.parametrize("name", ["Content-Type", "Idempotency-Key", "If-Match", "If-None-Match"])
+ONCE = ["Content-Type", "Idempotency-Key", "If-Match", "If-None-Match"]
+TWICE = [["{}: a/b", "{}: a/b"], ["{}: a/b", "{}: a/c"], ["{}: a/b", "{}:"]]
+EMPTY = [["{}:"], ["{}: \t "]]
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [(name, lines) for name in ONCE for lines in TWICE]
+    + [(name, lines) for name in ONCE[1:] for lines in EMPTY],
+)
 def test_write_with_a_header_that_is_empty_or_there_twice_is_400(
-    gateway: Gateway, services: Services, signer: Signer, name: str, lines: tuple[str, ...]
+    gateway: Gateway, services: Services, signer: Signer, name: str, lines: list[str]
 ) -> None:
     told = [line.format(name) for line in lines]
     credentials = f"Authorization: Bearer {signer.token()}"
@@ -80,6 +88,13 @@ def test_write_with_a_header_that_is_empty_or_there_twice_is_400(
 
     assert_problem(answered, 400, "bad_request")
     assert services.seen() == 0
+
+
+def test_empty_media_type_is_as_good_as_none(gateway: Gateway, services: Services) -> None:
+    answered = parse(send(gateway, "POST /api/auth/token/", "Content-Type:", "Content-Length: 0"))
+
+    assert answered.status == 200
+    assert services.users.seen[-1].header("Content-Type") is None
 
 
 def test_longest_line_and_header_reach_the_service(gateway: Gateway, services: Services) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 # What the gateway asks while it holds requests: always answered, never recorded.
 LIVE = "/livez"
+PROBLEM = {"Content-Type": "application/problem+json"}
 
 
 @dataclass
