@@ -125,5 +125,6 @@ class ProductDeleted(ConsumedEvent, service="products"):
 
 class UserSessionsRevoked(ConsumedEvent, service="users"):
     user_id: UUID
-    session_id: UUID | None = None
+    #: Null is every session, so that it must be said.
+    session_id: UUID | None
     revoked_at: EventTime

@@ -96,8 +96,7 @@ class OrderPlaced(ConsumedEvent, service="orders"):
     order_id: UUID
     # The answer names each line again, and must not be longer than an event may be.
     lines: list[OrderedLine] = Field(min_length=1, max_length=MAX_LINES)
-    #: When the order expires; events that were published before the field existed have none.
-    deadline: EventTime | None = None
+    deadline: EventTime
 
     @model_validator(mode="after")
     def _sums_are_bounded(self) -> Self:
@@ -119,5 +118,6 @@ class OrderExpired(ConsumedEvent, service="orders"):
 
 class UserSessionsRevoked(ConsumedEvent, service="users"):
     user_id: UUID
-    session_id: UUID | None = None
+    #: Null is every session, so that it must be said.
+    session_id: UUID | None
     revoked_at: EventTime

@@ -55,6 +55,31 @@ def test_impossible_quantity_is_a_dead_letter_and_its_neighbours_are_served(quan
 
 
 @pytest.mark.django_db(transaction=True)
+def test_order_whose_event_has_no_id_takes_nothing() -> None:
+    """Without an id each delivery would be the first: nothing tells a repeat from another order."""
+    product = make_product(stock=5)
+    message = placed({product.pk: 1})
+    del message.headers["ce-id"]
+
+    deliver(router, QUEUE, [message, placed({product.pk: 2})], times=2)
+
+    product.refresh_from_db()
+    assert product.stock == 3
+    assert DeadLetter.objects.get().reason == "invalid_envelope"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_revocation_that_names_no_session_is_a_dead_letter() -> None:
+    """Only null means every session: a member that was forgotten must not end them all."""
+    data = {"user_id": str(uuid7()), "revoked_at": timezone.now().isoformat()}
+
+    deliver(router, "products.users", [make_delivery(UserSessionsRevoked.type, data)])
+
+    assert DeadLetter.objects.get().reason == "invalid_data"
+    assert not RevokedSession.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
 def test_revoked_session_is_known_here() -> None:
     session_id = uuid7()
     data = {
