@@ -34,6 +34,13 @@ def on_starting(_server: Any) -> None:
         metrics.drop_files_of_the_dead(Path(folder))
 
 
+def post_worker_init(_worker: Any) -> None:
+    """Ask users for what was revoked, for as long as the worker lives."""
+    from servicekit import revocation_list
+
+    revocation_list.follow_in_background()
+
+
 def child_exit(_server: Any, worker: Any) -> None:
     """Let the living gauges of a dead worker go."""
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
