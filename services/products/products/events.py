@@ -89,7 +89,7 @@ MAX_LINES = 1000
 
 class OrderedLine(BaseModel):
     product_id: UUID
-    quantity: int = Field(gt=0, le=MAX_UNITS)
+    quantity: int = Field(strict=True, gt=0, le=MAX_UNITS)
 
 
 class OrderPlaced(ConsumedEvent, service="orders"):

@@ -17,7 +17,7 @@ from cloudevents.core.v1.event import CloudEvent
 from pydantic import BaseModel, ConfigDict
 from uuid_utils.compat import uuid7
 
-from servicekit.event_fields import MAX_BIG_INTEGER, is_storable
+from servicekit.event_fields import MAX_BIG_INTEGER, TIME, is_storable
 
 CONTENT_TYPE = "application/json"
 #: The largest event. What a consumer holds is bounded by this times its prefetch (docs/adr/0007-batches-are-bounded-by-work.md).
@@ -28,8 +28,6 @@ MAX_ATTRIBUTE_LENGTH = 200
 #: not come: an event without an id would be new to the inbox each time it is delivered.
 REQUIRED_HEADERS = ("ce-id", "ce-type", "ce-source", "ce-specversion", "ce-subject", "ce-sequence", "ce-time")
 OPTIONAL_HEADERS = ("ce-traceparent", "ce-causationid")
-#: RFC 3339: a parser of ISO 8601 would complete a shorter time.
-TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 SEQUENCE = re.compile(r"\d{1,19}", re.ASCII)
 #: W3C Trace Context, version 00; an id of nothing but zeros is none.
 TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
