@@ -108,7 +108,7 @@ def test_other_method_is_405_with_allow(
     [
         "/", "/api/", "/api/orders", "/api/orders./", "/API/orders/", "/metrics", "/livez", "/readyz", "/admin/", "/api/admin/",
         "/api/metrics/", "/__problem", "/__auth", "/verify", "/keys/current", "/keys/fetch", "/.git/config", "/.env", "/nginx.conf",
-        "/ws/", "/healthz/", "/static/../etc/passwd".replace("..", "x"),
+        "/ws/", "/healthz/", "/internal/revocations/", "/static/../etc/passwd".replace("..", "x"),
     ],
 )  # fmt: skip
 def test_unknown_path_is_404(gateway: Gateway, services: Services, path: str) -> None:

@@ -29,6 +29,7 @@ from servicekit.breath import rest_after
 from servicekit.database import answers, is_database_away, is_deadlock, is_locked, may_be_caused_by_statement
 from servicekit.delivery import Delivery
 from servicekit.envelope import MAX_DATA_BYTES
+from servicekit.own_topology import CHECK_SECONDS, OwnTopology
 from servicekit.publisher import Publisher
 from servicekit.retries import Retries
 from servicekit.router import Router, RowsLocked
@@ -59,12 +60,14 @@ class Consumer:
         batch: int = 100,
         queues: Sequence[str] = (),
         publisher: Publisher | None = None,
+        topology_seconds: float = CHECK_SECONDS,
     ) -> None:
         self._router = router
         self._url = url
         self._batch = batch
         self._names = list(queues) or list(router.queues)
         self._retries = Retries(router.service, publisher or Publisher(url))
+        self._topology_seconds = topology_seconds
         self._avoid_locks_until = 0.0
         self._stopping = False
 
@@ -99,15 +102,16 @@ class Consumer:
         pulse = HeartbeatThread(connection)
         try:
             prefetch = min(2 * self._batch, PREFETCH_BYTES // MAX_DATA_BYTES)
-            queues = [Subscription(connection, name, prefetch) for name in self._names]
-            dead = Subscription(connection, broker.dead_name(self._router.service), 10)
-            logger.info("consumer ready", extra={"queues": self._names})
+            with pulse.lock:
+                own = OwnTopology(connection, self._router, self._names, prefetch)
+            logger.info("consumer ready", extra={"queues": [queue.name for queue in own.work]})
             while not self._stopping:
-                self._receive(connection, pulse, [*queues, dead])
-                for queue in queues:
+                self._receive(connection, pulse, own.all)
+                for queue in own.work:
                     self._process(pulse, queue, self.handle)
-                self._process(pulse, dead, self._bury)
-                self._housekeeping()
+                for queue in own.dead:
+                    self._process(pulse, queue, self._bury)
+                self._housekeeping(pulse, own)
         finally:
             pulse.end()
             connection.collect(socket_timeout=1)
@@ -118,7 +122,7 @@ class Consumer:
         """Wait for a first delivery, then take what else is there; a batch forms by itself and is never waited for."""
         wait = 0.0 if any(queue.prefetched for queue in queues) else IDLE_SECONDS
         with pulse.lock:
-            while max(len(queue.prefetched) for queue in queues) < self._batch:
+            while max((len(queue.prefetched) for queue in queues), default=0) < self._batch:
                 try:
                     connection.drain_events(timeout=wait)
                 except TimeoutError:
@@ -234,9 +238,13 @@ class Consumer:
             deadletters.store(origin or queue, letter, reason, f"the broker gave up on it: {reason}")
         return Outcome()
 
-    def _housekeeping(self) -> None:
+    def _housekeeping(self, pulse: HeartbeatThread, own: OwnTopology) -> None:
+        if own.is_due(self._topology_seconds):
+            with pulse.lock:
+                own.check()
+
         def work(*, is_suspect: bool) -> None:
-            heartbeats.beat("consumer")
+            heartbeats.beat("consumer", own.finding)
 
         self._retry_while_away(work)
 

@@ -54,6 +54,13 @@ def post_fork(_server: Any, worker: Any) -> None:
         os._exit(1)
 
 
+def post_worker_init(_worker: Any) -> None:
+    """Ask users for what was revoked, for as long as the worker lives."""
+    from servicekit import revocation_list
+
+    revocation_list.follow_in_background()
+
+
 def child_exit(_server: Any, worker: Any) -> None:
     """Let the living gauges of a dead worker go."""
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
