@@ -12,6 +12,7 @@ import logging
 import math
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -30,7 +31,8 @@ from servicekit.keyset import KeysUnavailable
 logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
-MAX_FIELD_ERRORS = 100
+MAX_FIELD_ERRORS = 20
+MAX_DETAIL_LENGTH = 300
 RETRY_AFTER_SECONDS = 2
 
 
@@ -215,7 +217,7 @@ def body_of(problem: exceptions.APIException, path: str) -> dict[str, Any]:
             title=InvalidInput.title,
             detail="The input is not valid; errors says where.",
             instance=path,
-            members={"errors": list(field_errors(problem.detail))[:MAX_FIELD_ERRORS]},
+            members={"errors": list(islice(field_errors(problem.detail), MAX_FIELD_ERRORS))},
         )
     status = problem.status_code
     title = getattr(problem, "title", "") or TITLES.get(status, HTTPStatus(status).phrase)
@@ -258,7 +260,8 @@ def field_errors(detail: Any, pointer: str = "") -> Iterator[dict[str, str]]:
             nested = isinstance(inner, dict | list | tuple)
             yield from field_errors(inner, f"{pointer}/{index}" if nested else pointer)
     else:
-        yield {"pointer": pointer, "code": getattr(detail, "code", "invalid"), "detail": str(detail)}
+        code, text = getattr(detail, "code", "invalid"), str(detail)[:MAX_DETAIL_LENGTH]
+        yield {"pointer": pointer, "code": code, "detail": text}
 
 
 def _step(name: object) -> str:

@@ -17,6 +17,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "EXCEPTION_HANDLER": "servicekit.problems.exception_handler",
     "UNAUTHENTICATED_USER": "servicekit.authentication.Anonymous",
     "URL_FORMAT_OVERRIDE": None,
+    "LIST_SERIALIZER_ERRORS_AS_DICT": True,
     "NUM_PROXIES": 1,
 }
 
