@@ -8,9 +8,9 @@ from uuid import uuid4
 
 from django.http import HttpRequest, HttpResponse
 
-from servicekit import context, metrics
+from servicekit import context, media_types, metrics
 from servicekit.envelope import valid_traceparent
-from servicekit.problems import as_problem, problem_response
+from servicekit.problems import UnsupportedMediaType, as_problem, problem_response
 
 logger = logging.getLogger("access")
 
@@ -35,7 +35,7 @@ class RequestContext:
             context.traceparent.set(valid_traceparent(sent_trace)),
         )
         try:
-            response = self._get_response(request)
+            response = _refusal(request) or self._get_response(request)
             response.headers["X-Request-ID"] = request_id
             _record(request, response, time.perf_counter() - started)
         finally:
@@ -47,6 +47,14 @@ class RequestContext:
         """Answer what views outside DRF raise, where it has a meaning for the client."""
         problem = as_problem(error)
         return problem_response(request, problem) if problem else None
+
+
+def _refusal(request: HttpRequest) -> HttpResponse | None:
+    """Refuse a Content-Type that cannot be read, before Django or DRF try to: on every route, whatever the method."""
+    content_type = request.META.get("CONTENT_TYPE")
+    if content_type and media_types.parse(content_type) is None:
+        return problem_response(request, UnsupportedMediaType())
+    return None
 
 
 def _record(request: HttpRequest, response: HttpResponse, seconds: float) -> None:

@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 import orjson
-from rest_framework.exceptions import ParseError, UnsupportedMediaType
+from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 
 from servicekit import strict_json
-from servicekit.problems import TooLarge
+from servicekit.problems import TooLarge, UnsupportedEncoding
 
-MAX_BODY_BYTES = 1024 * 1024
+#: What most bodies are far below; a view that takes larger ones says so (views.StrictView.max_body_bytes).
+MAX_BODY_BYTES = 16 * 1024
 
 
 class StrictJSONParser(BaseParser):
@@ -25,16 +26,17 @@ class StrictJSONParser(BaseParser):
         """Return the body's value.
 
         Raises:
-            UnsupportedMediaType: another charset than UTF-8.
-            TooLarge: more than a mebibyte.
+            UnsupportedEncoding: it is packed.
+            TooLarge: more than the view takes.
             ParseError: not strict JSON.
         """
-        charset = (media_type or "").lower().partition("charset=")[2].strip(' "')
-        if charset not in {"", "utf-8", "utf8"}:
-            raise UnsupportedMediaType(media_type or "")
-        raw = stream.read(MAX_BODY_BYTES + 1)
-        if len(raw) > MAX_BODY_BYTES:
-            raise TooLarge(f"At most {MAX_BODY_BYTES} bytes are read.")
+        view_context = parser_context or {}
+        if view_context["request"].META.get("HTTP_CONTENT_ENCODING", "").lower() not in {"", "identity"}:
+            raise UnsupportedEncoding
+        limit = getattr(view_context["view"], "max_body_bytes", MAX_BODY_BYTES)
+        raw = stream.read(limit + 1)
+        if len(raw) > limit:
+            raise TooLarge(f"At most {limit} bytes are read.")
         try:
             return strict_json.loads(raw)
         except strict_json.InvalidJson as error:

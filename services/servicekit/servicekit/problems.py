@@ -86,6 +86,28 @@ class UnknownHost(Problem):
     title = "Misdirected request"
 
 
+class UnsupportedMediaType(Problem):
+    """The body is of a kind that is not read; the header says which is (RFC 9110, 15.5.16)."""
+
+    status_code = 415
+    code = "unsupported_media_type"
+    title = "Unsupported media type"
+
+    def __init__(self, detail: str = "Send application/json in UTF-8.") -> None:
+        super().__init__(detail, headers={"Accept": "application/json"})
+
+
+class UnsupportedEncoding(Problem):
+    """The body is packed."""
+
+    status_code = 415
+    code = "unsupported_media_type"
+    title = "Unsupported media type"
+
+    def __init__(self) -> None:
+        super().__init__("Send the body without Content-Encoding.", headers={"Accept-Encoding": "identity"})
+
+
 class TooLarge(Problem):
     """The body is larger than we read."""
 
@@ -181,7 +203,7 @@ def exception_handler(error: Exception, view_context: Mapping[str, Any]) -> Resp
 def as_problem(error: Exception) -> exceptions.APIException | None:  # noqa: PLR0911 - a table of cases
     """Return the refusal that this error means to a client, or None when it is our own fault."""
     if isinstance(error, exceptions.APIException):
-        return error
+        return UnsupportedMediaType() if isinstance(error, exceptions.UnsupportedMediaType) else error
     if isinstance(error, Http404):
         return exceptions.NotFound(DETAILS[404])
     if isinstance(error, PermissionDenied):

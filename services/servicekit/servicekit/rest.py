@@ -11,6 +11,7 @@ from typing import Any
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["servicekit.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "servicekit.media_types.JsonNegotiation",
     "DEFAULT_PARSER_CLASSES": ["servicekit.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["servicekit.parsers.OrjsonRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",

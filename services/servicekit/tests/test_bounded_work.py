@@ -11,19 +11,11 @@ from django.http import HttpResponse
 from servicekit import problems
 from servicekit.fields import MAX_UNKNOWN_NAMED
 from servicekit.testing.client import Caller, problem
-from tests.project.views import Basket, Echo
 
 
 @pytest.fixture
 def nobody() -> Caller:
     return Caller()
-
-
-@pytest.fixture(autouse=True)
-def large_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bound on bodies would hide what reading one costs."""
-    for view in (Basket, Echo):
-        monkeypatch.setattr(view, "max_body_bytes", 1024 * 1024, raising=False)
 
 
 def calls_of(request: Callable[[], HttpResponse]) -> int:

@@ -17,6 +17,7 @@ from uuid_utils.compat import uuid7
 from servicekit import problems
 from servicekit.keyset import KeysUnavailable
 from servicekit.models import OutboxEvent
+from servicekit.parsers import MAX_BODY_BYTES
 from servicekit.problems import InvalidInput, Problem, ServiceUnavailable
 from servicekit.testing.client import Caller, problem
 from servicekit.testing.faults import database_away
@@ -316,7 +317,7 @@ def test_body_that_is_no_json_is_a_parse_error(nobody: Caller, raw: bytes) -> No
 
 
 def test_body_over_the_limit_is_too_large(nobody: Caller) -> None:
-    fits = b'"' + b"x" * (1024 * 1024 - 2) + b'"'
+    fits = b'"' + b"x" * (MAX_BODY_BYTES - 2) + b'"'
 
     assert nobody.call("POST", "/echo/", raw=fits).status_code == 200
     problem(nobody.call("POST", "/echo/", raw=fits + b" "), 413, "body_too_large")
