@@ -12,6 +12,8 @@ from rest_framework.exceptions import NotAcceptable
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 
+from servicekit.problems import Problem
+
 JSON = "application/json"
 MAX_CONTENT_TYPE, MAX_ACCEPT = 256, 8192
 WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
@@ -21,6 +23,28 @@ MEDIA_TYPE = re.compile(rf"({WORD}/{WORD})((?:[ \t]*;[ \t]*(?:{NAME}=(?:{WORD}|{
 PARAMETER = re.compile(rf"({NAME})=({WORD}|{QUOTED})")
 RANGE = re.compile(r"[ \t]*(application/json|application/\*|\*/\*)[ \t]*(?:;(.*))?", re.IGNORECASE)
 NO_QUALITY = re.compile(r"(?:^|;)[ \t]*q=0(?:\.0*)?[ \t]*(?:;|$)", re.IGNORECASE)
+
+
+class UnsupportedMediaType(Problem):
+    """The body is of a kind that is not read; the header says which is (RFC 9110, 15.5.16)."""
+
+    status_code = 415
+    code = "unsupported_media_type"
+    title = "Unsupported media type"
+
+    def __init__(self, detail: str = "Send application/json in UTF-8.") -> None:
+        super().__init__(detail, headers={"Accept": "application/json"})
+
+
+class UnsupportedEncoding(Problem):
+    """The body is packed."""
+
+    status_code = 415
+    code = "unsupported_media_type"
+    title = "Unsupported media type"
+
+    def __init__(self) -> None:
+        super().__init__("Send the body without Content-Encoding.", headers={"Accept-Encoding": "identity"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +82,15 @@ class JsonNegotiation(BaseContentNegotiation):
     """DRF's negotiation where there is one parser and one renderer, both of JSON."""
 
     def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
-        """Return the parser; None, which becomes a 415, for another media type."""
+        """Return the parser.
+
+        Raises:
+            UnsupportedMediaType: the body is something else.
+        """
         media_type = parse(request.content_type or "")
-        return next(iter(parsers)) if media_type and media_type.is_json else None
+        if media_type is None or not media_type.is_json:
+            raise UnsupportedMediaType
+        return next(iter(parsers))
 
     def select_renderer(
         self, request: Request, renderers: Iterable[Any], format_suffix: str | None = None

@@ -8,9 +8,9 @@ from uuid import uuid4
 
 from django.http import HttpRequest, HttpResponse
 
-from servicekit import context, media_types, metrics
+from servicekit import again, context, media_types, metrics
 from servicekit.envelope import valid_traceparent
-from servicekit.problems import UnsupportedMediaType, as_problem, problem_response
+from servicekit.problems import as_problem, problem_response
 
 logger = logging.getLogger("access")
 
@@ -27,6 +27,7 @@ class RequestContext:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
+        again.begin()
         sent_id = request.headers.get("X-Request-ID", "")
         sent_trace = request.headers.get("traceparent", "")
         request_id = sent_id if REQUEST_ID.fullmatch(sent_id) else uuid4().hex
@@ -45,15 +46,19 @@ class RequestContext:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Answer what views outside DRF raise, where it has a meaning for the client."""
-        problem = as_problem(error)
-        return problem_response(request, problem) if problem else None
+        try:
+            answer = again.answer_again(request, error)
+        except Exception as second:
+            error, answer = second, None
+        problem = None if answer else as_problem(error)
+        return problem_response(request, problem) if problem else answer
 
 
 def _refusal(request: HttpRequest) -> HttpResponse | None:
     """Refuse a Content-Type that cannot be read, before Django or DRF try to: on every route, whatever the method."""
     content_type = request.META.get("CONTENT_TYPE")
     if content_type and media_types.parse(content_type) is None:
-        return problem_response(request, UnsupportedMediaType())
+        return problem_response(request, media_types.UnsupportedMediaType())
     return None
 
 

@@ -9,7 +9,8 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 
 from servicekit import strict_json
-from servicekit.problems import TooLarge, UnsupportedEncoding
+from servicekit.media_types import UnsupportedEncoding
+from servicekit.problems import TooLarge
 
 #: What most bodies are far below; a view that takes larger ones says so (views.StrictView.max_body_bytes).
 MAX_BODY_BYTES = 16 * 1024
@@ -31,14 +32,15 @@ class StrictJSONParser(BaseParser):
             ParseError: not strict JSON.
         """
         view_context = parser_context or {}
-        if view_context["request"].META.get("HTTP_CONTENT_ENCODING", "").lower() not in {"", "identity"}:
+        request = view_context["request"]
+        if request.META.get("HTTP_CONTENT_ENCODING", "").lower() not in {"", "identity"}:
             raise UnsupportedEncoding
         limit = getattr(view_context["view"], "max_body_bytes", MAX_BODY_BYTES)
-        raw = stream.read(limit + 1)
-        if len(raw) > limit:
+        # Not from the stream: the view may run again (servicekit.again).
+        if int(request.META["CONTENT_LENGTH"]) > limit or len(request.body) > limit:
             raise TooLarge(f"At most {limit} bytes are read.")
         try:
-            return strict_json.loads(raw)
+            return strict_json.loads(request.body)
         except strict_json.InvalidJson as error:
             raise ParseError(f"The body is not JSON: {error}") from error
 

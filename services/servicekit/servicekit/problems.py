@@ -24,8 +24,8 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from servicekit import context
-from servicekit.database import is_database_away, is_timed_out, is_try_again
+from servicekit import again, context
+from servicekit.database import is_database_away, is_timed_out, is_try_again, needs_new_connection
 from servicekit.keyset import KeysUnavailable
 
 logger = logging.getLogger(__name__)
@@ -84,28 +84,6 @@ class UnknownHost(Problem):
     status_code = 421
     code = "unknown_host"
     title = "Misdirected request"
-
-
-class UnsupportedMediaType(Problem):
-    """The body is of a kind that is not read; the header says which is (RFC 9110, 15.5.16)."""
-
-    status_code = 415
-    code = "unsupported_media_type"
-    title = "Unsupported media type"
-
-    def __init__(self, detail: str = "Send application/json in UTF-8.") -> None:
-        super().__init__(detail, headers={"Accept": "application/json"})
-
-
-class UnsupportedEncoding(Problem):
-    """The body is packed."""
-
-    status_code = 415
-    code = "unsupported_media_type"
-    title = "Unsupported media type"
-
-    def __init__(self) -> None:
-        super().__init__("Send the body without Content-Encoding.", headers={"Accept-Encoding": "identity"})
 
 
 class TooLarge(Problem):
@@ -192,7 +170,12 @@ def status_response(
 
 
 def exception_handler(error: Exception, view_context: Mapping[str, Any]) -> Response | None:
-    """DRF's EXCEPTION_HANDLER: known errors become problems, unknown ones are raised on and become a logged 500."""
+    """DRF's EXCEPTION_HANDLER: known errors become problems, unknown ones are raised on and become a logged 500.
+
+    So are those of a session at fault, the first time: the middleware may run the view again.
+    """
+    if again.may_help(view_context["request"].META, error):
+        return None
     problem = as_problem(error)
     if problem is None:
         return None
@@ -203,7 +186,7 @@ def exception_handler(error: Exception, view_context: Mapping[str, Any]) -> Resp
 def as_problem(error: Exception) -> exceptions.APIException | None:  # noqa: PLR0911 - a table of cases
     """Return the refusal that this error means to a client, or None when it is our own fault."""
     if isinstance(error, exceptions.APIException):
-        return UnsupportedMediaType() if isinstance(error, exceptions.UnsupportedMediaType) else error
+        return error
     if isinstance(error, Http404):
         return exceptions.NotFound(DETAILS[404])
     if isinstance(error, PermissionDenied):
@@ -220,7 +203,8 @@ def as_problem(error: Exception) -> exceptions.APIException | None:  # noqa: PLR
 
 
 def _database_problem(error: Exception) -> Problem | None:
-    if is_database_away(error) or is_try_again(error) or is_timed_out(error):
+    passes = (is_database_away, is_try_again, is_timed_out, needs_new_connection)
+    if any(check(error) for check in passes):
         logger.warning("database refused", extra={"reason": str(error)[:200]})
         return ServiceUnavailable()
     if isinstance(error, DataError):
@@ -312,9 +296,3 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 def server_error(request: HttpRequest) -> HttpResponse:
     """handler500 of every service."""
     return status_response(request, 500)
-
-
-handler400 = "servicekit.problems.bad_request"
-handler403 = "servicekit.problems.permission_denied"
-handler404 = "servicekit.problems.not_found"
-handler500 = "servicekit.problems.server_error"
