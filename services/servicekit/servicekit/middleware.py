@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 
 from servicekit import again, context, media_types, metrics
 from servicekit.envelope import valid_traceparent
-from servicekit.problems import as_problem, problem_response
+from servicekit.problems import as_problem, problem_response, status_response
 
 logger = logging.getLogger("access")
 
@@ -55,7 +55,12 @@ class RequestContext:
 
 
 def _refusal(request: HttpRequest) -> HttpResponse | None:
-    """Refuse a Content-Type that cannot be read, before Django or DRF try to: on every route, whatever the method."""
+    """Refuse what Django or DRF would trip over, or not see: on every route, whatever the method.
+
+    A Content-Type that cannot be read makes them raise; a body without a length is an empty one to Django.
+    """
+    if "HTTP_TRANSFER_ENCODING" in request.META:
+        return status_response(request, 411)
     content_type = request.META.get("CONTENT_TYPE")
     if content_type and media_types.parse(content_type) is None:
         return problem_response(request, media_types.UnsupportedMediaType())

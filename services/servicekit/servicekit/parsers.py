@@ -37,7 +37,7 @@ class StrictJSONParser(BaseParser):
             raise UnsupportedEncoding
         limit = getattr(view_context["view"], "max_body_bytes", MAX_BODY_BYTES)
         # Not from the stream: the view may run again (servicekit.again).
-        if int(request.META["CONTENT_LENGTH"]) > limit or len(request.body) > limit:
+        if int(request.META.get("CONTENT_LENGTH") or 0) > limit or len(request.body) > limit:
             raise TooLarge(f"At most {limit} bytes are read.")
         try:
             return strict_json.loads(request.body)

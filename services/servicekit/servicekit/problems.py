@@ -101,6 +101,7 @@ TITLES = {
     404: "Not found",
     405: "Method not allowed",
     406: "Not acceptable",
+    411: "Length required",
     415: "Unsupported media type",
     429: "Too many requests",
     500: "Internal error",
@@ -110,6 +111,7 @@ DETAILS = {
     403: "You may not do that.",
     404: "There is nothing at this address.",
     405: "See Allow.",
+    411: "Say how long the body is.",
     500: "Something failed here. The request id finds it in the logs.",
 }
 CODES = {

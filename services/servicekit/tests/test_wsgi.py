@@ -130,6 +130,12 @@ def test_odd_header_never_breaks_the_answer(path: str, headers: dict[str, str], 
     assert status == (404 if path == "/nowhere/" else 200)
 
 
+def test_body_without_a_length_is_not_taken_for_an_empty_one() -> None:
+    answer = ask("/basket/", "POST", CONTENT_TYPE="application/json", HTTP_TRANSFER_ENCODING="chunked")
+
+    assert assert_problem(answer, 411)["code"] == "length_required"
+
+
 @pytest.mark.parametrize("path", ["/\xff/", "/\xed\xa0\x80/", "/open/\x00", "/\xc3\xa9/", "//", ""])
 def test_odd_path_is_not_found(path: str) -> None:
     assert_problem(ask(path), 404)
