@@ -9,6 +9,8 @@ LOCK_TIMEOUT = "55P03"
 QUERY_CANCELLED = "57014"
 #: out_of_memory, crash_shutdown: the message at hand may be the reason.
 CRASHED = {"53200", "57P02"}
+#: The mark of an error with which its connection was lost (servicekit.postgresql).
+LOST = "connection_was_lost"
 #: The server has become a standby.
 READ_ONLY = "25006"
 #: Prepared statements are not what the driver believes.
@@ -86,7 +88,8 @@ def is_database_away(error: BaseException) -> bool:
         return False
     state = sqlstate(error)
     if state is None:
-        return not _is_connected()
+        # Django connects anew at the end of a transaction; the connection may be another by now.
+        return getattr(error, LOST, False) or not _is_connected()
     # 08: connection, 53: resources (too many connections, disk full), 57P: shutdown.
     return state[:2] in {"08", "53"} or state[:3] == "57P"
 

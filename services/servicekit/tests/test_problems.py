@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -435,3 +437,27 @@ def test_options_are_answered(nobody: Caller) -> None:
 
 def test_empty_body_is_an_empty_object(nobody: Caller) -> None:
     assert pointers(nobody.call("POST", "/basket/", raw=b"")) == [("/lines", "required")]
+
+
+@pytest.mark.django_db(transaction=True)
+@BOTH
+@pytest.mark.parametrize("statement", ["SELECT 1", "COMMIT"])
+def test_connection_that_breaks_without_a_word_is_unavailable(
+    nobody: Caller, fail_with: Callable[..., None], path: str, statement: str
+) -> None:
+    """As when the server's farewell and the end of the connection arrive together."""
+
+    def lose_it() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            with socket.socket(fileno=os.dup(connection.connection.fileno())) as wire:
+                wire.shutdown(socket.SHUT_RDWR)
+            if statement != "COMMIT":
+                cursor.execute(statement)
+
+    fail_with(lose_it)
+
+    answer = nobody.get(path)
+    connection.close()  # as Django does after each request, but for the test client's
+
+    problem(answer, 503, "service_unavailable")

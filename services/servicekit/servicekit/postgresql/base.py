@@ -8,7 +8,7 @@ from typing import Any
 from django.db import Error
 from django.db.backends.postgresql import base
 
-from servicekit.database import may_have_been_executed, needs_new_connection
+from servicekit.database import LOST, may_have_been_executed, needs_new_connection
 
 #: What such a statement begins with has no effect that would show after the transaction.
 READS = ("SELECT", "SET", "SHOW", "SAVEPOINT", "RELEASE", "ROLLBACK")
@@ -51,6 +51,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         try:
             return execute(sql, params, many, context)
         except Error as error:
+            self._mark_loss(error)
             self._is_at_fault = self._is_at_fault or needs_new_connection(error)
             is_lost = in_transaction or getattr(context["cursor"].cursor, "name", None)
             if not self._is_at_fault or is_lost or (may_have_been_executed(error) and not is_read):
@@ -66,6 +67,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
         else:
             self.has_effects = True
 
+    def _mark_loss(self, error: Error) -> None:
+        if self.connection is None or self.connection.closed:
+            setattr(error, LOST, True)
+
     def _replace_session(self, cursor: Any) -> None:
         self.close()
         self.ensure_connection()
@@ -76,7 +81,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
         # Before it is tried: nobody knows what became of a commit that failed.
         self.has_effects = self.has_effects or self._has_written
         self._has_written = False
-        super().commit()
+        try:
+            super().commit()
+        except Error as error:
+            self._mark_loss(error)
+            raise
 
     def rollback(self) -> None:
         """Roll back; nothing is left of what was written."""
