@@ -31,8 +31,7 @@ from servicekit.keyset import KeysUnavailable
 logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
-MAX_FIELD_ERRORS = 20
-MAX_DETAIL_LENGTH = 300
+MAX_FIELD_ERRORS, MAX_DETAIL_LENGTH = 20, 300
 RETRY_AFTER_SECONDS = 2
 
 
@@ -101,7 +100,6 @@ TITLES = {
     404: "Not found",
     405: "Method not allowed",
     406: "Not acceptable",
-    411: "Length required",
     415: "Unsupported media type",
     429: "Too many requests",
     500: "Internal error",
@@ -111,7 +109,6 @@ DETAILS = {
     403: "You may not do that.",
     404: "There is nothing at this address.",
     405: "See Allow.",
-    411: "Say how long the body is.",
     500: "Something failed here. The request id finds it in the logs.",
 }
 CODES = {
