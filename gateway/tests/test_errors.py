@@ -155,3 +155,46 @@ def test_request_that_no_gateway_can_read_is_the_clients_error(gateway: Gateway,
     answered = parse(send_raw(gateway.port, f"{head}Connection: close\r\n\r\n".encode()))
 
     assert_problem(answered, 400)
+
+
+SECRET = "do-not-write-me-down"
+
+
+def test_error_log_is_json_and_tells_nothing_a_request_said(
+    own_gateway: StartGateway, own_services: Services, capfd: pytest.CaptureFixture[str]
+) -> None:
+    gateway = own_gateway(ERROR_LOG="stderr", HOLD_SECONDS="0")
+    own_services.products.stop()
+    headers = {"Referer": f"http://{SECRET}/", "Authorization": f"Bearer {SECRET}", "User-Agent": SECRET}
+
+    for path in (
+        f"/api/products/?search={SECRET}",
+        f'/api/products/?a="&search={SECRET}',
+        f"/api/products/{SECRET}/",
+    ):
+        assert gateway.request("GET", path.replace('"', "%22"), {"Referer": headers["Referer"]}).status == 502
+    send_raw(
+        gateway.port,
+        f'GET /api/products/?"x={SECRET} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'.encode(),
+    )
+    gateway.stop()
+
+    told = capfd.readouterr().err
+    lines = [json.loads(line) for line in told.splitlines() if line]
+    refused = [line for line in lines if "connect() failed" in line["event"]]
+    assert len(refused) >= 3
+    assert {(line["method"], line["client"], line["upstream"]) for line in refused} == {
+        ("GET", "127.0.0.1", f"http://{own_services.products.address}")
+    }
+    assert "/api/products/" in {line["path"] for line in refused}
+    assert SECRET not in told.replace(f'"path":"/api/products/{SECRET}/"', "")
+
+
+def test_configuration_that_is_refused_says_why(
+    own_gateway: StartGateway, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(AssertionError):
+        own_gateway(ERROR_LOG="stderr", LIMIT_API_RATE="fast")
+
+    told = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert [line for line in told if line["level"] == "emerg" and "fast" in line["event"]]
