@@ -10,7 +10,7 @@ LIST := $(or $(SERVICE),all)
 
 .DEFAULT_GOAL := help
 .PHONY: help env up down restart status logs reset clean demo audit deadletters outbox backup restore rotate-keys scale shell \
-	airgap-images airgap-engine test e2e faults containers bench lint fmt openapi events requirements
+	airgap-images airgap-engine test e2e fuzz faults containers bench lint fmt openapi events requirements
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -80,6 +80,9 @@ test: ## every test, on servers of their own, and the end-to-end suite on a stac
 
 e2e: ## the end-to-end suite against the shop that is up; ARGS="-k purchase"
 	@$(SHOP) e2e -- $(ARGS)
+
+fuzz: ## odd bytes and requests to the native shop that is up, with production's limits; REQUESTS=50000 EXAMPLES=100 ARGS="--seed 7"
+	@$(NATIVE) fuzz -- --requests $(or $(REQUESTS),50000) --examples $(or $(EXAMPLES),100) -s $(ARGS)
 
 faults: ## kill and cut things in the shop that is up, and check what it says after; ARGS=
 	@$(SHOP) faults -- $(ARGS)

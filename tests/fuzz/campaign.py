@@ -13,13 +13,16 @@ from mutations import mutated
 from right_requests import Request, Scene, right_request
 from tqdm import tqdm
 from verdict import fault
-from wire import client_address, exchange, first_answer
+from wire import client_address, exchange
 
 KEPT = Path(__file__).parent / "kept.jsonl"
 AT_ONCE = 24
 #: More would say nothing new.
 MOST_FAULTS = 300
 MOST_SHOWN = 600
+STATUS = re.compile(rb"HTTP/1\.\d (\d{3}) ")
+#: What is said before the answer to who asked whether to send the body.
+CONTINUE = re.compile(rb"\AHTTP/1\.1 100 Continue\r\n\r\n")
 TOKEN = re.compile(rb"eyJ[\w.-]{200,}")
 
 
@@ -95,8 +98,9 @@ async def _send(
         )
     except TimeoutError:
         received = b""
-    if received.startswith(b"HTTP/1.1 "):
-        outcome.statuses[first_answer(received, method).status] += 1
+    received = CONTINUE.sub(b"", received)
+    if found := STATUS.match(received):
+        outcome.statuses[int(found[1])] += 1
     wrong = fault(received, method=method, may_be_silent=request.unfinished, away=away)
     if wrong:
         outcome.faults.append(f"#{number} {'+'.join(names)}: {wrong}\n    {shown(data)}")
