@@ -10,7 +10,7 @@ LIST := $(or $(SERVICE),all)
 
 .DEFAULT_GOAL := help
 .PHONY: help env up down restart status logs reset clean demo audit deadletters outbox backup restore rotate-keys scale shell \
-	airgap-images airgap-engine test e2e faults containers bench lint fmt openapi events requirements
+	airgap-images airgap-engine test e2e fuzz faults containers bench lint fmt openapi events requirements
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -56,7 +56,7 @@ audit: ## check that stock, orders, events and money agree over the three databa
 deadletters: ## what could not be handled; SERVICE=orders ARGS="show ID", "redrive ID --by ME", …
 	@$(SHOP) deadletters $(LIST) -- $(ARGS)
 
-outbox: ## what could not be published; SERVICE=orders ARGS="show POSITION", "retry POSITION --by ME", …
+outbox: ## what could not be published; SERVICE=orders ARGS="show POSITION", "retry POSITION --by ME", "republish --type T --since TIME", …
 	@$(SHOP) outbox $(LIST) -- $(ARGS)
 
 backup: ## write databases and secrets into one file, while the shop runs; FILE=… (default: backups/souk-TIME.tar)
@@ -80,6 +80,9 @@ test: ## every test, on servers of their own, and the end-to-end suite on a stac
 
 e2e: ## the end-to-end suite against the shop that is up; ARGS="-k purchase"
 	@$(SHOP) e2e -- $(ARGS)
+
+fuzz: ## odd bytes and requests to the native shop that is up, with production's limits; REQUESTS=50000 EXAMPLES=100 ARGS="--seed 7"
+	@$(NATIVE) fuzz -- --requests $(or $(REQUESTS),50000) --examples $(or $(EXAMPLES),100) -s $(ARGS)
 
 faults: ## kill and cut things in the shop that is up, and check what it says after; ARGS=
 	@$(SHOP) faults -- $(ARGS)

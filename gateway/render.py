@@ -52,12 +52,19 @@ def trusted_proxies(text: str) -> list[str]:
     return proxies
 
 
+def check_hold(text: str) -> None:
+    """Raises CannotRender when HOLD_SECONDS is no digit: retry.conf makes a range of digits of it."""
+    if not re.fullmatch("[0-9]", text):
+        raise CannotRender(f"HOLD_SECONDS is a whole number from 0 to 9, not {text!r}")
+
+
 def render(directory: Path, environment: Mapping[str, str]) -> None:
     """Writes every template to `directory` and makes the folders nginx needs."""
     fallback = defaults() | {"RUN_DIR": str(directory)}
     run_directory = Path(value("RUN_DIR", environment, fallback)).resolve()
     if len(str(run_directory / "verifier.sock")) > LONGEST_SOCKET_PATH:
         raise CannotRender(f"RUN_DIR is too long for a socket's path: {run_directory}")
+    check_hold(value("HOLD_SECONDS", environment, fallback))
     known = {**environment, "RUN_DIR": str(run_directory)}
     fallback["KEYS_DIR"] = str(run_directory / "keys")
     texts = {

@@ -111,7 +111,7 @@ def nothing_vanishes(sources: Sources) -> Result:
         "no event vanishes",
         f"{total} deliveries, {sum(map(len, missing.values()))} under way, {_letters(letters)}",
         found,
-        "a queue was purged or unbound while its events were in it: rebuild, or publish them again from the outbox",
+        "a queue was purged or unbound: `make outbox SERVICE=… ARGS='republish --type … --since …'`, or rebuild",
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from bench.anchor import baseline
 from bench.catalogue import measure_catalogue
 from bench.latency import measure_latency
+from bench.neighbours import measure_neighbours
 from bench.purchase import measure_purchases
 from bench.relay import measure_relay
 from bench.scene import Scene, set_scene
@@ -16,7 +17,7 @@ from bench.table import Figure, print_table
 from bench.wrk import WrkMissing
 from shopper.ops import Ops, StackUnknown, load_ops
 
-SECTIONS = ("purchase", "latency", "relay", "catalogue", "memory", "code")
+SECTIONS = ("purchase", "latency", "relay", "catalogue", "neighbours", "memory", "code")
 
 
 def main() -> int:
@@ -62,6 +63,8 @@ def _measure(wanted: list[str], ops: Ops, options: argparse.Namespace) -> None:
         print_table("placed to confirmed", measure_latency(scene, rates, **bounds))
     if scene and "relay" in wanted:
         print_table("relay", measure_relay(scene, **bounds))
+    if scene and "neighbours" in wanted:
+        print_table("customers beside an attacker", measure_neighbours(scene, **bounds))
     if "memory" in wanted:
         print_table("memory (PSS)", measure_memory(ops))
     if "code" in wanted:

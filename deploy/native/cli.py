@@ -89,7 +89,11 @@ def _parser() -> argparse.ArgumentParser:
 def _add_checks(add: Callable[..., argparse.ArgumentParser]) -> None:
     add("test", test, "all tests, or some parts").add_argument("parts", nargs="*")
     add("lint", check, "all checks, or those whose name begins so").add_argument("names", nargs="*")
-    for name, text in (("e2e", "the end-to-end suite"), ("faults", "the fault suite")):
+    for name, text in (
+        ("e2e", "the end-to-end suite"),
+        ("faults", "the fault suite"),
+        ("fuzz", "the fuzzer"),
+    ):
         sub = add(name, against_running, f"{text} against what is up")
         sub.set_defaults(suite=name)
         sub.add_argument("words", nargs=argparse.REMAINDER, help="more words for pytest")

@@ -32,7 +32,7 @@ def servers(layout: Layout) -> list[Program]:
     """What the services need: they start first and stop last."""
     return [
         Program("postgres", postgres.command(layout), "server", "INT", 60, postgres.account()),
-        Program("epmd", with_variables("rabbitmq", [rabbitmq.epmd(), "-address", "127.0.0.1"]), "server"),
+        Program("epmd", with_variables("rabbitmq", rabbitmq.epmd_command()), "server"),
         Program("rabbitmq", with_variables("rabbitmq", [str(packages.RABBITMQ)]), "server", stop_seconds=60),
         Program("redis", [packages.program("redis-server"), str(layout.redis / "redis.conf")], "server"),
     ]

@@ -91,6 +91,15 @@ def definitions(layout: Layout) -> str:
     return done.stdout
 
 
+# RabbitMQ starts one itself when it finds none: then ours waits, and takes over once that has ended.
+_EPMD = 'while "$0" -names >/dev/null 2>&1; do sleep 1; done; exec "$0" -address 127.0.0.1'
+
+
+def epmd_command() -> list[str]:
+    """Becomes Erlang's port mapper (ERL_EPMD_PORT) as soon as there is none."""
+    return ["sh", "-c", _EPMD, epmd()]
+
+
 def epmd() -> str:
     """The port mapper that belongs to the installed Erlang."""
     found = sorted(Path("/usr/lib/erlang").glob("erts-*/bin/epmd"))

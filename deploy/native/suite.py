@@ -33,14 +33,15 @@ PARTS = {
 }
 # What may not have tests of its own.
 OPTIONAL = ("shopper", "demo", "audit", "bench")
-END_TO_END = {"e2e": "tests/e2e"}
+# Against a whole shop.
+END_TO_END = {"e2e": "tests/e2e", "fuzz": "tests/fuzz"}
 FAULTS = {"faults": "tests/faults"}
 # Only against containers that are up.
 CONTAINERS = {"containers": "tests/containers"}
 # After that a part hangs. The containers are all restarted and killed, one after the other: about 15 minutes, with `SOUK_STARTS=10` 20;
 # a fault may last as long as a real one (`SOUK_FULL_SECONDS=900`).
 PART_SECONDS = 900
-LONGER_SECONDS = {"containers": 3600, "faults": 3600}
+LONGER_SECONDS = {"containers": 3600, "faults": 3600, "fuzz": 3600}
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,28 @@
-// Kept verdicts are found under this, so that no token is ever written to disk.
+// What a token is kept and counted under, so that no token is ever written to disk. However the header is spelt, it is one token;
+// however often it is renewed, it is one session.
 // A script of its own: njs runs all that a script imports anew for each request, and this one runs for each that has a token.
 
 import hashes from 'crypto';
 
-function authorization(r) {
-    return hashes.createHash('sha256').update(r.rawVariables.http_authorization).digest('hex');
+var CREDENTIALS = /^bearer ([A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+)$/i;
+var SESSION = /"sid"\s*:\s*"([0-9a-f-]{36})"/;
+
+function sha256(text) {
+    return hashes.createHash('sha256').update(text).digest('hex');
 }
 
-export default {authorization};
+// The verdict's name: of the whole token, its signature included.
+function token(r) {
+    var header = r.rawVariables.authorization;
+    var parts = CREDENTIALS.exec(header);
+    return sha256(parts === null ? header : 'bearer ' + parts[1]);
+}
+
+// The session as the token names it. Nobody has checked the signature yet: who names another's session knows its token, or is refused.
+function session(r) {
+    var parts = CREDENTIALS.exec(r.rawVariables.authorization);
+    var named = parts === null ? null : SESSION.exec(Buffer.from(parts[2], 'base64url').toString());
+    return named === null ? r.variables.token_digest : named[1];
+}
+
+export default {token, session};

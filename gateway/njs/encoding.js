@@ -2,6 +2,8 @@
 // Each throws on anything doubtful; the caller turns every exception into 401.
 // The dialect is njs 0.7.9 (see README, "The njs dialect").
 
+// Header and payload of ours have a dozen members each.
+var MOST_MEMBERS = 64;
 var TOKENS = /"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s"{}\[\],:]+/g;
 
 function bytes(text) {
@@ -23,23 +25,29 @@ function utf8(buffer) {
     return text;
 }
 
+function has(names, name) {
+    return Object.prototype.hasOwnProperty.call(names, name);
+}
+
 // JSON.parse keeps the last of two members with one name, another reader may keep the first: refuse the doubt.
 function refuseDuplicates(text) {
     var parts = text.match(TOKENS);
     var open = [];
+    var members = 0;
     for (var i = 0; i < parts.length; i++) {
         var part = parts[i];
         if (part === '{' || part === '[') {
-            open.push([]);
+            open.push(Object.create(null));
         } else if (part === '}' || part === ']') {
             open.pop();
         } else if (parts[i + 1] === ':') {
             var name = JSON.parse(part);
+            members += 1;
             var names = open[open.length - 1];
-            if (names.indexOf(name) !== -1) {
-                throw new Error('duplicate member');
+            if (members > MOST_MEMBERS || has(names, name)) {
+                throw new Error('duplicate member, or too many');
             }
-            names.push(name);
+            names[name] = true;
         }
     }
 }
@@ -49,9 +57,8 @@ function object(buffer) {
     if (text.charAt(0) !== '{') {
         throw new Error('not a JSON object');
     }
-    var value = JSON.parse(text);
     refuseDuplicates(text);
-    return value;
+    return JSON.parse(text);
 }
 
 export default {bytes, object};

@@ -37,7 +37,7 @@ function usableKeys(text, askedAt) {
 async function fetchKeys(r) {
     try {
         const askedAt = Date.now() / 1000;
-        const reply = await r.subrequest('/keys/from-users');
+        const reply = await r.subrequest('/from-users');
         if (reply.status !== 200) {
             throw new Error('users answered ' + reply.status);
         }
@@ -65,6 +65,16 @@ function isRecent(key) {
     return Math.abs(Date.now() / 1000 - key.askedAt) < TOO_OLD_SECONDS;
 }
 
+// What users says of a key that is not in the set, or not in one that can be believed: null when it says nothing.
+async function askedKeys(r) {
+    const remembered = await keysAt(r, '/keys/asked');
+    if (remembered === null || isRecent(remembered[0])) {
+        return remembered;
+    }
+    const answer = await keysAt(r, '/keys/answer');
+    return answer;
+}
+
 // Returns the key, null when no such key exists, undefined when no key set was ever had.
 async function find(r, kid) {
     const current = await keysAt(r, '/keys/current');
@@ -72,12 +82,12 @@ async function find(r, kid) {
     if (known !== null && isRecent(known)) {
         return known;
     }
-    const fresh = await keysAt(r, '/keys/fresh');
-    if (current === null && fresh === null) {
+    const asked = await askedKeys(r);
+    if (current === null && asked === null) {
         return undefined;
     }
     // Without an answer from users, the last good set stands however old it is.
-    return fresh === null ? known : withId(fresh, kid);
+    return asked === null ? known : withId(asked, kid);
 }
 
 export default {fetchKeys, find};

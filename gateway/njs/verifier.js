@@ -7,9 +7,14 @@ import keys from 'keys.js';
 
 var VERDICT_SECONDS = 30;
 var KEYS_UNAVAILABLE = 'keys_unavailable';
+// Ours have about 600. What is longer is refused before anything of it is read.
+var MOST_CHARACTERS = 4096;
 var CREDENTIALS = /^bearer ([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$/i;
 
 function parse(credentials) {
+    if (credentials.length > MOST_CHARACTERS) {
+        throw new Error('too long');
+    }
     var parts = CREDENTIALS.exec(credentials);
     if (parts === null) {
         throw new Error('not a bearer token');

@@ -111,3 +111,90 @@ def test_odd_path_is_one_escaped_line(gateway: Gateway, path: str) -> None:
 
     assert_problem(answered, 400)
     wait_until(lambda: len(gateway.log_lines()) == before + 1, "one line")
+
+
+TOO_LARGE = b"20001\r\n" + b"x" * 0x20001 + b"\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "body", [b"zz\r\n\r\n", b"ffffffffffffffffffff\r\n", b"1\r\nabc\r\n", TOO_LARGE], ids=range(4)
+)
+@pytest.mark.parametrize(
+    "line",
+    [
+        "GET /nowhere/",
+        "GET /api//orders/",
+        "GET /api/orders/",
+        "POST /api/auth/token/",
+        "PUT /api/orders/",
+        "TRACE /api/orders/",
+    ],
+)
+def test_body_that_cannot_be_read_changes_no_problem_into_a_page(
+    gateway: Gateway, line: str, body: bytes
+) -> None:
+    head = f"{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    answered = parse(send_raw(gateway.port, head.encode() + body))
+
+    assert answered.status in (400, 401, 404, 405, 413)
+    assert_problem(answered, answered.status)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: odd\r\nContent-Length: 131073\r\n",
+        "GET /healthz HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Length: 131073\r\n",
+        "GET /healthz HTTP/9.9\r\nHost: localhost\r\n",
+        "GET /healthz HTTP/2.0\r\nHost: localhost\r\n",
+        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n",
+    ],
+)
+def test_request_that_no_gateway_can_read_is_the_clients_error(gateway: Gateway, head: str) -> None:
+    answered = parse(send_raw(gateway.port, f"{head}Connection: close\r\n\r\n".encode()))
+
+    assert_problem(answered, 400)
+
+
+SECRET = "do-not-write-me-down"
+
+
+def test_error_log_is_json_and_tells_nothing_a_request_said(
+    own_gateway: StartGateway, own_services: Services, capfd: pytest.CaptureFixture[str]
+) -> None:
+    gateway = own_gateway(ERROR_LOG="stderr", HOLD_SECONDS="0")
+    own_services.products.stop()
+    headers = {"Referer": f"http://{SECRET}/", "Authorization": f"Bearer {SECRET}", "User-Agent": SECRET}
+
+    for path in (
+        f"/api/products/?search={SECRET}",
+        f'/api/products/?a="&search={SECRET}',
+        f"/api/products/{SECRET}/",
+    ):
+        assert gateway.request("GET", path.replace('"', "%22"), {"Referer": headers["Referer"]}).status == 502
+    send_raw(
+        gateway.port,
+        f'GET /api/products/?"x={SECRET} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'.encode(),
+    )
+    gateway.stop()
+
+    told = capfd.readouterr().err
+    lines = [json.loads(line) for line in told.splitlines() if line]
+    refused = [line for line in lines if "connect() failed" in line["event"]]
+    assert len(refused) >= 3
+    assert {(line["method"], line["client"], line["upstream"]) for line in refused} == {
+        ("GET", "127.0.0.1", f"http://{own_services.products.address}")
+    }
+    assert "/api/products/" in {line["path"] for line in refused}
+    assert SECRET not in told.replace(f'"path":"/api/products/{SECRET}/"', "")
+
+
+def test_configuration_that_is_refused_says_why(
+    own_gateway: StartGateway, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(AssertionError):
+        own_gateway(ERROR_LOG="stderr", LIMIT_API_RATE="fast")
+
+    told = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert [line for line in told if line["level"] == "emerg" and "fast" in line["event"]]

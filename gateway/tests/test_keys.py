@@ -1,6 +1,9 @@
 """Where the verifier's keys come from, and what happens when users rotates them, breaks or goes away."""
 
+import contextlib
 import shutil
+import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +11,7 @@ import pytest
 from harness.client import assert_problem
 from harness.nginx import Gateway, Services, wait_until
 from harness.tokens import Signer, compact, key_set
-from harness.upstream import Answer
+from harness.upstream import Answer, Upstream
 
 NJS = Path(__file__).parents[1] / "njs"
 KEYS = "/.well-known/jwks.json"
@@ -65,6 +68,94 @@ def test_withdrawn_key_stops_being_accepted(
     wait_until(
         lambda: gateway.get("/api/orders/", signer.token()).status == 401, "the withdrawn key to be refused"
     )
+
+
+@pytest.mark.parametrize("fault", ["away", "failing", "hanging"])
+def test_users_is_asked_once_per_cooldown_whatever_it_answers(
+    own_gateway: StartGateway, own_services: Services, signer: Signer, impatient: str, fault: str
+) -> None:
+    gateway = own_gateway(NJS_DIR=impatient, KEYS_REFRESH="1s", KEYS_COOLDOWN="60s")
+    assert gateway.get("/api/orders/", signer.token()).status == 200
+    with Faulty(own_services.users, fault) as users:
+        wait_until(
+            lambda: gateway.get("/api/orders/", signer.token()).status == 200 and users.asked(), "a fetch"
+        )
+
+        known = {gateway.get("/api/orders/", signer.token()).status for _ in range(50)}
+        unknown = {gateway.get("/api/orders/", Signer().token()).status for _ in range(50)}
+
+        assert (known, unknown) == ({200}, {401})
+        assert users.asked() <= 2  # the refresh, and what is asked for unknown key ids
+    assert gateway.errors().count("\n") < 20
+
+
+def test_valid_token_does_not_wait_for_users_that_hangs(
+    own_gateway: StartGateway, own_services: Services, signer: Signer, impatient: str
+) -> None:
+    gateway = own_gateway(NJS_DIR=impatient, KEYS_REFRESH="1s", KEYS_COOLDOWN="1s")
+    assert gateway.get("/api/orders/", signer.token()).status == 200
+    with Faulty(own_services.users, "hanging") as users:
+        wait_until(
+            lambda: gateway.get("/api/orders/", signer.token()).status == 200 and users.asked() > 2, "fetches"
+        )
+
+        def answered() -> int:
+            before = users.asked()
+            assert gateway.get("/api/orders/", signer.token()).status == 200
+            assert all(is_open(connection) for connection in users.connections[before:])
+            return users.asked()
+
+        # Each cool-down is a chance to wait for what was asked then; in none does a valid token.
+        wait_until(lambda: answered() > 5, "some cool-downs")
+
+
+class Faulty:
+    """The users service at fault, for the length of a block: away, failing, or taking requests and saying nothing."""
+
+    def __init__(self, users: Upstream, fault: str) -> None:
+        self.users, self.fault = users, fault
+        self.connections: list[socket.socket] = []
+        self.before = 0
+
+    def __enter__(self) -> "Faulty":
+        self.before = len(self.users.requests_for(KEYS))
+        if self.fault == "failing":
+            self.users.answers[KEYS] = Answer(503, b"{}")
+        else:
+            self.users.stop()
+            host, port = self.users.address.split(":")
+            self.listener = socket.create_server((host, int(port)))
+            threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self.fault != "failing":
+            self.listener.shutdown(socket.SHUT_RDWR)
+            self.listener.close()
+            for connection in self.connections:
+                connection.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self.listener.accept()
+                self.connections.append(connection)
+                if self.fault == "away":
+                    connection.close()
+
+    def asked(self) -> int:
+        return len(self.connections) or len(self.users.requests_for(KEYS)) - self.before
+
+
+def is_open(connection: socket.socket) -> bool:
+    """Whether the other side still waits for an answer."""
+    connection.setblocking(False)
+    try:
+        while connection.recv(65536):
+            pass
+    except BlockingIOError:
+        return True
+    return False
 
 
 @pytest.fixture
@@ -128,7 +219,7 @@ BROKEN = {
 def test_broken_answer_does_not_replace_the_last_good_set(
     own_gateway: StartGateway, own_services: Services, signer: Signer, broken: Answer
 ) -> None:
-    gateway = own_gateway(KEYS_REFRESH="1s")
+    gateway = own_gateway(KEYS_REFRESH="1s", KEYS_COOLDOWN="1s")
     assert gateway.get("/api/orders/", signer.token()).status == 200
     own_services.users.answers[KEYS] = broken
     statuses: set[int] = set()

@@ -2,8 +2,11 @@
 
 import contextlib
 import socket
+import uuid
 from collections.abc import Callable
+from itertools import product
 
+import pytest
 from harness.client import assert_problem
 from harness.nginx import Gateway, Services
 from harness.tokens import Signer
@@ -46,6 +49,17 @@ def test_log_in_has_a_rate_of_its_own(own_gateway: StartGateway) -> None:
     assert gateway.get("/api/products/").status == 200
 
 
+@pytest.mark.parametrize(
+    "query", ["search=thing", "ordering=name&search=", "page_size=50", "x=1&page_size=100", "page_size=0100"]
+)
+def test_searches_and_long_pages_have_a_rate_of_their_own(own_gateway: StartGateway, query: str) -> None:
+    gateway = own_gateway(LIMIT_SEARCH_RATE=SLOW, LIMIT_SEARCH_BURST="1")
+
+    assert [gateway.get(f"/api/products/?{query}").status for _ in range(3)] == [200, 200, 429]
+    assert [gateway.get("/api/products/?page_size=49").status for _ in range(3)] == [200] * 3
+    assert gateway.get("/api/products/").status == 200
+
+
 def test_session_over_its_rate_leaves_other_sessions_alone(own_gateway: StartGateway, signer: Signer) -> None:
     gateway = own_gateway(LIMIT_SESSION_RATE=SLOW, LIMIT_SESSION_BURST="1")
     mine, other = signer.token(), signer.token()
@@ -53,6 +67,32 @@ def test_session_over_its_rate_leaves_other_sessions_alone(own_gateway: StartGat
     assert [gateway.get("/api/orders/", mine).status for _ in range(3)] == [200, 200, 429]
     assert gateway.get("/api/orders/", other).status == 200
     assert gateway.get("/api/products/").status == 200
+
+
+SPELLINGS = list(map("".join, product(*zip("bearer", "BEARER", strict=True))))
+
+
+def test_session_is_counted_once_however_its_token_is_spelt(
+    own_gateway: StartGateway, signer: Signer
+) -> None:
+    gateway = own_gateway(LIMIT_SESSION_RATE=SLOW, LIMIT_SESSION_BURST="1")
+    token = signer.token()
+    mirrored = signer.mirrored(token)
+
+    spelt = [
+        gateway.request("GET", "/api/orders/", {"Authorization": f"{scheme} {token}"}) for scheme in SPELLINGS
+    ]
+    assert [answered.status for answered in spelt] == [200] * 2 + [429] * 62
+    assert gateway.get("/api/orders/", mirrored).status == 429
+
+
+def test_session_is_counted_once_whatever_its_token(own_gateway: StartGateway, signer: Signer) -> None:
+    gateway = own_gateway(LIMIT_SESSION_RATE=SLOW, LIMIT_SESSION_BURST="1")
+    session = str(uuid.uuid4())
+
+    renewed = [gateway.get("/api/orders/", signer.token(sid=session)).status for _ in range(4)]
+
+    assert renewed == [200, 200, 429, 429]
 
 
 def test_guesses_at_tokens_count_against_the_address(own_gateway: StartGateway) -> None:
@@ -70,7 +110,7 @@ def test_connections_at_once_are_limited(own_gateway: StartGateway) -> None:
             connection.sendall(unfinished)
             assert connection.recv(100).startswith(b"HTTP/1.1 100")  # read, judged, counted
 
-        assert_problem(gateway.get("/api/products/"), 429)
+        assert_problem(gateway.get("/.well-known/jwks.json"), 429)
     finally:
         for connection in held:
             connection.close()

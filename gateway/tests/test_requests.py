@@ -7,7 +7,7 @@ import pytest
 from harness.client import assert_problem, parse, send_raw
 from harness.nginx import Gateway, Services
 from harness.tokens import Signer
-from harness.upstream import Answer
+from harness.upstream import PROBLEM, Answer
 
 # Everything a service may ever be told; a new header is a decision (proxy.conf).
 FORWARDED = {
@@ -155,7 +155,7 @@ def test_errors_of_a_service_pass_as_they_are(own_gateway, own_services: Service
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 412, 422, 429, 500])
 def test_status_of_a_service_passes_unchanged(own_gateway, own_services: Services, status: int) -> None:  # type: ignore[no-untyped-def]
-    own_services.products.answers["/api/products/"] = Answer(status, b'{"code": "mine"}')
+    own_services.products.answers["/api/products/"] = Answer(status, b'{"code": "mine"}', PROBLEM)
 
     answered = own_gateway().get("/api/products/")
 

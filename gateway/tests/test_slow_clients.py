@@ -59,9 +59,10 @@ def test_refused_body_that_goes_on_is_cut_off_after_the_answer(gateway: Gateway)
     assert_problem(parse(answer), 413, "body_too_large")
 
 
-def test_pending_bodies_take_no_room_on_disk(gateway: Gateway) -> None:
+def test_pending_bodies_take_no_room_on_disk(gateway: Gateway, signer: Signer) -> None:
+    head = f"POST /api/orders/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {signer.token()}\r\n"
     part = " " * (LARGEST_BODY - 1)
-    with sending(gateway, f"{HEAD}Content-Length: {LARGEST_BODY}\r\n\r\n{part}") as slow:
+    with sending(gateway, f"{head}Content-Length: {LARGEST_BODY}\r\n\r\n{part}") as slow:
         wait_until(lambda: unread(slow) == 0, "nginx to have read the body")
 
         assert largest_open_file(gateway, "body") == 0

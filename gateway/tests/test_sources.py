@@ -132,6 +132,16 @@ def test_missing_variable_is_named(tmp_path: Path, render: Render, missing: str)
 
 
 @both
+@pytest.mark.parametrize("value", ["10", "0.5", "-1", "9s"])
+def test_hold_that_is_no_digit_is_refused(tmp_path: Path, render: Render, value: str) -> None:
+    rendered = render(tmp_path, **REQUIRED | {"HOLD_SECONDS": value})
+
+    assert rendered.returncode == 1
+    assert rendered.stderr == f"gateway: HOLD_SECONDS is a whole number from 0 to 9, not '{value}'\n"
+    assert written(tmp_path) == {}
+
+
+@both
 @pytest.mark.parametrize("name", ["GATEWAY_HOSTS", "KEYS_DIR", "TOKEN_ISSUER"])
 @pytest.mark.parametrize(
     "value", ["a;b", "a}", "a{", 'a"', "a'", "a\nb", "a\n", "a\rb", "$host", "${PATH}", "a\\", "a #"]
@@ -259,7 +269,7 @@ def test_proxy_that_is_no_address_or_everybody_is_refused(tmp_path: Path, render
 
 
 @pytest.mark.parametrize(
-    ("bind", "rate"), [("192.0.2.1", "100r/s"), ("127.0.0.1", "20000r/s"), ("", "20000r/s")]
+    ("bind", "rate"), [("192.0.2.1", "50r/s"), ("127.0.0.1", "20000r/s"), ("", "20000r/s")]
 )
 def test_limits_out_of_the_way_hold_on_a_loopback_address_only(tmp_path: Path, bind: str, rate: str) -> None:
     rendered = by_container_entry(
@@ -269,4 +279,4 @@ def test_limits_out_of_the_way_hold_on_a_loopback_address_only(tmp_path: Path, b
     assert rendered.returncode == 0
     assert f"zone=api:10m rate={rate};" in written(tmp_path)["limits.conf"]
     assert "zone=auth:10m rate=7r/s;" in written(tmp_path)["limits.conf"]
-    assert ("LIMIT_API_RATE" in rendered.stderr) is (rate == "100r/s")
+    assert ("LIMIT_API_RATE" in rendered.stderr) is (rate == "50r/s")

@@ -36,6 +36,58 @@ def test_huge_token_is_refused(gateway: Gateway, size: int) -> None:
     assert_problem(answered, 431)
 
 
+@pytest.mark.parametrize("members", [65, 560])
+def test_token_of_many_members_is_refused_before_users_is_asked(
+    gateway: Gateway, services: Services, signer: Signer, members: int
+) -> None:
+    many = {f"m{number}": 1 for number in range(members)}
+
+    in_payload = gateway.get("/api/orders/", Signer().token(**many))
+    in_header = gateway.get("/api/orders/", Signer().token(many))
+    signed = gateway.get("/api/orders/", signer.token(**many))
+
+    for refused in (in_payload, in_header, signed):
+        assert_problem(refused, 401, "invalid_token")
+    assert services.seen() == 0
+
+
+@pytest.mark.parametrize("name", ["__proto__", "constructor", "toString", "hasOwnProperty"])
+def test_member_named_like_a_property_is_a_member(gateway: Gateway, signer: Signer, name: str) -> None:
+    whole = compact(claims(x=1)).replace(b'"x"', b'"%s"' % name.encode())
+    doubled = whole[:-1] + b',"%s":1}' % name.encode()
+
+    assert gateway.get("/api/orders/", signer.seal(compact(signer.header()), whole)).status == 200
+    assert gateway.get("/api/orders/", signer.seal(compact(signer.header()), doubled)).status == 401
+
+
+PROVEN_BY_THEIR_BODY = ["/api/auth/token/", "/api/auth/refresh/", "/api/auth/revoke/", "/api/users/"]
+
+
+@pytest.mark.parametrize("path", PROVEN_BY_THEIR_BODY)
+@pytest.mark.parametrize("header", ["an expired token", "Basic Og==", "Bearer", "Bearer a.b.c"])
+def test_old_token_stands_not_in_the_way_of_a_new_one(
+    gateway: Gateway, services: Services, signer: Signer, path: str, header: str
+) -> None:
+    old = f"Bearer {signer.token(exp=int(time.time()) - 60, iat=int(time.time()) - 360)}"
+
+    answered = gateway.request(
+        "POST", path, {"Authorization": old if header == "an expired token" else header}, b"{}"
+    )
+
+    assert answered.status == 200
+    assert services.users.requests_for(path)[-1].header("Authorization") is None
+
+
+def test_old_token_is_refused_where_a_token_counts(gateway: Gateway, services: Services) -> None:
+    for method, path in (
+        ("GET", "/api/users/"),
+        ("POST", "/api/users/me/password/"),
+        ("GET", "/api/products/"),
+    ):
+        assert_problem(gateway.request(method, path, {"Authorization": "Bearer a.b.c"}), 401, "invalid_token")
+    assert services.seen() == 0
+
+
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
 def test_scheme_is_accepted_in_any_case(gateway: Gateway, signer: Signer, scheme: str) -> None:
     answered = gateway.request("GET", "/api/orders/", {"Authorization": f"{scheme} {signer.token()}"})

@@ -99,7 +99,14 @@ class Stack:
 
     def deadletters(self, service: str, *words: str) -> str:
         """Run the command of the same name for a service."""
-        command = [sys.executable, str(ROOT / "deploy" / "native"), "deadletters", service, "--", *words]
+        return self._command("deadletters", service, *words)
+
+    def outbox(self, service: str, *words: str) -> str:
+        """Run the command of the same name for a service."""
+        return self._command("outbox", service, *words)
+
+    def _command(self, name: str, service: str, *words: str) -> str:
+        command = [sys.executable, str(ROOT / "deploy" / "native"), name, service, "--", *words]
         done = subprocess.run(command, env=self._variables(), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

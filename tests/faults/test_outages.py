@@ -29,6 +29,22 @@ def test_orders_are_accepted_while_the_broker_is_away(shop, stack, staff, custom
     stack.audit()
 
 
+@pytest.mark.parametrize("away", ["rabbitmq", "users-relay"])
+def test_log_out_is_heard_while_no_event_gets_through(shop, stack, away):
+    """Each process asks users every 5 s, and looks at what its service knows each second: all of them within 10 s, by far."""
+    person = shop.register()
+    paths = ("/api/orders/", "/api/products/")
+    assert all(shop.call("GET", path, person).status_code == 200 for path in paths)
+
+    with stack.stopped(away):
+        ended = shop.call("POST", "/api/auth/revoke/", json={"refresh_token": person.refresh})
+        assert ended.status_code == 204, ended.text
+
+        # Twenty refusals in a row are all the processes of a service.
+        refusals = lambda: {shop.call("GET", path, person).status_code for path in paths * 20}  # noqa: E731
+        wait_until(lambda: refusals() == {401}, seconds=20, what="the session is refused")
+
+
 def test_valid_tokens_work_while_users_is_away(shop, stack, customer):
     with stack.stopped("users-web", "users-relay"):
         assert shop.call("GET", "/api/orders/", customer).status_code == 200

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -36,6 +36,7 @@ def order_data(**overrides: Any) -> dict[str, Any]:
         "total": "1.00",
         "currency": "GBP",
         "placed_at": datetime.now(UTC).isoformat(),
+        "deadline": (datetime.now(UTC) + timedelta(minutes=15)).isoformat(),
     } | overrides
 
 
@@ -43,12 +44,15 @@ def bad_messages(known_id: str) -> dict[str, tuple[dict[str, str], bytes, str]]:
     """Return name → (headers, body, reason); content type is JSON in all."""
     missing = order_data()
     del missing["order_id"]
+    without_id = headers_of("")
+    del without_id["ce-id"]
     fresh = lambda: str(uuid.uuid4())  # noqa: E731
     return {
         "empty": (headers_of(fresh()), b"", "not_json"),
         "not JSON": (headers_of(fresh()), b"{not json", "not_json"),
         "not UTF-8": (headers_of(fresh()), b"\xff\xfe\x00{", "not_json"),
         "no envelope": ({}, b"{}", "invalid_envelope"),
+        "no id": (without_id, json.dumps(order_data()).encode(), "invalid_envelope"),
         "id is no UUID": (headers_of("1"), json.dumps(order_data()).encode(), "invalid_envelope"),
         "unknown type": (headers_of(fresh(), "orders.order_vanished.v1"), b"{}", "unknown_type"),
         "newer version": (headers_of(fresh(), "orders.order_placed.v2"), b"{}", "unknown_type"),

@@ -10,9 +10,7 @@ from collections.abc import Iterator
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from .tokens import Signer, claims, compact, encode
-
-CURVE_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+from .tokens import CURVE_ORDER, Signer, claims, compact, encode
 
 
 def hostile(signer: Signer) -> list[tuple[str, str]]:

@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+CURVE_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+
 
 def encode(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
@@ -42,6 +44,13 @@ class Signer:
     def signature(self, signed: str) -> bytes:
         r, s = decode_dss_signature(self.key.sign(signed.encode(), ec.ECDSA(hashes.SHA256())))
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+    def mirrored(self, token: str) -> str:
+        """The other signature of the same token: of an ECDSA signature (r, s), (r, n - s) is as good."""
+        signed, _, signature = token.rpartition(".")
+        raw = base64.urlsafe_b64decode(signature + "==")
+        s = CURVE_ORDER - int.from_bytes(raw[32:], "big")
+        return f"{signed}.{encode(raw[:32] + s.to_bytes(32, 'big'))}"
 
     def seal(self, header: bytes, payload: bytes) -> str:
         signed = f"{encode(header)}.{encode(payload)}"

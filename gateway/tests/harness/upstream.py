@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+# What the gateway asks while it holds requests: always answered, never recorded.
+LIVE = "/livez"
+PROBLEM = {"Content-Type": "application/problem+json"}
+
 
 @dataclass
 class Seen:
@@ -107,12 +111,18 @@ class _Handler(BaseHTTPRequestHandler):
             return  # hung up, by the test or by nginx
 
     def answer(self) -> None:
+        if self.path == LIVE:
+            self.write(Answer())
+            return
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         answer = self.upstream.reply(Seen(self.command, self.path, list(self.headers.items()), body))
         if self.upstream.to_break > 0:
             self.upstream.to_break -= 1
             self.close_connection = True
             return
+        self.write(answer)
+
+    def write(self, answer: Answer) -> None:
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)

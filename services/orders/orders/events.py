@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from servicekit.envelope import ConsumedEvent, PublishedEvent
-from servicekit.event_fields import EventCount, EventText, EventTime
+from servicekit.event_fields import EventCount, EventFlag, EventText, EventTime
 
 
 class Part(BaseModel):
@@ -115,7 +115,7 @@ class ProductChanged(ConsumedEvent, service="products"):
     name: EventText = Field(max_length=200)
     price: Decimal = Field(ge=0, max_digits=12, decimal_places=2)
     currency: EventText = Field(min_length=3, max_length=3)
-    active: bool
+    active: EventFlag
 
 
 class ProductDeleted(ConsumedEvent, service="products"):
@@ -125,5 +125,6 @@ class ProductDeleted(ConsumedEvent, service="products"):
 
 class UserSessionsRevoked(ConsumedEvent, service="users"):
     user_id: UUID
-    session_id: UUID | None = None
+    #: Null is every session, so that it must be said.
+    session_id: UUID | None
     revoked_at: EventTime

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from orders import events
 from orders.handlers import router
+from servicekit.broker import Topology
 from servicekit.events_catalogue import check_consumed, check_contracts
 
 SERVICES = Path(__file__).parents[2]
@@ -52,3 +53,10 @@ def test_published_events_are_the_committed_contracts() -> None:
 
 def test_consumed_events_are_published_by_others() -> None:
     check_consumed(router, SERVICES)
+
+
+def test_handlers_are_what_the_topology_gives(topology: Topology) -> None:
+    """The consumer binds what it handles, and may bind what the topology says."""
+    handled = {queue: set(handlers) for queue, handlers in router.queues.items()}
+
+    assert handled == {queue: set(types) for queue, types in topology.queues[router.service].items()}

@@ -89,15 +89,14 @@ MAX_LINES = 1000
 
 class OrderedLine(BaseModel):
     product_id: UUID
-    quantity: int = Field(gt=0, le=MAX_UNITS)
+    quantity: int = Field(strict=True, gt=0, le=MAX_UNITS)
 
 
 class OrderPlaced(ConsumedEvent, service="orders"):
     order_id: UUID
     # The answer names each line again, and must not be longer than an event may be.
     lines: list[OrderedLine] = Field(min_length=1, max_length=MAX_LINES)
-    #: When the order expires; events that were published before the field existed have none.
-    deadline: EventTime | None = None
+    deadline: EventTime
 
     @model_validator(mode="after")
     def _sums_are_bounded(self) -> Self:
@@ -119,5 +118,6 @@ class OrderExpired(ConsumedEvent, service="orders"):
 
 class UserSessionsRevoked(ConsumedEvent, service="users"):
     user_id: UUID
-    session_id: UUID | None = None
+    #: Null is every session, so that it must be said.
+    session_id: UUID | None
     revoked_at: EventTime

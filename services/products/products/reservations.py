@@ -112,8 +112,7 @@ def _claim(placed: Iterable[Received[OrderPlaced]], ended: Mapping[UUID, Receive
     now = timezone.now()
     claims = dict.fromkeys(ended, Reservation.Status.VOID)
     for one in placed:
-        deadline = one.event.deadline
-        overdue = deadline is not None and deadline <= now
+        overdue = one.event.deadline <= now
         status = Reservation.Status.VOID if overdue else Reservation.Status.RESERVED
         claims.setdefault(one.event.order_id, status)
     with connection.cursor() as cursor:

@@ -1,12 +1,13 @@
 """Rows and events for tests."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import count
 from typing import Any
 from uuid import UUID
 
+from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from products import services
@@ -44,7 +45,7 @@ def placed(
             {"product_id": str(product_id), "quantity": quantity, "unit_price": "3.39", "name": name}
             for product_id, quantity in pairs
         ],
-        "deadline": deadline.isoformat() if deadline else None,
+        "deadline": (deadline or timezone.now() + timedelta(minutes=15)).isoformat(),
     }
     return make_delivery(OrderPlaced.type, data)
 

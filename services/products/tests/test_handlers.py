@@ -42,7 +42,7 @@ def test_order_that_expired_before_it_came_takes_nothing() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("quantity", [0, -1, 2_000_000_000, "many"])
+@pytest.mark.parametrize("quantity", [0, -1, 2_000_000_000, "many", True, "1", 1.0])
 def test_impossible_quantity_is_a_dead_letter_and_its_neighbours_are_served(quantity: object) -> None:
     product = make_product(stock=5)
     bad = placed([(product.pk, quantity)])  # type: ignore[list-item]
@@ -52,6 +52,31 @@ def test_impossible_quantity_is_a_dead_letter_and_its_neighbours_are_served(quan
     product.refresh_from_db()
     assert product.stock == 3
     assert DeadLetter.objects.get().reason == "invalid_data"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_order_whose_event_has_no_id_takes_nothing() -> None:
+    """Without an id each delivery would be the first: nothing tells a repeat from another order."""
+    product = make_product(stock=5)
+    message = placed({product.pk: 1})
+    del message.headers["ce-id"]
+
+    deliver(router, QUEUE, [message, placed({product.pk: 2})], times=2)
+
+    product.refresh_from_db()
+    assert product.stock == 3
+    assert DeadLetter.objects.get().reason == "invalid_envelope"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_revocation_that_names_no_session_is_a_dead_letter() -> None:
+    """Only null means every session: a member that was forgotten must not end them all."""
+    data = {"user_id": str(uuid7()), "revoked_at": timezone.now().isoformat()}
+
+    deliver(router, "products.users", [make_delivery(UserSessionsRevoked.type, data)])
+
+    assert DeadLetter.objects.get().reason == "invalid_data"
+    assert not RevokedSession.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)

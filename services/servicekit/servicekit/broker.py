@@ -1,12 +1,13 @@
 """RabbitMQ as Souk uses it: names, connections, and the topology as data (docs/events.md draws it).
 
 The same topology is right on RabbitMQ 3.10 and 4.x because every limit is explicit: 3.10 has no delivery limit by itself, 4.0
-has 20. Services may not configure anything: the topology comes from the definitions file (servicekit.definitions).
+has 20. Services may not configure anything: the topology comes from the definitions file (servicekit.definitions). They may bind
+their own queues to what the topology says, and do so again each minute (servicekit.own_topology).
 """
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,14 @@ class Topology:
             jobs=frozenset(name for name, service in data.items() if service.get("jobs")),
         )
 
+    def subscriptions(self, service: str) -> dict[str, list[str]]:
+        """Return the types that a service's queues want, by the exchange they come from."""
+        wanted: dict[str, list[str]] = {}
+        for event_types in self.queues[service].values():
+            for event_type in event_types:
+                wanted.setdefault(exchange_name(event_type.partition(".")[0]), []).append(event_type)
+        return wanted
+
     def bindings(self) -> list[tuple[str, str, str]]:
         """Return (exchange, queue, routing key) for every subscription."""
         subscribed = [
@@ -134,6 +143,15 @@ class Topology:
             for event_type in event_types
         ]
         return subscribed + rest
+
+
+def plumbing(service: str, queues: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Return (exchange, queue, routing key) of what brings a service's events back: redrives, retries and dead letters."""
+    return [
+        *((redrive_name(service), name, name) for name in queues),
+        *((retry_name(service, delay), retry_name(service, delay), "") for delay in RETRY_DELAYS),
+        (dead_name(service), dead_name(service), ""),
+    ]
 
 
 def work_queue_arguments(service: str) -> dict[str, Any]:

@@ -26,9 +26,17 @@ from django.db import connection as database
 from servicekit import broker, context, deadletters, heartbeats
 from servicekit.batch import handle_batch
 from servicekit.breath import rest_after
-from servicekit.database import answers, is_database_away, is_deadlock, is_locked, may_be_caused_by_statement
+from servicekit.database import (
+    answers,
+    is_database_away,
+    is_deadlock,
+    is_locked,
+    may_be_caused_by_statement,
+    needs_new_connection,
+)
 from servicekit.delivery import Delivery
 from servicekit.envelope import MAX_DATA_BYTES
+from servicekit.own_topology import CHECK_SECONDS, OwnTopology
 from servicekit.publisher import Publisher
 from servicekit.retries import Retries
 from servicekit.router import Router, RowsLocked
@@ -59,12 +67,14 @@ class Consumer:
         batch: int = 100,
         queues: Sequence[str] = (),
         publisher: Publisher | None = None,
+        topology_seconds: float = CHECK_SECONDS,
     ) -> None:
         self._router = router
         self._url = url
         self._batch = batch
         self._names = list(queues) or list(router.queues)
         self._retries = Retries(router.service, publisher or Publisher(url))
+        self._topology_seconds = topology_seconds
         self._avoid_locks_until = 0.0
         self._stopping = False
 
@@ -84,6 +94,7 @@ class Consumer:
             except Exception as error:
                 if not isinstance(error, OSError | amqp.AMQPError | kombu.exceptions.KombuError):
                     logger.exception("consumer stumbled")  # a fault of ours: give all back, and try again
+                    database.close()
                 failures = 0 if time.monotonic() - started > 30 else min(failures + 1, 5)
                 with contextlib.suppress(DatabaseError, InterfaceError):
                     heartbeats.beat("consumer")  # waiting for the broker is a sign of life too
@@ -99,15 +110,16 @@ class Consumer:
         pulse = HeartbeatThread(connection)
         try:
             prefetch = min(2 * self._batch, PREFETCH_BYTES // MAX_DATA_BYTES)
-            queues = [Subscription(connection, name, prefetch) for name in self._names]
-            dead = Subscription(connection, broker.dead_name(self._router.service), 10)
-            logger.info("consumer ready", extra={"queues": self._names})
+            with pulse.lock:
+                own = OwnTopology(connection, self._router, self._names, prefetch)
+            logger.info("consumer ready", extra={"queues": [queue.name for queue in own.work]})
             while not self._stopping:
-                self._receive(connection, pulse, [*queues, dead])
-                for queue in queues:
+                self._receive(connection, pulse, own.all)
+                for queue in own.work:
                     self._process(pulse, queue, self.handle)
-                self._process(pulse, dead, self._bury)
-                self._housekeeping()
+                for queue in own.dead:
+                    self._process(pulse, queue, self._bury)
+                self._housekeeping(pulse, own)
         finally:
             pulse.end()
             connection.collect(socket_timeout=1)
@@ -118,7 +130,7 @@ class Consumer:
         """Wait for a first delivery, then take what else is there; a batch forms by itself and is never waited for."""
         wait = 0.0 if any(queue.prefetched for queue in queues) else IDLE_SECONDS
         with pulse.lock:
-            while max(len(queue.prefetched) for queue in queues) < self._batch:
+            while max((len(queue.prefetched) for queue in queues), default=0) < self._batch:
                 try:
                     connection.drain_events(timeout=wait)
                 except TimeoutError:
@@ -190,21 +202,27 @@ class Consumer:
         wait_ms = SHORT_LOCK_WAIT_MS if avoid_locks else LOCK_WAIT_MS
         token = context.avoid_locks.set(avoid_locks)
         try:
-            return self._run_again_after_deadlock(queue, batch, wait_ms)
+            return self._run_again_at_once(queue, batch, wait_ms)
         finally:
             context.avoid_locks.reset(token)
 
-    def _run_again_after_deadlock(
-        self, queue: str, batch: Sequence[Delivery], wait_ms: int
-    ) -> list[Delivery]:
+    def _run_again_at_once(self, queue: str, batch: Sequence[Delivery], wait_ms: int) -> list[Delivery]:
         handlers = self._router.queues[queue]
         for _ in range(IMMEDIATE_TRIES - 1):
             try:
                 return handle_batch(queue, handlers, batch, lock_timeout_ms=wait_ms)
             except Exception as error:
-                if not is_deadlock(error):
+                if not is_deadlock(error) and not self._has_new_connection(error):
                     raise
         return handle_batch(queue, handlers, batch, lock_timeout_ms=wait_ms)
+
+    @staticmethod
+    def _has_new_connection(error: Exception) -> bool:
+        """Replace a session that alone was at fault; what an outage ended is waited for by `_retry_while_away`."""
+        if is_database_away(error) or not needs_new_connection(error):
+            return False
+        database.close()
+        return True
 
     def _is_first_lock_timeout(self, error: Exception) -> bool:
         """Whether the batch waited for a lock in vain; from then on, for a while, none waits: `context.avoid_locks`."""
@@ -234,9 +252,13 @@ class Consumer:
             deadletters.store(origin or queue, letter, reason, f"the broker gave up on it: {reason}")
         return Outcome()
 
-    def _housekeeping(self) -> None:
+    def _housekeeping(self, pulse: HeartbeatThread, own: OwnTopology) -> None:
+        if own.is_due(self._topology_seconds):
+            with pulse.lock:
+                own.check()
+
         def work(*, is_suspect: bool) -> None:
-            heartbeats.beat("consumer")
+            heartbeats.beat("consumer", own.finding)
 
         self._retry_while_away(work)
 

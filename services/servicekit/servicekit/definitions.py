@@ -3,7 +3,8 @@
 `python -m servicekit.definitions --topology deploy/topology.json --passwords passwords.json > definitions.json` prints them;
 with `--apply` they go to the broker at BROKER_ADMIN_URL, and the passwords come from BROKER_PASSWORD_<USER>.
 
-A service may write its own exchanges only, under its own routing keys only, read its own queues only, and configure nothing;
+A service may write its own exchanges only, under its own routing keys only, read its own queues only, bind these to the event types that
+the topology names only (docs/adr/0072-consumers-bind-their-own-queues.md), and configure nothing;
 its background jobs have a virtual host of their own, where it may do anything. After rabbitmq.com/docs/access-control.
 """
 
@@ -37,13 +38,20 @@ def password_hash(password: str, salt: bytes | None = None) -> str:
 
 def topology_definitions(topology: Topology) -> dict[str, Any]:
     """Return exchanges, queues and bindings without a virtual host, as the import for one virtual host takes them."""
-    exchanges, queues, bindings = [], [_queue(broker.UNSUBSCRIBED, _unsubscribed_arguments())], []
+    exchanges, queues = [], [_queue(broker.UNSUBSCRIBED, _unsubscribed_arguments())]
+    bindings: list[tuple[str, str, str]] = []
     for service in topology.queues:
         exchanges += _exchanges(service)
         queues += _queues(service, list(topology.queues[service]))
-        bindings += _plumbing(service, list(topology.queues[service]))
-    bindings += [_binding(exchange, queue, key) for exchange, queue, key in topology.bindings()]
-    return {"exchanges": exchanges, "queues": queues, "bindings": bindings, "policies": [], "parameters": []}
+        bindings += broker.plumbing(service, list(topology.queues[service]))
+    bindings += topology.bindings()
+    return {
+        "exchanges": exchanges,
+        "queues": queues,
+        "bindings": [_binding(*one) for one in bindings],
+        "policies": [],
+        "parameters": [],
+    }
 
 
 def full_definitions(topology: Topology, passwords: Mapping[str, str], vhost: str = "souk") -> dict[str, Any]:
@@ -61,7 +69,9 @@ def full_definitions(topology: Topology, passwords: Mapping[str, str], vhost: st
         "permissions": [{"vhost": vhost, **_permission(topology, name)} for name in services]
         + [_everything(broker.jobs_vhost(name), name) for name in sorted(topology.jobs)]
         + [_everything(name, ADMIN) for name in (vhost, *map(broker.jobs_vhost, sorted(topology.jobs)))],
-        "topic_permissions": [{"vhost": vhost, **_topic_permission(name)} for name in services],
+        "topic_permissions": [
+            {"vhost": vhost, **one} for name in services for one in _topic_permissions(topology, name)
+        ],
         **{
             kind: [{"vhost": vhost, **one} for one in inner[kind]]
             for kind in ("exchanges", "queues", "bindings")
@@ -118,17 +128,6 @@ def _queues(service: str, work: list[str]) -> list[dict[str, Any]]:
     ]
 
 
-def _plumbing(service: str, work: list[str]) -> list[dict[str, Any]]:
-    return [
-        *(_binding(broker.redrive_name(service), name, name) for name in work),
-        *(
-            _binding(broker.retry_name(service, delay), broker.retry_name(service, delay), "")
-            for delay in broker.RETRY_DELAYS
-        ),
-        _binding(broker.dead_name(service), broker.dead_name(service), ""),
-    ]
-
-
 def _user(name: str, password: str, tags: str) -> dict[str, Any]:
     return {
         "name": name,
@@ -139,13 +138,17 @@ def _user(name: str, password: str, tags: str) -> dict[str, Any]:
 
 
 def _permission(topology: Topology, service: str) -> dict[str, str]:
-    writes = [re.escape(f"{service}.") + r"(events|redrive|dead|retry\.\d+s)"]
-    reads = [re.escape(name) for name in topology.queues[service]] + [re.escape(broker.dead_name(service))]
+    """Return what a service may do. A binding needs the right to write the queue and to read the exchange."""
+    queues = [re.escape(name) for name in topology.queues[service]]
+    sources = [re.escape(name) for name in topology.subscriptions(service)]
+    own = re.escape(f"{service}.")
+    returns = [own + r"(redrive|dead|retry\.\d+s)"] if queues else [own + "dead"]
+    writes = [own + r"(events|redrive|dead|retry\.\d+s)", *queues]
     return {
         "user": service,
         "configure": "^$",
         "write": "^(" + "|".join(writes) + ")$",
-        "read": "^(" + "|".join(reads) + ")$",
+        "read": "^(" + "|".join([*queues, *returns, *sources]) + ")$",
     }
 
 
@@ -153,13 +156,24 @@ def _everything(vhost: str, user: str) -> dict[str, str]:
     return {"vhost": vhost, "user": user, "configure": ".*", "write": ".*", "read": ".*"}
 
 
-def _topic_permission(service: str) -> dict[str, str]:
-    return {
+def _topic_permissions(topology: Topology, service: str) -> list[dict[str, str]]:
+    """Return which routing keys a service may publish, and to which it may bind."""
+    own = {
         "user": service,
         "exchange": broker.exchange_name(service),
         "write": rf"^{re.escape(service)}\.[a-z_]+\.v\d+$",
         "read": "^$",
     }
+    others = [
+        {
+            "user": service,
+            "exchange": exchange,
+            "write": "^$",
+            "read": f"^({'|'.join(map(re.escape, types))})$",
+        }
+        for exchange, types in topology.subscriptions(service).items()
+    ]
+    return [own, *others]
 
 
 def passwords_of_environment(topology: Topology) -> dict[str, str]:

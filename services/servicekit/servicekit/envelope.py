@@ -5,9 +5,10 @@ a `class OrderPlaced(ConsumedEvent, service="orders")` of its own. Both derive t
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
 from cloudevents.core.bindings.rabbitmq import RabbitMQMessage, from_binary, to_binary
@@ -16,13 +17,18 @@ from cloudevents.core.v1.event import CloudEvent
 from pydantic import BaseModel, ConfigDict
 from uuid_utils.compat import uuid7
 
-from servicekit.event_fields import MAX_BIG_INTEGER, is_storable
+from servicekit.event_fields import MAX_BIG_INTEGER, TIME, is_storable
 
 CONTENT_TYPE = "application/json"
 #: The largest event. What a consumer holds is bounded by this times its prefetch (docs/adr/0007-batches-are-bounded-by-work.md).
 MAX_DATA_BYTES = 256 * 1024
 #: What the columns for type and subject hold.
 MAX_ATTRIBUTE_LENGTH = 200
+#: What every event of ours has (docs/events.md), and what some have. The library fills in an id, a time and a version that did
+#: not come: an event without an id would be new to the inbox each time it is delivered.
+REQUIRED_HEADERS = ("ce-id", "ce-type", "ce-source", "ce-specversion", "ce-subject", "ce-sequence", "ce-time")
+OPTIONAL_HEADERS = ("ce-traceparent", "ce-causationid")
+SEQUENCE = re.compile(r"\d{1,19}", re.ASCII)
 #: W3C Trace Context, version 00; an id of nothing but zeros is none.
 TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -112,7 +118,7 @@ class Envelope:
         return message.headers, message.body
 
     @classmethod
-    def from_amqp(cls, *, headers: dict[str, Any], content_type: str | None, body: bytes) -> "Envelope":
+    def from_amqp(cls, *, headers: Mapping[str, Any], content_type: str | None, body: bytes) -> "Envelope":
         """Read an envelope back.
 
         Raises:
@@ -120,9 +126,9 @@ class Envelope:
         """
         if (content_type or "").partition(";")[0].strip() != CONTENT_TYPE:
             raise InvalidEnvelope(f"content type is {content_type!r:.100}, not {CONTENT_TYPE}")
-        texts = {name: value for name, value in headers.items() if isinstance(value, str)}
         try:
-            event = from_binary(RabbitMQMessage(texts, content_type, body), _Bytes(), CloudEvent)
+            message = RabbitMQMessage(_attributes(headers), content_type, body)
+            event = from_binary(message, _Bytes(), CloudEvent)
             extra = event.get_extension
             causation = extra("causationid")
             return cls(
@@ -131,10 +137,10 @@ class Envelope:
                 source=_bounded(event.get_source()),
                 subject=_bounded(event.get_subject() or ""),
                 sequence=_sequence(extra("sequence")),
-                time=event.get_time() or datetime.now(UTC),
+                time=cast(datetime, event.get_time()),  # checked above: it came
                 data=body,
                 traceparent=valid_traceparent(extra("traceparent")),
-                causation=UUID(causation) if causation else None,
+                causation=None if causation is None else UUID(causation),
             )
         # The binding raises errors of its own, parsers theirs: all mean the same.
         except Exception as error:
@@ -146,17 +152,28 @@ def valid_traceparent(text: str | None) -> str | None:
     return text if text and TRACEPARENT.fullmatch(text) else None
 
 
+def _attributes(headers: Mapping[str, Any]) -> dict[str, str]:
+    """Return the headers we read, by their exact names: of two spellings the library would take the last."""
+    names = (*REQUIRED_HEADERS, *OPTIONAL_HEADERS)
+    attributes = {name: headers[name] for name in names if isinstance(headers.get(name), str)}
+    missing = [name for name in REQUIRED_HEADERS if name not in attributes]
+    if missing:
+        raise ValueError(f"{', '.join(missing)}: missing, or not text")
+    if not TIME.fullmatch(attributes["ce-time"]):
+        raise ValueError("ce-time is no time of RFC 3339")
+    return attributes
+
+
 def _bounded(text: str) -> str:
     if len(text) > MAX_ATTRIBUTE_LENGTH or not is_storable(text):
         raise ValueError(f"an attribute is longer than {MAX_ATTRIBUTE_LENGTH} characters, or holds a NUL")
     return text
 
 
-def _sequence(text: str | None) -> int:
-    sequence = int(text or 0)
-    if not 0 <= sequence <= MAX_BIG_INTEGER:
-        raise ValueError("the sequence is negative or beyond 64 bits")
-    return sequence
+def _sequence(text: str) -> int:
+    if not SEQUENCE.fullmatch(text) or int(text) > MAX_BIG_INTEGER:
+        raise ValueError("the sequence is no number, negative or beyond 64 bits")
+    return int(text)
 
 
 def new_envelope(

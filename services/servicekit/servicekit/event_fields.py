@@ -8,11 +8,13 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 #: How far the clock of a producer may be ahead of ours.
 LATEST = timedelta(days=1)
+#: RFC 3339. Parsers of ISO 8601 complete a shorter time, and pydantic guesses the unit of a number and gives it an offset.
+TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 UNSTORABLE = re.compile("[\\0\\ud800-\\udfff]")
 MAX_INTEGER, MAX_BIG_INTEGER = 2**31 - 1, 2**63 - 1
 
@@ -20,6 +22,12 @@ MAX_INTEGER, MAX_BIG_INTEGER = 2**31 - 1, 2**63 - 1
 def is_storable(text: str) -> bool:
     """Whether PostgreSQL stores it as text: without NUL and lone surrogates."""
     return UNSTORABLE.search(text) is None
+
+
+def _complete(value: object) -> object:
+    if not isinstance(value, str) or not TIME.fullmatch(value):
+        raise ValueError("this is no time of RFC 3339")
+    return value
 
 
 def _plausible(moment: datetime) -> datetime:
@@ -35,8 +43,10 @@ def _storable(text: str) -> str:
 
 
 #: A moment from 2000-01-01 to a day ahead, with its offset; read as UTC.
-EventTime = Annotated[AwareDatetime, AfterValidator(_plausible)]
+EventTime = Annotated[AwareDatetime, BeforeValidator(_complete), AfterValidator(_plausible)]
 #: A version, a number of units: what an `integer` column holds, and not negative.
-EventCount = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
+EventCount = Annotated[int, Field(strict=True, ge=0, le=MAX_INTEGER)]
+#: True or false, and nothing that somebody takes for one of them.
+EventFlag = Annotated[bool, Field(strict=True)]
 #: Text for a column; its length is the field's own business.
 EventText = Annotated[str, AfterValidator(_storable)]

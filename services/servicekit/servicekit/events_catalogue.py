@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from servicekit.broker import Topology, exchange_name
-from servicekit.envelope import CONTENT_TYPE, PublishedEvent
+from servicekit.envelope import CONTENT_TYPE, ConsumedEvent, PublishedEvent
 from servicekit.router import Router
 
 WRITE = "write"
@@ -72,7 +72,8 @@ def check_consumed(router: Router, services: Path) -> None:
     `services` is the folder that holds the services.
 
     Raises:
-        ContractChanged: a producer has no such event, or its sample cannot be read.
+        ContractChanged: a producer has no such event, its sample cannot be read, or a member that is always sent has a default, so
+            that an event without it would pass for one with it.
     """
     for queue, handlers in router.queues.items():
         for event_type, handler in handlers.items():
@@ -83,6 +84,21 @@ def check_consumed(router: Router, services: Path) -> None:
                 handler.event_class.model_validate_json(path.read_bytes())
             except ValueError as error:
                 raise ContractChanged(f"{queue} cannot read {event_type}: {error}") from error
+            schema = _read(path.parent / "schemas" / path.name)
+            filled_in = _members(schema, "required") & _with_defaults(handler.event_class)
+            if filled_in:
+                raise ContractChanged(f"{queue} fills in {', '.join(sorted(filled_in))} of {event_type}")
+
+
+def _with_defaults(event_class: type[ConsumedEvent]) -> set[str]:
+    schema = event_class.model_json_schema()
+    return _members(schema, "properties") - _members(schema, "required")
+
+
+def _members(schema: dict[str, Any], keyword: str) -> set[str]:
+    """Return the names that a keyword lists, in the schema and its definitions."""
+    schemas = [schema, *schema.get("$defs", {}).values()]
+    return {name for one in schemas for name in one.get(keyword, [])}
 
 
 def asyncapi_document(topology: Topology, services: Path) -> dict[str, Any]:

@@ -1,10 +1,15 @@
 """gunicorn for every service: `gunicorn -c python:servicekit.gunicorn_conf orders.wsgi`."""
 
+import ctypes
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
 from servicekit import env, logs, web_size
+
+#: From Linux' sys/prctl.h; Python has no name for it.
+PR_SET_PDEATHSIG = 1
 
 bind = env.text("WEB_BIND", "0.0.0.0:8000")
 workers = web_size.processes()
@@ -17,6 +22,11 @@ keepalive = 75
 graceful_timeout = 10
 timeout = 60
 backlog = 1024
+# Above the gateway's (8,000 bytes a line, gateway/templates/limits.conf.template): what is too long is refused there, in its words.
+limit_request_line = 8190
+limit_request_field_size = 16 * 1024
+# Nobody in front sets SCRIPT_NAME or PATH_INFO, so a header of that name is nobody's but the client's.
+forwarder_headers = ""
 # Three services of one user would overwrite each other's socket in the home folder.
 control_socket_disable = True
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - heartbeats need memory, not a secret place
@@ -32,6 +42,23 @@ def on_starting(_server: Any) -> None:
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     if folder:
         metrics.drop_files_of_the_dead(Path(folder))
+
+
+def post_fork(_server: Any, worker: Any) -> None:
+    """Have the kernel tell the worker to stop when its parent is gone, however that ended (prctl(2), PR_SET_PDEATHSIG).
+
+    Else it would keep the port from the next server until it notices and has finished all it has.
+    """
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != worker.ppid:  # it died before we asked
+        os._exit(1)
+
+
+def post_worker_init(_worker: Any) -> None:
+    """Ask users for what was revoked, for as long as the worker lives."""
+    from servicekit import revocation_list
+
+    revocation_list.follow_in_background()
 
 
 def child_exit(_server: Any, worker: Any) -> None:

@@ -3,6 +3,8 @@
 gunicorn leaves its port open while it finishes what it has accepted. Who connects meanwhile is never accepted and is cut off at the
 end, after having sent a request: a proxy cannot tell that nothing was done, and may not repeat a POST. This worker lets nobody
 new in, takes in what already waits, and closes the port: whoever comes then is refused before sending anything, and may try again.
+
+For the same reason it keeps every connection that it has said it would keep, also when a refused body was larger than gunicorn reads.
 """
 
 import ctypes
@@ -14,6 +16,8 @@ from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
+from servicekit.gunicorn_problems import ProblemsMixin
+
 logger = logging.getLogger(__name__)
 
 #: From Linux' asm-generic/socket.h; Python has no name for it.
@@ -22,9 +26,12 @@ SO_ATTACH_FILTER = 26
 DROP_SYN = ((0x30, 0, 0, 13), (0x45, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
 #: For handshakes under way, which take a round trip.
 HANDSHAKE_SECONDS = 0.02
+#: What is read of a body that nobody wanted, before the next request on its connection. gunicorn's 64 KiB are less than a body may have.
+UNREAD_BYTES = 2 * 1024 * 1024
+UNREAD_SECONDS = 5.0
 
 
-class DrainingThreadWorker(ThreadWorker):  # type: ignore[misc]
+class DrainingThreadWorker(ProblemsMixin, ThreadWorker):  # type: ignore[misc]
     """Shuts the door, accepts what waits, closes the port, then finishes what it has."""
 
     def set_accept_enabled(self, enabled: bool) -> None:
@@ -37,6 +44,11 @@ class DrainingThreadWorker(ThreadWorker):  # type: ignore[misc]
             for listener in self.sockets:
                 self._take_what_waits(listener)
                 listener.close()
+
+    def _keepalive_after(self, conn: Any, keepalive: bool) -> bool:
+        """Called after an answer: whether the connection goes on. It was announced by then, so a proxy may be sending already."""
+        deadline = time.monotonic() + UNREAD_SECONDS
+        return keepalive and bool(conn.parser.finish_body(deadline=deadline, max_bytes=UNREAD_BYTES))
 
     def _take_what_waits(self, listener: Any) -> None:
         before = -1

@@ -134,7 +134,8 @@ def forget() -> None:
 def _processes() -> str:
     expected: list[str] = getattr(settings, "EXPECTED_PROCESSES", ["relay", "consumer"])
     missing = heartbeats.stale(expected)
-    return f"no sign of life from {', '.join(missing)}: is it running?" if missing else ""
+    silent = [f"no sign of life from {', '.join(missing)}: is it running?"] if missing else []
+    return "; ".join([*silent, *heartbeats.findings(expected)])
 
 
 def _outbox() -> str:

@@ -16,16 +16,16 @@ STALE_AFTER_SECONDS = 15.0
 _last_beat: dict[str, float] = {}
 
 
-def beat(process: str) -> None:
-    """Say that `process` lives and reaches its database; written at most every 2 seconds."""
+def beat(process: str, finding: str = "") -> None:
+    """Say that `process` lives and reaches its database, and what is wrong otherwise; written at most every 2 seconds."""
     now = time.monotonic()
     if now - _last_beat.get(process, -BEAT_EVERY_SECONDS) < BEAT_EVERY_SECONDS:
         return
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO heartbeat (process, beat_at) VALUES (%s, clock_timestamp()) "
-            "ON CONFLICT (process) DO UPDATE SET beat_at = excluded.beat_at",
-            [process],
+            "INSERT INTO heartbeat (process, beat_at, finding) VALUES (%s, clock_timestamp(), %s) "
+            "ON CONFLICT (process) DO UPDATE SET beat_at = excluded.beat_at, finding = excluded.finding",
+            [process, finding],
         )
     touch(process)
     _last_beat[process] = now
@@ -45,3 +45,9 @@ def stale(processes: list[str]) -> list[str]:
         Heartbeat.objects.filter(process__in=processes, beat_at__gte=since).values_list("process", flat=True)
     )
     return [process for process in processes if process not in alive]
+
+
+def findings(processes: list[str]) -> list[str]:
+    """Return what those of `processes` that have one found wrong."""
+    found = Heartbeat.objects.filter(process__in=processes).exclude(finding="").order_by("process")
+    return [f"{one.process}: {one.finding}" for one in found]

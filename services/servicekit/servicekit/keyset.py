@@ -186,8 +186,10 @@ def _numbers(keys: Keys) -> dict[str, ec.EllipticCurvePublicNumbers]:
     return {kid: key.public_numbers() for kid, key in keys.items()}
 
 
-def fetch_over_http(url: str) -> bytes:
-    """Return the body at `url`, at most 64 KiB of it, within about three seconds.
+def fetch_over_http(url: str, *, max_bytes: int = MAX_BODY_BYTES, part_bytes: int = 1) -> bytes:
+    """Return the body at `url`, at most `max_bytes` of it, within about three seconds.
+
+    The time is looked at after each part: a longer read waits until it is full, and one byte is right where a request may wait for it.
 
     Raises:
         requests.RequestException: nobody answers, too slowly, or with something other than 200.
@@ -201,11 +203,10 @@ def fetch_over_http(url: str) -> bytes:
             if response.status_code != 200:
                 raise requests.HTTPError(f"status {response.status_code}")
             body = bytearray()
-            # Byte by byte: a longer read waits until it is full, and a sender that trickles would hold it for hours.
-            for byte in response.iter_content(1):
-                body += byte
-                if len(body) > MAX_BODY_BYTES:
-                    raise UnusableKeySet("larger than 64 KiB")
+            for part in response.iter_content(part_bytes):
+                body += part
+                if len(body) > max_bytes:
+                    raise UnusableKeySet(f"larger than {max_bytes} bytes")
                 if time.monotonic() > deadline:
                     raise requests.Timeout("the body came too slowly")
             return bytes(body)

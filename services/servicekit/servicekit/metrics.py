@@ -33,6 +33,9 @@ EVENTS_PUBLISHED = Counter("souk_events_published_total", "Events the broker con
 EVENTS_HANDLED = Counter("souk_events_handled_total", "Events by outcome", ["queue", "type", "outcome"])
 DEAD_LETTERS = Counter("souk_dead_letters_total", "Messages given up on", ["queue", "reason"])
 RELAY_ERRORS = Counter("souk_relay_errors_total", "Windows or rows that could not be published", ["kind"])
+TOPOLOGY_ERRORS = Counter(
+    "souk_topology_errors_total", "Queues found missing or unbound, by check", ["queue"]
+)
 ROWS_PURGED = Counter("souk_rows_purged_total", "Old rows deleted", ["table"])
 PURGE_ERRORS = Counter("souk_purge_errors_total", "Purges of a table that failed", ["table"])
 HTTP_REQUESTS = Histogram(

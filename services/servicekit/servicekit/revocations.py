@@ -106,6 +106,24 @@ def revoke(session_id: UUID | None, subject: UUID, before: datetime) -> None:
     transaction.on_commit(_age_snapshot)
 
 
+def keep(revoked: Sequence[tuple[UUID | None, UUID, datetime]]) -> None:
+    """Refuse what another service revoked: session, subject and moment of each, as for `revoke`."""
+    expires_at = timezone.now() + KEEP
+    rows = [
+        RevokedSession(subject=subject, session=session_id, before=before, expires_at=expires_at)
+        for session_id, subject, before in revoked
+    ]
+    RevokedSession.objects.bulk_create(rows, ignore_conflicts=True, batch_size=1000)
+
+
+def rows_since(horizon: int) -> tuple[int, list[Row]]:
+    """Return the present horizon, and the rows of transactions that had not ended by the one before; since 0, all rows."""
+    with connection.cursor() as cursor:
+        cursor.execute(READ, [horizon, timezone.now()])
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+    return found[0][0], [row[1:] for row in found if row[1] is not None]
+
+
 def is_revoked(claims: Claims) -> bool:
     """Whether the token's session has ended."""
     return _current().has(claims)
@@ -142,11 +160,11 @@ def _read() -> _Snapshot:
     known = _snapshot
     if started - known.complete_at > COMPLETE_SECONDS:
         known = _Snapshot()
-    horizon, rows = _rows_since(known.horizon)
+    horizon, rows = rows_since(known.horizon)
     if horizon < known.horizon:
         # The ids of transactions have gone back: this is another database, restored from a backup perhaps.
         known = _Snapshot()
-        horizon, rows = _rows_since(known.horizon)
+        horizon, rows = rows_since(known.horizon)
     if known is not _snapshot:
         known.complete_at = started
     known.add(rows)
@@ -154,14 +172,6 @@ def _read() -> _Snapshot:
     known.horizon, known.last_own, known.read_at = horizon, last_own, started
     _snapshot = known
     return known
-
-
-def _rows_since(horizon: int) -> tuple[int, list[Row]]:
-    """Return the present horizon, and the rows of transactions that had not ended by the one before."""
-    with connection.cursor() as cursor:
-        cursor.execute(READ, [horizon, timezone.now()])
-        found: list[tuple[Any, ...]] = cursor.fetchall()
-    return found[0][0], [row[1:] for row in found if row[1] is not None]
 
 
 def _began_at(claims: Claims) -> float:

@@ -102,6 +102,16 @@ def test_consumer_reads_what_is_published_and_no_more(services: Path) -> None:
         check_consumed(make_router(ThingFound), services)
 
 
+@pytest.mark.parametrize("name", ["price", "quantity"])
+def test_consumer_that_fills_in_what_is_always_sent_is_told(services: Path, name: str) -> None:
+    hopeful: Callable[..., Any] = create_model(
+        "ThingSold", __base__=ConsumedEvent, __cls_kwargs__={"service": "shop"}, **{name: (Decimal, 1)}
+    )
+
+    with pytest.raises(ContractChanged, match=f"fills in {name}"):
+        check_consumed(make_router(hopeful), services)  # type: ignore[arg-type]
+
+
 def test_document_names_senders_and_receivers(services: Path) -> None:
     root = services.parent
     (root / "deploy").mkdir()

@@ -1,5 +1,6 @@
 from django.urls import include, path
 
+from servicekit import revocation_list
 from users.api import views
 
 handler400 = "servicekit.problems.bad_request"
@@ -10,6 +11,7 @@ handler500 = "servicekit.problems.server_error"
 urlpatterns = [
     path("", include("servicekit.urls")),
     path(".well-known/jwks.json", views.KeySet.as_view()),
+    path(revocation_list.PATH, revocation_list.RevocationList.as_view()),
     path("api/users/", views.Users.as_view()),
     path("api/users/me/", views.Me.as_view()),
     path("api/users/me/password/", views.Password.as_view()),

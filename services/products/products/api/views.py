@@ -25,6 +25,8 @@ from servicekit.views import StrictView
 FILTERS = frozenset({"slug", "category", "search", "min_price", "max_price", "ordering", "active"})
 MAX_SEARCH = 100
 LEDGER_ROWS = 100
+#: A description of 10,000 characters, each written as two escapes.
+MAX_PRODUCT_BYTES = 128 * 1024
 PRODUCT_EXAMPLE = OpenApiExample(
     "A lantern",
     {"slug": "white-lantern", "name": "White lantern", "price": "3.39", "currency": "GBP", "stock": 25},
@@ -58,6 +60,7 @@ class Products(StrictView):
 
     permission_classes = [IsStaffOrReadOnly]
     query_parameters: ClassVar = {"GET": FILTERS | pages.PARAMETERS}
+    max_body_bytes = MAX_PRODUCT_BYTES
 
     @extend_schema(
         operation_id="list_products",
@@ -99,6 +102,7 @@ class OneProduct(StrictView):
     """One product."""
 
     permission_classes = [IsStaffOrReadOnly]
+    max_body_bytes = MAX_PRODUCT_BYTES
 
     @extend_schema(
         operation_id="read_product",

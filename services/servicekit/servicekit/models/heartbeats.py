@@ -6,6 +6,8 @@ class Heartbeat(models.Model):
 
     process = models.CharField(max_length=50, primary_key=True)
     beat_at = models.DateTimeField()
+    #: What the process found wrong with what it needs, and what mends it.
+    finding = models.TextField(db_default="", blank=True)
 
     class Meta:
         db_table = "heartbeat"

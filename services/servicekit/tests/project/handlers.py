@@ -9,3 +9,6 @@ router = Router("products")
 @router.handles_batch("products.orders", OrderPlaced)
 def on_order_placed(_received: list[Received[OrderPlaced]]) -> None:
     """Nothing."""
+
+
+orders_router = Router("orders")

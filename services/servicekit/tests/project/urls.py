@@ -1,5 +1,6 @@
 from django.urls import include, path
 
+from servicekit import revocation_list
 from tests.project import views
 
 handler400 = "servicekit.problems.bad_request"
@@ -9,6 +10,7 @@ handler500 = "servicekit.problems.server_error"
 
 urlpatterns = [
     path("", include("servicekit.urls")),
+    path(revocation_list.PATH, revocation_list.RevocationList.as_view()),
     path("open/", views.Open.as_view()),
     path("private/", views.Private.as_view()),
     path("staff/", views.ForStaff.as_view()),

@@ -45,6 +45,11 @@ class Users(StrictView):
 
     query_parameters: ClassVar = {"GET": pages.PARAMETERS}
 
+    def get_authenticators(self) -> list[Any]:
+        # Without a request, the OpenAPI document is being made.
+        is_registration = self.request is not None and self.request.method == "POST"
+        return [] if is_registration else super().get_authenticators()
+
     def get_permissions(self) -> list[Any]:
         return [AllowAny()] if self.request.method == "POST" else [IsAuthenticated(), IsStaff()]
 
@@ -100,6 +105,7 @@ class Password(StrictView):
 class LogIn(StrictView):
     """Address and password for tokens."""
 
+    authentication_classes = []
     permission_classes = [AllowAny]
 
     @extend_schema(
@@ -116,6 +122,7 @@ class LogIn(StrictView):
 class Refresh(StrictView):
     """A refresh token for new tokens."""
 
+    authentication_classes = []
     permission_classes = [AllowAny]
 
     @extend_schema(operation_id="refresh", request=serializers.RefreshToken, responses=serializers.TokensRead)
@@ -126,6 +133,7 @@ class Refresh(StrictView):
 class Revoke(StrictView):
     """Log out: the session ends everywhere within seconds (RFC 7009)."""
 
+    authentication_classes = []
     permission_classes = [AllowAny]
 
     @extend_schema(operation_id="log_out", request=serializers.RefreshToken, responses={204: None})

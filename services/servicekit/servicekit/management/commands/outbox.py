@@ -1,16 +1,24 @@
 import getpass
+from argparse import ArgumentTypeError
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
-from servicekit import parked
+from servicekit import parked, republishing
 from servicekit.models import OutboxEvent
+from servicekit.router import service_router
 
 HINT = "`outbox show POSITION` shows one; `outbox retry` sends again after the repair."
 
 
 class Command(BaseCommand):
-    help = "Look at the events that could not be published; send them again or give them up. Every action is recorded."
+    help = (
+        "Look at the events that could not be published; send them again or give them up. "
+        "Publish again what was sent while a queue was unbound. Every action is recorded."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
@@ -21,8 +29,15 @@ class Command(BaseCommand):
             action = actions.add_parser(name, help=text)
             action.add_argument("positions", type=int, nargs="*")
             action.add_argument("--all", action="store_true", help="every parked event")
-            action.add_argument("--by", default=getpass.getuser())
-            action.add_argument("--note", default="")
+            _add_author(action)
+        again = actions.add_parser("republish", help="send once more what was sent, with the ids it had")
+        again.add_argument("--type", required=True, dest="event_type", help="users.user_sessions_revoked.v1")
+        again.add_argument(
+            "--since", type=_moment, required=True, help="2026-11-26T10:00:00Z: sent since then"
+        )
+        again.add_argument("--until", type=_moment, help="sent before then; default: now")
+        again.add_argument("--dry-run", action="store_true", help="only say how many there are")
+        _add_author(again)
 
     def handle(self, *, action: str, **options: Any) -> None:
         try:
@@ -65,9 +80,51 @@ class Command(BaseCommand):
         count = parked.discard(positions=self._positions(**options), by=by, note=note)
         self.stdout.write(f"{count} discarded. `outbox show POSITION` shows who decided it.")
 
+    def _republish(
+        self,
+        *,
+        event_type: str,
+        since: datetime,
+        until: datetime | None,
+        dry_run: bool,
+        by: str,
+        note: str,
+        **_options: Any,
+    ) -> None:
+        service = service_router().service
+        if event_type.partition(".")[0] != service:
+            self.stdout.write(f"{event_type} is not an event of {service}.")
+            return
+        until = until or timezone.now()
+        if dry_run:
+            events = republishing.sent_events(event_type=event_type, since=since, until=until)
+            self.stdout.write(f"{events.count()} would be published again.")
+            return
+        count = republishing.republish(event_type=event_type, since=since, until=until, by=by, note=note)
+        if not count:
+            raise CommandError(f"No {event_type} was sent from {since} to {until}: nothing to publish again.")
+        self.stdout.write(
+            f"{count} will be published again, with their ids: who has handled one does nothing."
+        )
+
     def _positions(self, *, positions: list[int], all: bool, **_options: Any) -> list[int]:
         if all:
             return list(parked.list_parked().values_list("pk", flat=True))
         if not positions:
             raise CommandError("Name events by position, or say --all. `outbox list` shows what is parked.")
         return positions
+
+
+def _add_author(parser: CommandParser) -> None:
+    parser.add_argument("--by", default=getpass.getuser())
+    parser.add_argument("--note", default="")
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = parse_datetime(text)
+    except ValueError:
+        moment = None
+    if moment is None or timezone.is_naive(moment):
+        raise ArgumentTypeError(f"{text!r} is no time with its offset, such as 2026-11-26T10:00:00Z")
+    return moment

@@ -1,0 +1,168 @@
+"""A consumer binds its own queues again, reads what is there, and says what is not."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import amqp
+import kombu
+import pytest
+
+from servicekit import broker, definitions, heartbeats
+from servicekit.broker import Topology
+from servicekit.definitions import full_definitions
+from servicekit.health import _processes
+from servicekit.publisher import Message, Publisher
+from servicekit.testing.deliver import make_delivery
+from servicekit.testing.waiting import wait_until
+from tests.conftest import QUEUE, Recorder, consuming
+from tests.project.consumed import OrderPlaced
+
+EXCHANGE = "orders.events"
+
+
+def bindings(admin: Any, vhost: str, queue: str = QUEUE) -> set[tuple[str, str]]:
+    found = admin.call("GET", f"/queues/{vhost}/{queue}/bindings")
+    return {(one["source"], one["routing_key"]) for one in found if one["source"]}
+
+
+def unbind(admin: Any, vhost: str, exchange: str, queue: str, key: str) -> None:
+    admin.call("DELETE", f"/bindings/{vhost}/e/{exchange}/q/{queue}/{quote(key or '~')}")
+
+
+def send(url: str, order_id: str) -> None:
+    delivery = make_delivery(OrderPlaced.type, {"order_id": order_id})
+    publisher = Publisher(url)
+    message = Message(1, EXCHANGE, OrderPlaced.type, delivery.body, delivery.headers)
+    assert not publisher.publish([message]).refused
+    publisher.close()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("when", ["before the start", "while it runs"])
+def test_lost_bindings_are_back_by_themselves(
+    broker_url: str, vhost: str, broker_admin: Any, recorder: Recorder, when: str
+) -> None:
+    lost = [
+        (EXCHANGE, QUEUE, OrderPlaced.type),
+        ("products.redrive", QUEUE, QUEUE),
+        ("products.retry.1s", "products.retry.1s", ""),
+        ("products.dead", "products.dead", ""),
+    ]
+    if when == "while it runs":
+        with consuming(recorder, broker_url, topology_seconds=0.1):
+            send(broker_url, "before")
+            wait_until(lambda: recorder.handled == ["before"])
+            for exchange, queue, key in lost:
+                unbind(broker_admin, vhost, exchange, queue, key)
+            wait_until(lambda: all((e, k) in bindings(broker_admin, vhost, q) for e, q, k in lost))
+    else:
+        for exchange, queue, key in lost:
+            unbind(broker_admin, vhost, exchange, queue, key)
+        with consuming(recorder, broker_url):
+            wait_until(lambda: all((e, k) in bindings(broker_admin, vhost, q) for e, q, k in lost))
+
+    with consuming(recorder, broker_url):
+        send(broker_url, "after")
+        wait_until(lambda: recorder.handled[-1:] == ["after"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_lost_queue_is_reported_and_the_others_are_read(
+    broker_url: str, vhost: str, broker_admin: Any, recorder: Recorder
+) -> None:
+    recorder.router.handles("products.users", OrderPlaced)(lambda _event, _envelope: None)
+    broker_admin.call("DELETE", f"/queues/{vhost}/products.users")
+    heartbeats._last_beat.clear()
+
+    with consuming(recorder, broker_url, topology_seconds=0.1):
+        send(broker_url, "neighbour")
+        wait_until(lambda: recorder.handled == ["neighbour"])
+        wait_until(lambda: "products.users" in _processes())
+        assert "make restart" in _processes()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_lost_while_it_runs", [False, True])
+def test_queue_that_comes_back_is_read_again(
+    broker_url: str, vhost: str, broker_admin: Any, recorder: Recorder, is_lost_while_it_runs: bool
+) -> None:
+    if not is_lost_while_it_runs:
+        broker_admin.call("DELETE", f"/queues/{vhost}/{QUEUE}")
+    heartbeats._last_beat.clear()
+
+    with consuming(recorder, broker_url, topology_seconds=0.1):
+        if is_lost_while_it_runs:
+            send(broker_url, "early")
+            wait_until(lambda: recorder.handled == ["early"])
+            broker_admin.call("DELETE", f"/queues/{vhost}/{QUEUE}")
+        wait_until(lambda: QUEUE in _processes())
+        queue = definitions._queue(QUEUE, broker.work_queue_arguments("products"))
+        broker_admin.call("PUT", f"/queues/{vhost}/{QUEUE}", {**queue, "name": None})
+        wait_until(lambda: (EXCHANGE, OrderPlaced.type) in bindings(broker_admin, vhost))
+        send(broker_url, "late")
+        wait_until(lambda: recorder.handled[-1:] == ["late"])
+
+
+@pytest.fixture
+def as_service(broker_admin: Any, topology: Topology) -> Iterator[Any]:
+    """Return a function: the connection of a service with its real rights, in a virtual host of its own."""
+    vhost, users = f"rights-{uuid.uuid4().hex[:8]}", tuple(topology.queues)
+    passwords = {
+        **dict.fromkeys(users, "secret"),
+        "admin": urlsplit(os.environ["TEST_BROKER_ADMIN_URL"]).password,
+    }
+    definitions.apply(
+        full_definitions(topology, passwords, vhost), os.environ["TEST_BROKER_ADMIN_URL"], wait_seconds=5
+    )
+    parts = urlsplit(os.environ["TEST_BROKER_URL"])
+
+    def connect(service: str) -> kombu.Connection:
+        netloc = f"{service}:secret@{parts.hostname}:{parts.port}"
+        return broker.connect(urlunsplit((parts.scheme, netloc, f"/{vhost}", "", "")))
+
+    yield connect
+    for name in (vhost, "orders-jobs"):
+        broker_admin.call("DELETE", f"/vhosts/{name}")
+    for user in users:
+        broker_admin.call("DELETE", f"/users/{user}")
+
+
+def test_service_may_bind_what_the_topology_says(as_service: Any, topology: Topology) -> None:
+    for service, queues in topology.queues.items():
+        with as_service(service) as connection:
+            channel = connection.channel()
+            for exchange, queue, key in topology.bindings():
+                if queue in queues:
+                    channel.queue_bind(queue, exchange, key)
+            for exchange, queue, key in broker.plumbing(service, list(queues)) if queues else []:
+                channel.queue_bind(queue, exchange, key)
+
+
+@pytest.mark.parametrize(
+    ("queue", "exchange", "key"),
+    [
+        ("products.users", "users.events", "users.user_registered.v1"),
+        ("products.users", "users.events", "#"),
+        ("products.users", "orders.events", "orders.order_confirmed.v1"),
+        ("products.users", "orders.redrive", "products.users"),
+        ("products.users", "products.events", "products.stock_reserved.v1"),
+        ("orders.users", "users.events", "users.user_sessions_revoked.v1"),
+        ("orders.stock", "products.events", "products.stock_reserved.v1"),
+        ("unsubscribed", "users.events", "users.user_sessions_revoked.v1"),
+    ],
+)
+def test_service_may_bind_nothing_else(as_service: Any, queue: str, exchange: str, key: str) -> None:
+    with as_service("products") as connection, pytest.raises(amqp.AccessRefused):
+        connection.channel().queue_bind(queue, exchange, key)
+
+
+@pytest.mark.parametrize("exchange", ["users.events", "orders.events", ""])
+def test_service_may_publish_to_its_own_exchange_only(as_service: Any, exchange: str) -> None:
+    with as_service("products") as connection:
+        channel = connection.channel()
+        channel.confirm_select()
+        with pytest.raises(amqp.AccessRefused):
+            channel.basic_publish_confirm(amqp.Message(b"{}"), exchange, "products.users", timeout=5)
