@@ -47,7 +47,7 @@ scale: ## in containers: more of one process; SERVICE=orders PROCESS=web N=3
 shell: ## a Python shell in a service; SERVICE=orders
 	@$(SHOP) run $(SERVICE)
 
-demo: ## fill the shop through its API; FILE=first-week.csv replays a file in the columns of Online Retail; ARGS=
+demo: ## fill the shop through its API; FILE=first-week.csv replays an edition of Online Retail (csv, xlsx, zip, gz); ARGS=
 	@$(SHOP) demo -- $(if $(FILE),--file "$(abspath $(FILE))") $(ARGS)
 
 audit: ## check that stock, orders, events and money agree over the three databases and the broker; ARGS=
