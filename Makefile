@@ -7,6 +7,9 @@ SHOP := $(PYTHON) deploy/runtime
 NATIVE := $(PYTHON) deploy/native
 VENV := .venv/bin
 LIST := $(or $(SERVICE),all)
+# A path, whatever its letters: recipes take it from the environment, where neither make nor the shell takes it apart.
+override FILE := $(value FILE)
+export FILE
 
 .DEFAULT_GOAL := help
 .PHONY: help env up down restart status logs reset clean demo audit deadletters outbox backup restore rotate-keys scale shell \
@@ -48,7 +51,7 @@ shell: ## a Python shell in a service; SERVICE=orders
 	@$(SHOP) run $(SERVICE)
 
 demo: ## fill the shop through its API; FILE=first-week.csv replays an edition of Online Retail (csv, xlsx, zip, gz); ARGS=
-	@$(SHOP) demo -- $(if $(FILE),--file "$(abspath $(FILE))") $(ARGS)
+	@$(SHOP) demo -- $(if $(value FILE),--file "$$FILE") $(ARGS)
 
 audit: ## check that stock, orders, events and money agree over the three databases and the broker; ARGS=
 	@$(SHOP) audit -- $(ARGS)
@@ -60,10 +63,10 @@ outbox: ## what could not be published; SERVICE=orders ARGS="show POSITION", "re
 	@$(SHOP) outbox $(LIST) -- $(ARGS)
 
 backup: ## write databases and secrets into one file, while the shop runs; FILE=… (default: backups/souk-TIME.tar)
-	@$(SHOP) backup $(if $(FILE),"$(abspath $(FILE))")
+	@$(SHOP) backup $(if $(value FILE),"$$FILE")
 
 restore: ## bring the shop up as it was at a backup, and audit it; FILE=… ARGS=--replace deletes the data that are there
-	@$(SHOP) restore $(ARGS) "$(abspath $(or $(FILE),$(error FILE=… names the backup)))"
+	@$(SHOP) restore $(ARGS) $(if $(value FILE),"$$FILE",$(error FILE=… names the backup))
 
 rotate-keys: ## sign with a new key from now on; the old one still verifies; ARGS=--now
 	@$(SHOP) run users -- python manage.py rotate_signing_key $(ARGS)

@@ -13,6 +13,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 SYNTAX = re.compile(r"[;#{}\"'\\$\n\r]")
+#: In quotes, as the templates have them, a path may hold more.
+SYNTAX_IN_QUOTES = re.compile(r"[\"\\$\x00-\x1f\x7f]")
+PATHS = frozenset({"RUN_DIR", "KEYS_DIR", "NJS_DIR", "NJS_MODULE", "ACCESS_LOG", "ERROR_LOG"})
 LONGEST_SOCKET_PATH = 107  # sockaddr_un
 
 
@@ -32,7 +35,7 @@ def value(name: str, environment: Mapping[str, str], fallback: Mapping[str, str]
     text = environment.get(name) or fallback.get(name, "")
     if not text:
         raise CannotRender(f"{name} is not set: gateway/defaults.env says what it is")
-    if SYNTAX.search(text):
+    if (SYNTAX_IN_QUOTES if name in PATHS else SYNTAX).search(text):
         raise CannotRender(f"{name} holds a character that nginx would read as syntax: {text!r}")
     return text.replace(",", " ") if name == "GATEWAY_HOSTS" else text
 

@@ -2,15 +2,22 @@
 
 import hashlib
 import os
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from native.errors import Cannot
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SERVICES = ("users", "products", "orders")
 VENV = REPOSITORY / ".venv"
 LONGEST_SOCKET_PATH = 107  # sockaddr_un, without its final NUL
 LONGEST_SOCKET_NAME = "/gateway/verifier.sock"
+#: Every program takes such a path as it stands.
+PLAIN = re.compile(r"[A-Za-z0-9/._+@=,~-]+")
+#: What no quoting gets past all of the programs: nginx, supervisor, the shell and PATH.
+UNUSABLE = re.compile(r"[\x00-\x1f\x7f\"\\$:`]|\s[;#]")
 
 
 @dataclass(frozen=True)
@@ -62,18 +69,38 @@ class Layout:
 
     @property
     def run(self) -> Path:
-        """Sockets and pid files. Elsewhere when the checkout lies too deep for a socket's path."""
+        """Sockets and pid files. Elsewhere when the checkout lies too deep for a socket's path, or in a folder with an odd name."""
         here = self.state / "run"
-        if len(str(here) + LONGEST_SOCKET_NAME) <= LONGEST_SOCKET_PATH:
+        is_short = len(os.fsencode(str(here) + LONGEST_SOCKET_NAME)) <= LONGEST_SOCKET_PATH
+        if is_short and PLAIN.fullmatch(str(here)):
             return here
         return Path(tempfile.gettempdir()) / f"souk-run-{os.geteuid()}-{self.digest}"
+
+    def plain(self, folder: Path) -> Path:
+        """The folder by a path that every program takes as it stands: its own, or that of a link in `run`.
+
+        Redis takes a path with brackets for a pattern, supervisor one with a percent sign for a format, and so on.
+        """
+        return folder if PLAIN.fullmatch(str(folder)) else self.run / f"to-{folder.name}"
 
     @property
     def supervisor_socket(self) -> Path:
         return self.run / "supervisor.sock"
 
+    def check(self) -> None:
+        """Raises:
+        Cannot: a path holds what one of the programs cannot take.
+        """
+        for what, path in (("checkout", REPOSITORY), ("state folder", self.state)):
+            found = UNUSABLE.search(str(path))
+            if found:
+                raise Cannot(
+                    f"the path of the {what} holds {found[0]!r}, which not every program can take: move it ({path})"
+                )
+
     def make(self) -> None:
-        """Makes the folders. Only `state` itself may be entered by others, because PostgreSQL's own user must."""
+        """Makes the folders, where the paths will do (see `check`). Only `state` itself may be entered by others, because PostgreSQL's own user must."""
+        self.check()
         self.state.mkdir(parents=True, exist_ok=True)
         private = (
             self.secrets,
@@ -89,6 +116,10 @@ class Layout:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             if folder.stat().st_uid != os.geteuid():
                 raise PermissionError(f"{folder} belongs to somebody else")
+        for folder in (self.log, self.rabbitmq, self.redis, self.gateway):
+            if self.plain(folder) != folder:
+                self.plain(folder).unlink(missing_ok=True)
+                self.plain(folder).symlink_to(folder)
 
 
 def current() -> Layout:

@@ -34,7 +34,11 @@ def servers(layout: Layout) -> list[Program]:
         Program("postgres", postgres.command(layout), "server", "INT", 60, postgres.account()),
         Program("epmd", with_variables("rabbitmq", rabbitmq.epmd_command()), "server"),
         Program("rabbitmq", with_variables("rabbitmq", [str(packages.RABBITMQ)]), "server", stop_seconds=60),
-        Program("redis", [packages.program("redis-server"), str(layout.redis / "redis.conf")], "server"),
+        Program(
+            "redis",
+            [packages.program("redis-server"), str(layout.plain(layout.redis) / "redis.conf")],
+            "server",
+        ),
     ]
 
 
@@ -59,7 +63,11 @@ def services(layout: Layout) -> list[Program]:
 
 
 def gateway(layout: Layout) -> list[Program]:
-    start = [str(REPOSITORY / "gateway" / "start"), str(layout.gateway), str(layout.run / "gateway")]
+    start = [
+        str(REPOSITORY / "gateway" / "start"),
+        str(layout.plain(layout.gateway)),
+        str(layout.run / "gateway"),
+    ]
     return [Program("gateway", with_variables("gateway", start), "gateway", "QUIT")]
 
 
@@ -86,14 +94,14 @@ def configuration(layout: Layout, programs: list[Program]) -> str:
 
 def _supervisor(layout: Layout) -> str:
     return f"""[unix_http_server]
-file={_plain(layout.supervisor_socket)}
+file={layout.supervisor_socket}
 chmod=0700
 
 [supervisord]
-logfile={_plain(layout.log / "supervisord.log")}
+logfile={layout.plain(layout.log) / "supervisord.log"}
 logfile_maxbytes=5MB
 logfile_backups=2
-pidfile={_plain(layout.run / "supervisord.pid")}
+pidfile={layout.run / "supervisord.pid"}
 directory=/
 {"user=root" if os.geteuid() == 0 else ""}
 
@@ -101,7 +109,7 @@ directory=/
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 
 [supervisorctl]
-serverurl=unix://{_plain(layout.supervisor_socket)}
+serverurl=unix://{layout.supervisor_socket}
 """
 
 
@@ -118,12 +126,8 @@ stopwaitsecs={program.stop_seconds}
 stopasgroup=true
 killasgroup=true
 redirect_stderr=true
-stdout_logfile={_plain(layout.log / program.name)}.log
+stdout_logfile={layout.plain(layout.log) / program.name}.log
 stdout_logfile_maxbytes=20MB
 stdout_logfile_backups=3
 {f"user={program.user}" if program.user else ""}
 """
-
-
-def _plain(path: Path) -> str:
-    return str(path).replace("%", "%%")

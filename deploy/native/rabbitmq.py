@@ -35,7 +35,7 @@ log.console.level = warning
 
 def variables(layout: Layout, ports: Ports) -> dict[str, str]:
     """The node's environment. Debian's wrapper would switch to the package's user and data."""
-    base = layout.rabbitmq
+    base = layout.plain(layout.rabbitmq)
     return {
         "HOME": str(base),
         "RABBITMQ_NODENAME": f"souk-{layout.digest}@localhost",
@@ -67,7 +67,8 @@ def prepare(layout: Layout, ports: Ports, *, bare: bool) -> None:
     files.write(base / ".erlang.cookie", secret(layout, "erlang-cookie"), mode=0o400)
     if not bare:
         files.write(base / "definitions.json", definitions(layout))
-    accounts = _admin(layout) if bare else f"load_definitions = {base / 'definitions.json'}"
+    named = layout.plain(base) / "definitions.json"
+    accounts = _admin(layout) if bare else f"load_definitions = {named}"
     files.write(base / "rabbitmq.conf", SETTINGS.format(**ports, accounts=accounts).lstrip())
     files.write_variables(layout.env / "rabbitmq.env", variables(layout, ports))
 

@@ -21,7 +21,8 @@ maxmemory-policy allkeys-lru
 
 def prepare(layout: Layout, ports: Ports) -> None:
     """Writes its configuration, readable by us only."""
-    text = SETTINGS.format(port=ports["redis"], password=secret(layout, "redis"), directory=layout.redis)
+    directory = layout.plain(layout.redis)
+    text = SETTINGS.format(port=ports["redis"], password=secret(layout, "redis"), directory=directory)
     files.write(layout.redis / "redis.conf", text.lstrip())
 
 
