@@ -188,6 +188,32 @@ def test_bad_key_is_400(customer: Caller, key: str) -> None:
     assert not Order.objects.exists()
 
 
+@pytest.mark.django_db
+def test_order_of_too_large_a_total_is_409_with_a_pointer_and_leaves_nothing(
+    customer: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    products = [make_product(price="9999999999.99") for _ in range(101)]
+    most = [(one.product_id, 1_000_000) for one in products]
+
+    body = problem(customer.post(PATH, lines(*most)), 409, "total_too_large", "/lines")
+
+    assert body["maximum"] == "999999999999999999.99"
+    assert not Order.objects.exists()
+    assert not outbox_events()
+    assert "unchecked" not in caplog.text
+
+
+@pytest.mark.django_db
+def test_order_of_the_largest_total_is_placed(customer: Caller) -> None:
+    products = [make_product(price="9999999999.99") for _ in range(100)]
+
+    answer = customer.post(PATH, lines(*[(one.product_id, 1_000_000) for one in products]))
+
+    assert decoded(answer, 201)["total"] == "999999999999000000.00"
+    (event,) = outbox_events()
+    assert event["data"]["total"] == "999999999999000000.00"
+
+
 ONE = "00000000-0000-7000-8000-000000000001"
 BAD_BODIES: dict[str, tuple[Any, tuple[str, ...]]] = {
     "nothing": ({}, ("/lines",)),

@@ -7,6 +7,8 @@ from django.db.models.functions import Now, Upper
 from uuid_utils.compat import uuid7
 
 CURRENCIES = ("EUR", "GBP", "USD", "CHF", "SEK", "PLN")
+#: What staff can fill a stock up to. What orders give back is always taken, also beyond it: the column holds far more than any
+#: number of deliveries and releases adds up to (docs/adr/0068-every-release-fits.md).
 MAX_STOCK = 1_000_000_000
 
 
@@ -37,7 +39,7 @@ class Product(models.Model):
     description = models.TextField(default="", blank=True)
     price = models.DecimalField(max_digits=12, decimal_places=2)
     currency = models.CharField(max_length=3)
-    stock = models.IntegerField(default=0)
+    stock = models.BigIntegerField(default=0)
     active = models.BooleanField(default=True)
     category = models.ForeignKey(Category, null=True, on_delete=models.PROTECT, related_name="products")
     version = models.IntegerField(default=1)

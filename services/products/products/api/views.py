@@ -49,7 +49,7 @@ IF_NONE_MATCH = _parameter(
     "If-None-Match", "The ETag of what you have: 304 while it is so.", location=OpenApiParameter.HEADER
 )
 # A version, and the stock with it, as GET sends them.
-TAG = re.compile(r"([0-9]{1,9})(?:-[0-9]{1,10})?")
+TAG = re.compile(r"([0-9]{1,10})(?:-[0-9]{1,19})?")
 KEY = _parameter("Idempotency-Key", "Repeat safely with the same key.", location=OpenApiParameter.HEADER)
 
 
