@@ -25,6 +25,7 @@ from orders.errors import (
 from orders.models import MAX_TOTAL, Order, OrderLine, Status
 from orders.selectors import order_body
 from orders.transitions import Moved, move_orders
+from servicekit import idempotency
 from servicekit.idempotency import IdempotentRequest, Replay
 from servicekit.outbox import EventTooLarge, Outgoing, publish, publish_many
 from servicekit.router import Received
@@ -64,11 +65,15 @@ class WishedLine:
 
 
 def place_order(
-    *, user_id: UUID, lines: Sequence[WishedLine], idempotent: IdempotentRequest | None = None
+    *,
+    user_id: UUID,
+    lines: Sequence[WishedLine],
+    idempotent: IdempotentRequest | None = None,
+    is_awaited: bool = False,
 ) -> dict[str, Any] | Replay:
     """Accept an order at the catalogue's prices and publish OrderPlaced; return its body, or the first answer to the same key.
 
-    Lines of one product are summed. The idempotency key commits with the order.
+    Lines of one product are summed. The idempotency key commits with the order; its answer stays open where the outcome `is_awaited`.
 
     Raises:
         ProductUnavailable: a line names no product that is for sale; nothing was placed.
@@ -84,7 +89,7 @@ def place_order(
         priced = _price(lines)
         body = _insert(user_id, priced)
         if idempotent:
-            idempotent.store(status=201, body=body)
+            idempotent.store(status=idempotency.OPEN if is_awaited else 201, body=body)
     return body
 
 

@@ -157,6 +157,112 @@ def test_same_key_gets_the_same_answer_and_says_so(customer: Caller) -> None:
     assert len(outbox_events()) == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_purchase_repeated_after_a_cancel_is_answered_like_the_first(customer: Caller) -> None:
+    path = f"/api/products/{make_product().product_id}/purchase/"
+    thread = decide(lambda order: reserved(order.pk))
+    first = customer.post(path, {}, Idempotency_Key="536365")
+    thread.join()
+    order_id = decoded(first)["order"]["id"]
+    decoded(customer.post(f"{PATH}{order_id}/cancel/"))
+
+    again = customer.post(path, {}, Idempotency_Key="536365")
+
+    assert (again.status_code, again.content) == (200, first.content)
+    assert again["Location"] == first["Location"] == f"{PATH}{order_id}/"
+    assert again["Idempotency-Replayed"] == "true"
+    assert Order.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_awaited_order_repeated_after_a_cancel_is_answered_like_the_first(customer: Caller) -> None:
+    body = lines((make_product().product_id, 1))
+    thread = decide(lambda order: reserved(order.pk))
+    first = customer.post(PATH, body, Idempotency_Key="k", Prefer="wait=10")
+    thread.join()
+    decoded(customer.post(f"{first['Location']}cancel/"))
+
+    for headers in ({"Prefer": "wait=10"}, {}, {"Prefer": "wait=0"}):
+        again = customer.post(PATH, body, Idempotency_Key="k", **headers)
+        assert (again.status_code, again.content) == (201, first.content)
+        assert again["Location"] == first["Location"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_refusal_repeated_is_the_same_refusal(customer: Caller) -> None:
+    product = make_product()
+    path = f"/api/products/{product.product_id}/purchase/"
+    thread = decide(lambda order: rejected(order.pk, product.product_id, requested=1, available=0))
+    first = problem(customer.post(path, {}, Idempotency_Key="k"), 409, "out_of_stock")
+    thread.join()
+
+    answer = customer.post(path, {}, Idempotency_Key="k")
+
+    again = problem(answer, 409, "out_of_stock")
+    assert {**again, "request_id": ""} == {**first, "request_id": ""}
+    assert answer["Idempotency-Replayed"] == "true"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("prefer", ["wait=0", "wait=5"])
+def test_undecided_answer_repeated_tells_the_outcome_and_keeps_it(customer: Caller, prefer: str) -> None:
+    path, order = f"/api/products/{make_product().product_id}/purchase/", Order.objects
+    decoded(customer.post(path, {}, Idempotency_Key="k", Prefer="wait=0"), 202)
+    deliver(router, "orders.stock", [reserved(order.get().pk)])
+
+    told = customer.post(path, {}, Idempotency_Key="k", Prefer=prefer)
+    decoded(customer.post(f"{PATH}{order.get().pk}/cancel/"))
+    again = customer.post(path, {}, Idempotency_Key="k", Prefer=prefer)
+
+    assert decoded(told)["status"] == "purchased"
+    assert (again.status_code, again.content) == (200, told.content)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("wait_first", [False, True])
+def test_undecided_answer_repeated_after_a_cancel_stays(customer: Caller, wait_first: bool) -> None:
+    path = f"/api/products/{make_product().product_id}/purchase/"
+    first = customer.post(path, {}, Idempotency_Key="k", Prefer="wait=1" if wait_first else "wait=0")
+    decoded(customer.post(f"{first['Location']}cancel/"))
+
+    again = customer.post(path, {}, Idempotency_Key="k", Prefer="wait=0")
+
+    assert (again.status_code, again.content) == (202, first.content)
+    assert again["Location"] == first["Location"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_repeats_at_once_get_one_answer(customer: Caller) -> None:
+    body, answers = lines((make_product().product_id, 1)), []
+
+    def ask() -> None:
+        try:
+            answers.append(customer.post(PATH, body, Idempotency_Key="k", Prefer="wait=10"))
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    decide(lambda order: reserved(order.pk)).join()
+    for thread in threads:
+        thread.join()
+
+    assert {(answer.status_code, answer.content) for answer in answers} == {(201, answers[0].content)}
+    assert decoded(answers[0], 201)["status"] == "confirmed"
+
+
+@pytest.mark.django_db
+def test_order_answered_at_once_is_answered_so_again(customer: Caller) -> None:
+    body = lines((make_product().product_id, 1))
+    first = customer.post(PATH, body, Idempotency_Key="k")
+    deliver(router, "orders.stock", [reserved(Order.objects.get().pk)])
+
+    for headers in ({}, {"Prefer": "wait=5"}):
+        again = customer.post(PATH, body, Idempotency_Key="k", **headers)
+        assert (again.status_code, again.content) == (201, first.content)
+
+
 @pytest.mark.django_db
 def test_same_key_with_another_body_is_422(customer: Caller) -> None:
     product = make_product()

@@ -352,6 +352,20 @@ def test_adjustment_with_one_key_happens_once(staff: Caller) -> None:
 
 
 @pytest.mark.django_db
+def test_adjustment_repeated_after_the_product_is_gone_is_answered_like_the_first(staff: Caller) -> None:
+    product = make_product(stock=2)
+    path, body = f"{PATH}{product.pk}/", {"delta": 5, "reason": "delivery"}
+    first = staff.post(f"{path}stock/", body, Idempotency_Key="c1")
+    assert staff.delete(path).status_code == 204
+
+    again = staff.post(f"{path}stock/", body, Idempotency_Key="c1")
+
+    assert decoded(again) == decoded(first)
+    assert again["Idempotency-Replayed"] == "true"
+    problem(staff.post(f"{path}stock/", body, Idempotency_Key="c2"), 404)
+
+
+@pytest.mark.django_db
 def test_categories_form_a_tree_without_cycles(staff: Caller) -> None:
     top = decoded(staff.post("/api/categories/", {"slug": "home", "name": "Home"}), 201)
     below = decoded(

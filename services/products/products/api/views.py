@@ -155,12 +155,12 @@ class Stock(StrictView):
     )
     def post(self, request: Request, product_id: UUID) -> Response:
         members = self.valid(serializers.StockAdjust)
-        product = _product(product_id)
         keyed = idempotency.from_request(request, "adjust_stock", about=str(product_id))
         with transaction.atomic():
             replay = keyed.claim() if keyed else None
             if replay:
                 return Response(replay.body, replay.status, headers={idempotency.REPLAYED: "true"})
+            product = _product(product_id)
             body = {"stock": stock.adjust_stock(product=product, by=caller_of(request).id, **members)}
             if keyed:
                 keyed.store(status=200, body=body)
