@@ -1,8 +1,8 @@
 """One spelling per mailbox, decided once, and no look-alikes folded together.
 
-The rule: no blanks; the domain in lower case, which DNS ignores; the local part in lower case too, since no provider of note tells
-case apart. Only ASCII is accepted: Unicode case folding maps different addresses onto one (CVE-2019-19844). Dots and plus parts
-are kept: they are the owner's business.
+The rule: blanks around it are a slip of typing and dropped, inside there are none; the domain in lower case, which DNS
+ignores; the local part in lower case too, since no provider of note tells case apart. Only ASCII is accepted: Unicode case folding
+maps different addresses onto one (CVE-2019-19844). Dots and plus parts are kept: they are the owner's business.
 """
 
 import re
@@ -11,6 +11,7 @@ ADDRESS = re.compile(
     r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]"
 )
 MAX_LENGTH = 254
+BLANKS = " \t\r\n"
 
 
 class InvalidEmail(ValueError):
@@ -23,7 +24,7 @@ def normalise(address: str) -> str:
     Raises:
         InvalidEmail: it is not ASCII, too long, or not of the form local@domain.
     """
-    lowered = address.lower() if address.isascii() else ""
+    lowered = address.strip(BLANKS).lower() if address.isascii() else ""
     local = lowered.partition("@")[0]
     if (
         len(lowered) > MAX_LENGTH
