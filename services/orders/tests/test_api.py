@@ -619,3 +619,30 @@ def test_waiting_requests_never_take_every_thread() -> None:
     }
 
     assert found == {"1": 0, "2": 0, "3": 1, "8": 6}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "body",
+    [b'{"lines": [1]}', b'{"line": null}', b'{"": 1}', b"[]", b"[1]", b'"x"', b"0", b"null", b"false", b"{"],
+)
+def test_cancel_with_a_body_that_asks_for_anything_is_refused(customer: Caller, body: bytes) -> None:
+    order = make_order(user_id=customer.id)
+    before = outbox_events()
+
+    answer = customer.post(f"{PATH}{order.pk}/cancel/", raw=body)
+
+    problem(answer, 400)
+    order.refresh_from_db()
+    assert order.status == Status.PENDING
+    assert outbox_events() == before
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("body", [b"", b"{}", b" {} "])
+def test_cancel_with_nothing_in_its_body_cancels(customer: Caller, body: bytes) -> None:
+    order = make_order(user_id=customer.id)
+
+    answer = customer.post(f"{PATH}{order.pk}/cancel/", raw=body)
+
+    assert decoded(answer)["status"] == "cancelled"

@@ -421,3 +421,17 @@ def test_a_list_is_one_query_whatever_its_length(nobody: Caller, django_assert_n
 
     with django_assert_num_queries(1):
         decoded(nobody.get(PATH))
+
+
+@pytest.mark.django_db
+def test_deletion_with_a_body_that_asks_for_anything_is_refused(staff: Caller) -> None:
+    product, category = make_product(), services.create_category(slug="lamps", name="Lamps")
+    before = outbox_events()
+
+    for path in (f"{PATH}{product.pk}/", f"/api/categories/{category.pk}/"):
+        for body in (b'{"only": "stock"}', b"[]", b"null", b"{"):
+            problem(staff.call("DELETE", path, raw=body), 400)
+        assert decoded(staff.get(path))["slug"]
+
+    assert outbox_events() == before
+    assert staff.call("DELETE", f"{PATH}{product.pk}/", raw=b"{}").status_code == 204

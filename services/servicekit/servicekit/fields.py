@@ -23,7 +23,7 @@ class StrictSerializer(serializers.Serializer[Any]):
         """
         unknown = sorted(set(data) - set(self.fields)) if isinstance(data, dict) else []
         if unknown:
-            known = ", ".join(self.fields)
+            known = ", ".join(self.fields) or "none"
             raise serializers.ValidationError(
                 {
                     name: [serializers.ErrorDetail(f"Unknown member. Known: {known}.", "unknown_member")]
@@ -31,6 +31,10 @@ class StrictSerializer(serializers.Serializer[Any]):
                 }
             )
         return super().to_internal_value(data)
+
+
+class NoMembers(StrictSerializer):
+    """For what takes no body: nothing, or an empty object."""
 
 
 class StrictIntegerField(serializers.IntegerField):

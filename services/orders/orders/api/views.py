@@ -111,6 +111,7 @@ class Cancel(StrictView):
 
     @extend_schema(operation_id="cancel_order", request=None, responses=serializers.OrderRead)
     def post(self, request: Request, order_id: UUID) -> Response:
+        self.refuse_members()
         body = _readable(request, order_id)
         services.cancel_order(order_id=order_id, by_staff=body["user"] != str(caller_of(request).id))
         return Response(_readable(request, order_id))

@@ -129,6 +129,7 @@ class OneProduct(StrictView):
 
     @extend_schema(operation_id="delete_product", parameters=[IF_MATCH], responses={204: None})
     def delete(self, request: Request, product_id: UUID) -> Response:
+        self.refuse_members()
         try:
             services.delete_product(product_id=product_id, if_versions=_versions_to_match(request))
         except Product.DoesNotExist as error:
@@ -211,6 +212,7 @@ class OneCategory(StrictView):
 
     @extend_schema(operation_id="delete_category", responses={204: None})
     def delete(self, request: Request, category_id: UUID) -> Response:
+        self.refuse_members()
         try:
             services.delete_category(category_id=category_id)
         except Category.DoesNotExist as error:
