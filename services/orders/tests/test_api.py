@@ -622,6 +622,48 @@ def test_waiting_requests_never_take_every_thread() -> None:
 
 
 @pytest.mark.django_db
+def test_ids_are_taken_in_capitals_everywhere_and_answered_in_lower_case(
+    customer: Caller, staff: Caller
+) -> None:
+    product = make_product()
+    capitals = str(product.product_id).upper()
+    placed = customer.post(PATH, lines((capitals, 1)))
+    order = decoded(placed, 201)
+    path = f"{PATH}{order['id'].upper()}/"
+
+    read = decoded(customer.get(path))
+    listed = decoded(staff.get(f"{PATH}?user={str(customer.id).upper()}"))["results"]
+    bought = customer.post(f"/api/products/{capitals}/purchase/", {}, Prefer="wait=0")
+    cancelled = decoded(customer.post(f"{path}cancel/"))
+    refused = problem(customer.post(f"{path}cancel/", {"line": 1}), 400)
+
+    assert placed["Location"] == f"{PATH}{order['id']}/"
+    assert read["lines"][0]["product"] == str(product.product_id)
+    assert [one["id"] for one in listed] == [order["id"]]
+    assert bought.status_code == 202
+    assert (cancelled["id"], cancelled["status"]) == (order["id"], "cancelled")
+    assert refused["instance"] == f"{PATH}{order['id']}/cancel/"
+    assert decoded(customer.get(f"{path}history/"))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("spelling", ["{{{}}}", "urn:uuid:{}", "no hyphens", "({})"])
+def test_other_spellings_of_an_id_are_refused_everywhere(
+    customer: Caller, staff: Caller, spelling: str
+) -> None:
+    order, product = make_order(user_id=customer.id), str(make_product().product_id)
+
+    def respelt(value: object) -> str:
+        return str(value).replace("-", "") if spelling == "no hyphens" else spelling.format(value)
+
+    problem(customer.get(f"{PATH}{respelt(order.pk)}/"), 404)
+    problem(customer.post(f"/api/products/{respelt(product)}/purchase/", {}), 404)
+    problem(customer.post(PATH, lines((respelt(product), 1))), 400)
+    problem(staff.get(f"{PATH}?user={respelt(customer.id)}"), 400)
+    assert Order.objects.count() == 1
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     "body",
     [b'{"lines": [1]}', b'{"line": null}', b'{"": 1}', b"[]", b"[1]", b'"x"', b"0", b"null", b"false", b"{"],

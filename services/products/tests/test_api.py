@@ -424,6 +424,31 @@ def test_a_list_is_one_query_whatever_its_length(nobody: Caller, django_assert_n
 
 
 @pytest.mark.django_db
+def test_ids_in_a_path_are_taken_in_capitals_and_answered_in_lower_case(
+    nobody: Caller, staff: Caller
+) -> None:
+    product, category = make_product(), services.create_category(slug="lamps", name="Lamps")
+    path, shelf = f"{PATH}{str(product.pk).upper()}/", f"/api/categories/{str(category.pk).upper()}/"
+
+    refused = problem(staff.patch(path, {"nothing": 1}), 400)
+
+    assert decoded(nobody.get(path))["id"] == str(product.pk)
+    assert decoded(nobody.get(shelf))["id"] == str(category.pk)
+    assert decoded(staff.post(f"{path}stock/", {"delta": 1, "reason": "found"}))["stock"] == product.stock + 1
+    assert refused["instance"] == f"{PATH}{product.pk}/"
+    assert staff.delete(path).status_code == 204
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("spelling", ["{{{}}}", "urn:uuid:{}", "({})"])
+def test_other_spellings_of_an_id_are_404(nobody: Caller, spelling: str) -> None:
+    product = make_product()
+
+    problem(nobody.get(f"{PATH}{spelling.format(product.pk)}/"), 404)
+    problem(nobody.get(f"{PATH}{product.pk.hex}/"), 404)
+
+
+@pytest.mark.django_db
 def test_deletion_with_a_body_that_asks_for_anything_is_refused(staff: Caller) -> None:
     product, category = make_product(), services.create_category(slug="lamps", name="Lamps")
     before = outbox_events()

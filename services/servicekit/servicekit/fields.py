@@ -3,9 +3,12 @@
 import re
 from decimal import Decimal, InvalidOperation
 from typing import Any
+from uuid import UUID
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+
+from servicekit.identifiers import parse_id
 
 # C0 and C1 controls but tab and line ends, the bidi overrides that make text lie, and byte order marks.
 UNCLEAN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
@@ -45,6 +48,17 @@ class StrictIntegerField(serializers.IntegerField):
         if type(data) is not int:
             self.fail("invalid")
         return int(data)
+
+
+class IdField(serializers.UUIDField):
+    """The id of something, in any case: no number, and none of the other spellings of a UUID."""
+
+    def to_internal_value(self, data: Any) -> UUID:
+        """Return it, or fail with code `invalid`."""
+        try:
+            return parse_id(data)
+        except ValueError:
+            self.fail("invalid", value=data)
 
 
 class StrictBooleanField(serializers.BooleanField):

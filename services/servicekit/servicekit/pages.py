@@ -17,6 +17,7 @@ import orjson
 from django.db.models import Q, QuerySet
 from rest_framework.request import Request
 
+from servicekit.identifiers import parse_id
 from servicekit.problems import InvalidInput
 
 DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 20, 100
@@ -98,7 +99,7 @@ def _decode(order: Order, cursor: str) -> tuple[Any, UUID]:
             cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True
         )
         columns, value, row_id = orjson.loads(raw[:MAX_CURSOR_LENGTH])
-        return _read(order, columns, value), UUID(row_id)
+        return _read(order, columns, value), parse_id(row_id)
     except (ValueError, TypeError, AttributeError, InvalidOperation, binascii.Error) as error:
         raise InvalidInput(
             "The cursor is not one of this list. Follow the links, or begin without a cursor."

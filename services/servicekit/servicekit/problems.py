@@ -25,6 +25,7 @@ from rest_framework.settings import api_settings
 
 from servicekit import context
 from servicekit.database import is_database_away, is_timed_out, is_try_again
+from servicekit.identifiers import canonical_path
 from servicekit.keyset import KeysUnavailable
 
 logger = logging.getLogger(__name__)
@@ -135,7 +136,7 @@ def problem_body(
         "title": title,
         "status": status,
         "detail": detail,
-        "instance": instance[:200],
+        "instance": canonical_path(instance)[:200],
         "code": code,
         "request_id": context.request_id.get() or "",
     }

@@ -19,6 +19,7 @@ from orders.services import WishedLine
 from servicekit import conditional, idempotency, pages
 from servicekit.authentication import caller_of, is_staff
 from servicekit.idempotency import IdempotentRequest, Replay
+from servicekit.identifiers import parse_id
 from servicekit.problems import CONTENT_TYPE as PROBLEM
 from servicekit.problems import InvalidInput
 from servicekit.views import StrictView
@@ -228,6 +229,6 @@ def _user(request: Request) -> UUID | None:
     if not is_staff(request):
         raise InvalidInput("user is for staff.")
     try:
-        return UUID(text)
+        return parse_id(text)
     except ValueError as error:
         raise InvalidInput("user is an id.") from error
