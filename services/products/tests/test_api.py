@@ -460,3 +460,41 @@ def test_deletion_with_a_body_that_asks_for_anything_is_refused(staff: Caller) -
 
     assert outbox_events() == before
     assert staff.call("DELETE", f"{PATH}{product.pk}/", raw=b"{}").status_code == 204
+
+
+AS_PEOPLE_READ = [
+    *("_blank", "10 lamps", "2 lamps", "apfel", "Apfel", "äpfel", "Äpfel", "apfelsine"),
+    *("birne", "Birne", "Émile", "ödland", "Straße", "strasse 2", "zebra", "Zebra", "λ", "я"),
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("size", [1, 4])
+@pytest.mark.parametrize("ordering", ["name", "-name"])
+def test_names_are_ordered_as_people_read_them_on_every_page(
+    nobody: Caller, ordering: str, size: int
+) -> None:
+    for name in [*AS_PEOPLE_READ[::-1], "äpfel", "a\u0308pfel"]:
+        make_product(name=name)
+
+    seen, link = [], f"{PATH}?page_size={size}&ordering={ordering}"
+    while link:
+        page = decoded(nobody.get(link))
+        seen += page["results"]
+        link = page["next"]
+
+    names = [one["name"] for one in seen][:: -1 if ordering[0] == "-" else 1]
+    assert len(seen) == len({one["id"] for one in seen}) == len(AS_PEOPLE_READ) + 2
+    assert names.index("apfel") < names.index("äpfel") < names.index("birne")
+    assert names.index("apfel") < names.index("a\u0308pfel") < names.index("birne")
+    assert list(dict.fromkeys(one for one in names if one != "a\u0308pfel")) == AS_PEOPLE_READ
+
+
+@pytest.mark.django_db
+def test_categories_are_ordered_by_the_bytes_of_their_slugs(nobody: Caller) -> None:
+    for slug in ("ab", "a-c", "a1", "b", "a"):
+        services.create_category(slug=slug, name=slug)
+
+    listed = decoded(nobody.get("/api/categories/"))["results"]
+
+    assert [one["slug"] for one in listed] == ["a", "a-c", "a1", "ab", "b"]

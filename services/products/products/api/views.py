@@ -17,6 +17,7 @@ from products.api import serializers
 from products.models import Category, Product
 from servicekit import conditional, idempotency, pages
 from servicekit.authentication import caller_of, is_staff
+from servicekit.collations import BY_BYTES
 from servicekit.fields import MONEY
 from servicekit.permissions import IsStaff, IsStaffOrReadOnly
 from servicekit.problems import InvalidInput
@@ -24,6 +25,7 @@ from servicekit.views import StrictView
 
 FILTERS = frozenset({"slug", "category", "search", "min_price", "max_price", "ordering", "active"})
 MAX_SEARCH = 100
+BY_SLUG = pages.Order("slug", collation=BY_BYTES)
 LEDGER_ROWS = 100
 PRODUCT_EXAMPLE = OpenApiExample(
     "A lantern",
@@ -176,7 +178,7 @@ class Categories(StrictView):
 
     @extend_schema(operation_id="list_categories", parameters=PAGE, responses=serializers.CategoryPage)
     def get(self, request: Request) -> Response:
-        rows, following = pages.page(request, selectors.list_categories(), pages.Order("slug"))
+        rows, following = pages.page(request, selectors.list_categories(), BY_SLUG)
         return Response(pages.page_body([selectors.category_body(row) for row in rows], following))
 
     @extend_schema(
