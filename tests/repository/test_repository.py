@@ -70,6 +70,15 @@ def test_services_read_the_environment_through_the_kit_only() -> None:
     assert not guilty
 
 
+@pytest.mark.parametrize("name", ["users", "products", "orders"])
+def test_service_builds_requests_with_the_kit(name: str) -> None:
+    """Django's own would raise at a Content-Type that it cannot read (docs/adr/0067-input-is-bounded.md)."""
+    text = (REPOSITORY / "services" / name / name / "wsgi.py").read_text()
+
+    assert "from servicekit.wsgi import get_wsgi_application" in text
+    assert "django.core.wsgi" not in text
+
+
 def test_gateway_services_and_issuer_agree_on_the_longest_life_of_a_token() -> None:
     kit = REPOSITORY / "services" / "servicekit" / "servicekit" / "tokens.py"
     checked = re.findall(r"^LONGEST_LIFE_SECONDS = (\d+)$", kit.read_text(), re.MULTILINE)

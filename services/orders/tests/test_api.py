@@ -688,3 +688,23 @@ def test_cancel_with_nothing_in_its_body_cancels(customer: Caller, body: bytes) 
     answer = customer.post(f"{PATH}{order.pk}/cancel/", raw=body)
 
     assert decoded(answer)["status"] == "cancelled"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["status", "user", "cursor", "page_size"])
+def test_empty_parameter_is_refused_by_name(customer: Caller, name: str) -> None:
+    make_order(user_id=customer.id)
+
+    errors = problem(customer.get(f"{PATH}?{name}="), 400, "invalid")["errors"]
+
+    assert [(one["code"], one["detail"].split()[0]) for one in errors] == [("empty_parameter", name)]
+
+
+@pytest.mark.django_db
+def test_empty_key_places_nothing(customer: Caller) -> None:
+    product = make_product()
+    body = {"lines": [{"product": str(product.product_id), "quantity": 1}]}
+
+    problem(customer.post(PATH, body, Idempotency_Key=""), 400, "invalid_idempotency_key")
+
+    assert not Order.objects.exists()

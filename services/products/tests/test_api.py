@@ -7,8 +7,10 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from products import services
+from products.api.views import FILTERS
 from products.models import Category, Product, StockMovement
 from servicekit.models import OutboxEvent
+from servicekit.pages import PARAMETERS
 from servicekit.testing.client import Caller, decoded, problem
 from servicekit.testing.deliver import outbox_events
 from tests.factories import make_product
@@ -498,3 +500,39 @@ def test_categories_are_ordered_by_the_bytes_of_their_slugs(nobody: Caller) -> N
     listed = decoded(nobody.get("/api/categories/"))["results"]
 
     assert [one["slug"] for one in listed] == ["a", "a-c", "a1", "ab", "b"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", sorted(FILTERS | PARAMETERS))
+def test_empty_parameter_is_refused_by_name(staff: Caller, name: str) -> None:
+    errors = problem(staff.get(f"/api/products/?{name}="), 400, "invalid")["errors"]
+
+    assert [(one["code"], one["detail"].split()[0]) for one in errors] == [("empty_parameter", name)]
+
+
+@pytest.mark.django_db
+def test_longest_description_fits_however_it_is_written(staff: Caller) -> None:
+    body = {
+        "slug": "long",
+        "name": "Long",
+        "price": "1.00",
+        "currency": "GBP",
+        "description": "\U0001f600" * 10_000,
+    }
+
+    decoded(staff.post("/api/products/", body), 201)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["Idempotency-Key", "If-Match", "Authorization"])
+def test_empty_header_is_not_an_absent_one(staff: Caller, name: str) -> None:
+    product = make_product(stock=5)
+    method, path, body = ("PATCH", f"/api/products/{product.pk}/", {"name": "New"})
+    if name == "Idempotency-Key":
+        method, path, body = ("POST", f"/api/products/{product.pk}/stock/", {"delta": 1, "reason": "x"})  # type: ignore[dict-item]
+
+    answer = staff.call(method, path, body, **{name.replace("-", "_"): ""})
+
+    problem(answer, 401 if name == "Authorization" else 400)
+    product.refresh_from_db()
+    assert (product.stock, product.name) != (6, "New")

@@ -26,7 +26,14 @@ from django.db import connection as database
 from servicekit import broker, context, deadletters, heartbeats
 from servicekit.batch import handle_batch
 from servicekit.breath import rest_after
-from servicekit.database import answers, is_database_away, is_deadlock, is_locked, may_be_caused_by_statement
+from servicekit.database import (
+    answers,
+    is_database_away,
+    is_deadlock,
+    is_locked,
+    may_be_caused_by_statement,
+    needs_new_connection,
+)
 from servicekit.delivery import Delivery
 from servicekit.envelope import MAX_DATA_BYTES
 from servicekit.publisher import Publisher
@@ -84,6 +91,7 @@ class Consumer:
             except Exception as error:
                 if not isinstance(error, OSError | amqp.AMQPError | kombu.exceptions.KombuError):
                     logger.exception("consumer stumbled")  # a fault of ours: give all back, and try again
+                    database.close()
                 failures = 0 if time.monotonic() - started > 30 else min(failures + 1, 5)
                 with contextlib.suppress(DatabaseError, InterfaceError):
                     heartbeats.beat("consumer")  # waiting for the broker is a sign of life too
@@ -190,21 +198,27 @@ class Consumer:
         wait_ms = SHORT_LOCK_WAIT_MS if avoid_locks else LOCK_WAIT_MS
         token = context.avoid_locks.set(avoid_locks)
         try:
-            return self._run_again_after_deadlock(queue, batch, wait_ms)
+            return self._run_again_at_once(queue, batch, wait_ms)
         finally:
             context.avoid_locks.reset(token)
 
-    def _run_again_after_deadlock(
-        self, queue: str, batch: Sequence[Delivery], wait_ms: int
-    ) -> list[Delivery]:
+    def _run_again_at_once(self, queue: str, batch: Sequence[Delivery], wait_ms: int) -> list[Delivery]:
         handlers = self._router.queues[queue]
         for _ in range(IMMEDIATE_TRIES - 1):
             try:
                 return handle_batch(queue, handlers, batch, lock_timeout_ms=wait_ms)
             except Exception as error:
-                if not is_deadlock(error):
+                if not is_deadlock(error) and not self._has_new_connection(error):
                     raise
         return handle_batch(queue, handlers, batch, lock_timeout_ms=wait_ms)
+
+    @staticmethod
+    def _has_new_connection(error: Exception) -> bool:
+        """Replace a session that alone was at fault; what an outage ended is waited for by `_retry_while_away`."""
+        if is_database_away(error) or not needs_new_connection(error):
+            return False
+        database.close()
+        return True
 
     def _is_first_lock_timeout(self, error: Exception) -> bool:
         """Whether the batch waited for a lock in vain; from then on, for a while, none waits: `context.avoid_locks`."""

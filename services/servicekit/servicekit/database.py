@@ -9,15 +9,49 @@ LOCK_TIMEOUT = "55P03"
 QUERY_CANCELLED = "57014"
 #: out_of_memory, crash_shutdown: the message at hand may be the reason.
 CRASHED = {"53200", "57P02"}
+#: The mark of an error with which its connection was lost (servicekit.postgresql).
+LOST = "connection_was_lost"
+#: The server has become a standby.
+READ_ONLY = "25006"
+#: Prepared statements are not what the driver believes.
+STALE = {READ_ONLY, "26000", "42P05"}
+#: The server ended the session, and said so.
+ENDED = {"25P03", "57P01", "57P05"}
+FEATURE_NOT_SUPPORTED, INTERNAL_ERROR = "0A000", "XX000"
 
 
 def sqlstate(error: BaseException) -> str | None:
     """Return the SQLSTATE behind a Django or psycopg error, if there is one (PostgreSQL manual, appendix A)."""
-    while error is not None:
-        if isinstance(error, psycopg.Error):
-            return error.sqlstate
-        error = error.__cause__  # type: ignore[assignment]
-    return None
+    cause = _cause(error)
+    return cause.sqlstate if cause else None
+
+
+def _cause(error: BaseException | None) -> psycopg.Error | None:
+    while error is not None and not isinstance(error, psycopg.Error):
+        error = error.__cause__
+    return error
+
+
+def needs_new_connection(error: BaseException) -> bool:
+    """Whether the session is at fault, not the statement: the same transaction may succeed on a new connection.
+
+    After a change of a column's type the server refuses the plans that a session has prepared; a session also outlives what
+    it knows of other types, and of a server that has become a standby. Not so when the connection merely broke: then the statement may be
+    the reason (`may_be_caused_by_statement`).
+    """
+    cause = _cause(error)
+    if cause is None:
+        return False
+    if cause.sqlstate == FEATURE_NOT_SUPPORTED:  # "cached plan must not change result type", in any language
+        return cause.diag.source_function == "RevalidateCachedQuery"
+    if cause.sqlstate == INTERNAL_ERROR:
+        return (cause.diag.message_primary or "").startswith("cache lookup failed")
+    return cause.sqlstate in STALE | ENDED
+
+
+def may_have_been_executed(error: BaseException) -> bool:
+    """Whether the statement that ended with `needs_new_connection` may have had its effect."""
+    return sqlstate(error) in ENDED
 
 
 def is_deadlock(error: BaseException) -> bool:
@@ -46,15 +80,18 @@ def is_database_away(error: BaseException) -> bool:
     An error without SQLSTATE was raised by the driver. Only on a connection that is gone does it mean an outage; on a live
     connection the statement itself is wrong (too many parameters, say) and would fail for ever.
     """
+    if sqlstate(error) == READ_ONLY:  # a standby: of another class in Django than other outages
+        return True
     if not isinstance(
         error, OperationalError | InterfaceError | psycopg.OperationalError | psycopg.InterfaceError
     ):
         return False
     state = sqlstate(error)
     if state is None:
-        return not _is_connected()
-    # 08: connection, 53: resources (too many connections, disk full), 57P: shutdown, 25006: read-only standby.
-    return state[:2] in {"08", "53"} or state[:3] == "57P" or state == "25006"
+        # Django connects anew at the end of a transaction; the connection may be another by now.
+        return getattr(error, LOST, False) or not _is_connected()
+    # 08: connection, 53: resources (too many connections, disk full), 57P: shutdown.
+    return state[:2] in {"08", "53"} or state[:3] == "57P"
 
 
 def may_be_caused_by_statement(error: BaseException) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal, InvalidOperation
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -9,22 +10,53 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from servicekit.identifiers import parse_id
+from servicekit.problems import MAX_FIELD_ERRORS
 
 # C0 and C1 controls but tab and line ends, the bidi overrides that make text lie, and byte order marks.
 UNCLEAN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 MONEY = re.compile(r"[0-9]{1,10}(\.[0-9]{1,2})?")
+MAX_UNKNOWN_NAMED = 10
+
+
+class BoundedList(serializers.ListSerializer[Any]):
+    """A list that is looked at until enough of it is wrong: an error costs many times what its bytes do."""
+
+    _faults = 0
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the validated items.
+
+        Raises:
+            ValidationError: what the first faulty items, at most MAX_FIELD_ERRORS, object to.
+        """
+        self._faults = 0
+        return super().to_internal_value(data)
+
+    def run_child_validation(self, data: Any) -> Any:
+        """Return the validated item; nothing at all once the list is bad enough to be refused."""
+        if self._faults >= MAX_FIELD_ERRORS:
+            return None
+        try:
+            return super().run_child_validation(data)
+        except serializers.ValidationError:
+            self._faults += 1
+            raise
 
 
 class StrictSerializer(serializers.Serializer[Any]):
     """A serializer that refuses members it does not know: a typing error must not be silently ignored."""
 
+    class Meta:
+        list_serializer_class = BoundedList
+
     def to_internal_value(self, data: Any) -> Any:
         """Return the validated members.
 
         Raises:
-            ValidationError: unknown members, or what the fields object to.
+            ValidationError: the first unknown members, or what the fields object to.
         """
-        unknown = sorted(set(data) - set(self.fields)) if isinstance(data, dict) else []
+        strangers = (name for name in data if name not in self.fields) if isinstance(data, dict) else ()
+        unknown = sorted(islice(strangers, MAX_UNKNOWN_NAMED))
         if unknown:
             known = ", ".join(self.fields) or "none"
             raise serializers.ValidationError(
@@ -100,9 +132,12 @@ class CleanCharField(serializers.CharField):
         super().__init__(**{"trim_whitespace": False, **options})
 
     def to_internal_value(self, data: Any) -> str:
-        """Return it, or fail with code `invalid` or `unclean`."""
+        """Return it, or fail with code `invalid`, `max_length` or `unclean`."""
         if not isinstance(data, str):
             self.fail("invalid")
+        # Before anything looks at each character: DRF runs all validators, also on what is too long.
+        if self.max_length is not None and len(data) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)
         if UNCLEAN.search(data):
             self.fail("unclean")
         if not self.allow_blank and not data.strip():

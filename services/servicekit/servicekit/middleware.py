@@ -8,9 +8,9 @@ from uuid import uuid4
 
 from django.http import HttpRequest, HttpResponse
 
-from servicekit import context, metrics
+from servicekit import again, context, media_types, metrics
 from servicekit.envelope import valid_traceparent
-from servicekit.problems import as_problem, problem_response
+from servicekit.problems import as_problem, problem_response, status_response
 
 logger = logging.getLogger("access")
 
@@ -27,6 +27,7 @@ class RequestContext:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
+        again.begin()
         sent_id = request.headers.get("X-Request-ID", "")
         sent_trace = request.headers.get("traceparent", "")
         request_id = sent_id if REQUEST_ID.fullmatch(sent_id) else uuid4().hex
@@ -35,7 +36,7 @@ class RequestContext:
             context.traceparent.set(valid_traceparent(sent_trace)),
         )
         try:
-            response = self._get_response(request)
+            response = _refusal(request) or self._get_response(request)
             response.headers["X-Request-ID"] = request_id
             _record(request, response, time.perf_counter() - started)
         finally:
@@ -45,8 +46,25 @@ class RequestContext:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Answer what views outside DRF raise, where it has a meaning for the client."""
-        problem = as_problem(error)
-        return problem_response(request, problem) if problem else None
+        try:
+            answer = again.answer_again(request, error)
+        except Exception as second:
+            error, answer = second, None
+        problem = None if answer else as_problem(error)
+        return problem_response(request, problem) if problem else answer
+
+
+def _refusal(request: HttpRequest) -> HttpResponse | None:
+    """Refuse what Django or DRF would trip over, or not see: on every route, whatever the method.
+
+    A Content-Type that cannot be read makes them raise; a body without a length is an empty one to Django.
+    """
+    if "HTTP_TRANSFER_ENCODING" in request.META:
+        return status_response(request, 411)
+    content_type = request.META.get("CONTENT_TYPE")
+    if content_type and media_types.parse(content_type) is None:
+        return problem_response(request, media_types.UnsupportedMediaType())
+    return None
 
 
 def _record(request: HttpRequest, response: HttpResponse, seconds: float) -> None:

@@ -5,12 +5,13 @@ The cursor is opaque to clients: the last row's place in the order, and which or
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from itertools import islice
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote_to_bytes, urlencode
 from uuid import UUID
 
 import orjson
@@ -19,7 +20,7 @@ from django.db.models.functions import Collate
 from rest_framework.request import Request
 
 from servicekit.identifiers import parse_id
-from servicekit.problems import InvalidInput
+from servicekit.problems import MAX_FIELD_ERRORS, InvalidInput
 
 DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 20, 100
 MAX_CURSOR_LENGTH = 1000
@@ -77,25 +78,41 @@ def page(request: Request, rows: QuerySet[Any], order: Order) -> tuple[list[dict
 
 
 def check_parameters(request: Request, known: frozenset[str]) -> None:
-    """Refuse query parameters that nobody reads, and those that are given twice.
+    """Refuse query parameters that nobody reads, those that are given twice or empty, and what is no text.
 
     Raises:
         InvalidInput: naming each.
     """
-    errors = [
-        {"pointer": "", "code": "unknown_parameter", "detail": f"Unknown parameter {name[:50]!r}."}
-        for name in request.query_params
-        if name not in known
-    ]
-    errors += [
-        {"pointer": "", "code": "repeated_parameter", "detail": f"{name} is given more than once."}
-        for name in known
-        if len(request.query_params.getlist(name)) > 1
-    ]
+    if not request.META.get("QUERY_STRING"):
+        return
+    errors = list(islice(_parameter_faults(request, known), MAX_FIELD_ERRORS))
     if errors:
         raise InvalidInput(f"Known parameters: {', '.join(sorted(known)) or 'none'}.", errors=errors)
-    if any("\0" in value for value in request.query_params.values()):
+    _check_text(request.META["QUERY_STRING"])
+
+
+def _parameter_faults(request: Request, known: frozenset[str]) -> Iterator[dict[str, str]]:
+    for name, values in request.query_params.lists():
+        if name not in known:
+            yield _fault("unknown_parameter", f"Unknown parameter {name[:50]!r}.")
+        elif len(values) > 1:
+            yield _fault("repeated_parameter", f"{name} is given more than once.")
+        elif not values[0]:
+            yield _fault("empty_parameter", f"{name} is empty. Give it a value or leave it out.")
+
+
+def _fault(code: str, detail: str) -> dict[str, str]:
+    return {"pointer": "", "code": code, "detail": detail}
+
+
+def _check_text(query: str) -> None:
+    raw = unquote_to_bytes(query)
+    if b"\0" in raw:
         raise InvalidInput("A parameter holds a NUL character.")
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        raise InvalidInput("A parameter is not UTF-8.") from None
 
 
 def _page_size(request: Request) -> int:

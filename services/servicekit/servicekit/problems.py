@@ -12,6 +12,7 @@ import logging
 import math
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -23,15 +24,15 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from servicekit import context
-from servicekit.database import is_database_away, is_timed_out, is_try_again
+from servicekit import again, context
+from servicekit.database import is_database_away, is_timed_out, is_try_again, needs_new_connection
 from servicekit.identifiers import canonical_path
 from servicekit.keyset import KeysUnavailable
 
 logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
-MAX_FIELD_ERRORS = 100
+MAX_FIELD_ERRORS, MAX_DETAIL_LENGTH = 20, 300
 RETRY_AFTER_SECONDS = 2
 
 
@@ -169,7 +170,12 @@ def status_response(
 
 
 def exception_handler(error: Exception, view_context: Mapping[str, Any]) -> Response | None:
-    """DRF's EXCEPTION_HANDLER: known errors become problems, unknown ones are raised on and become a logged 500."""
+    """DRF's EXCEPTION_HANDLER: known errors become problems, unknown ones are raised on and become a logged 500.
+
+    So are those of a session at fault, the first time: the middleware may run the view again.
+    """
+    if again.may_help(view_context["request"].META, error):
+        return None
     problem = as_problem(error)
     if problem is None:
         return None
@@ -197,7 +203,8 @@ def as_problem(error: Exception) -> exceptions.APIException | None:  # noqa: PLR
 
 
 def _database_problem(error: Exception) -> Problem | None:
-    if is_database_away(error) or is_try_again(error) or is_timed_out(error):
+    passes = (is_database_away, is_try_again, is_timed_out, needs_new_connection)
+    if any(check(error) for check in passes):
         logger.warning("database refused", extra={"reason": str(error)[:200]})
         return ServiceUnavailable()
     if isinstance(error, DataError):
@@ -216,7 +223,7 @@ def body_of(problem: exceptions.APIException, path: str) -> dict[str, Any]:
             title=InvalidInput.title,
             detail="The input is not valid; errors says where.",
             instance=path,
-            members={"errors": list(field_errors(problem.detail))[:MAX_FIELD_ERRORS]},
+            members={"errors": list(islice(field_errors(problem.detail), MAX_FIELD_ERRORS))},
         )
     status = problem.status_code
     title = getattr(problem, "title", "") or TITLES.get(status, HTTPStatus(status).phrase)
@@ -259,7 +266,8 @@ def field_errors(detail: Any, pointer: str = "") -> Iterator[dict[str, str]]:
             nested = isinstance(inner, dict | list | tuple)
             yield from field_errors(inner, f"{pointer}/{index}" if nested else pointer)
     else:
-        yield {"pointer": pointer, "code": getattr(detail, "code", "invalid"), "detail": str(detail)}
+        code, text = getattr(detail, "code", "invalid"), str(detail)[:MAX_DETAIL_LENGTH]
+        yield {"pointer": pointer, "code": code, "detail": text}
 
 
 def _step(name: object) -> str:
@@ -288,9 +296,3 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 def server_error(request: HttpRequest) -> HttpResponse:
     """handler500 of every service."""
     return status_response(request, 500)
-
-
-handler400 = "servicekit.problems.bad_request"
-handler403 = "servicekit.problems.permission_denied"
-handler404 = "servicekit.problems.not_found"
-handler500 = "servicekit.problems.server_error"

@@ -13,12 +13,14 @@ from drf_spectacular.types import OpenApiTypes
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["servicekit.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "servicekit.media_types.JsonNegotiation",
     "DEFAULT_PARSER_CLASSES": ["servicekit.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["servicekit.parsers.OrjsonRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "servicekit.problems.exception_handler",
     "UNAUTHENTICATED_USER": "servicekit.authentication.Anonymous",
     "URL_FORMAT_OVERRIDE": None,
+    "LIST_SERIALIZER_ERRORS_AS_DICT": True,
     "NUM_PROXIES": 1,
 }
 

@@ -7,6 +7,7 @@ from rest_framework.views import APIView
 
 from servicekit import pages
 from servicekit.fields import NoMembers, StrictSerializer
+from servicekit.parsers import MAX_BODY_BYTES
 
 
 class StrictView(APIView):
@@ -14,6 +15,8 @@ class StrictView(APIView):
 
     #: By method, the query parameters that are read; every other one is a 400.
     query_parameters: ClassVar[dict[str, frozenset[str]]] = {}
+    #: What a body may have at most.
+    max_body_bytes: ClassVar[int] = MAX_BODY_BYTES
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Authenticate and authorise, as DRF does; then look at the parameters."""

@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 
 from servicekit import pages
 from servicekit.models import OutboxEvent
-from servicekit.problems import InvalidInput
+from servicekit.problems import MAX_FIELD_ERRORS, InvalidInput
 from servicekit.testing.client import Caller, decoded, problem
 from tests.project.views import ORDERS
 
@@ -352,3 +352,28 @@ def test_first_answer_is_a_page_body(nobody: Caller) -> None:
     answer: HttpResponse = nobody.get("/events/")
 
     assert decoded(answer) == {"results": [], "next": None}
+
+
+@pytest.mark.parametrize("name", ["cursor", "page_size", "order", "type"])
+@pytest.mark.parametrize("form", ["{}=", "{}", "{}=&{}=", "{}=&page_size=1&{}=1"])
+def test_empty_parameter_is_named(nobody: Caller, name: str, form: str) -> None:
+    answer = nobody.get("/events/?" + form.replace("{}", name))
+
+    errors = problem(answer, 400, "invalid")["errors"]
+    assert [one["code"] for one in errors] == [
+        "empty_parameter" if form.count("{}") == 1 else "repeated_parameter"
+    ]
+    assert errors[0]["detail"].startswith(f"{name} ")
+
+
+@pytest.mark.parametrize("query", ["type=%ff", "type=%ed%a0%80", "type=a%00", "type=%c3"])
+def test_parameter_that_is_no_text_is_refused(nobody: Caller, query: str) -> None:
+    problem(nobody.get(f"/events/?{query}"), 400, "invalid")
+
+
+def test_first_unknown_parameters_are_named(nobody: Caller) -> None:
+    query = "&".join(f"a{index}=1" for index in range(900))
+
+    errors = problem(nobody.get(f"/events/?{query}"), 400, "invalid")["errors"]
+
+    assert len(errors) == MAX_FIELD_ERRORS

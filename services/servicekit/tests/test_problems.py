@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,6 +19,7 @@ from uuid_utils.compat import uuid7
 from servicekit import problems
 from servicekit.keyset import KeysUnavailable
 from servicekit.models import OutboxEvent
+from servicekit.parsers import MAX_BODY_BYTES
 from servicekit.problems import InvalidInput, Problem, ServiceUnavailable
 from servicekit.testing.client import Caller, problem
 from servicekit.testing.faults import database_away
@@ -316,7 +319,7 @@ def test_body_that_is_no_json_is_a_parse_error(nobody: Caller, raw: bytes) -> No
 
 
 def test_body_over_the_limit_is_too_large(nobody: Caller) -> None:
-    fits = b'"' + b"x" * (1024 * 1024 - 2) + b'"'
+    fits = b'"' + b"x" * (MAX_BODY_BYTES - 2) + b'"'
 
     assert nobody.call("POST", "/echo/", raw=fits).status_code == 200
     problem(nobody.call("POST", "/echo/", raw=fits + b" "), 413, "body_too_large")
@@ -434,3 +437,27 @@ def test_options_are_answered(nobody: Caller) -> None:
 
 def test_empty_body_is_an_empty_object(nobody: Caller) -> None:
     assert pointers(nobody.call("POST", "/basket/", raw=b"")) == [("/lines", "required")]
+
+
+@pytest.mark.django_db(transaction=True)
+@BOTH
+@pytest.mark.parametrize("statement", ["SELECT 1", "COMMIT"])
+def test_connection_that_breaks_without_a_word_is_unavailable(
+    nobody: Caller, fail_with: Callable[..., None], path: str, statement: str
+) -> None:
+    """As when the server's farewell and the end of the connection arrive together."""
+
+    def lose_it() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            with socket.socket(fileno=os.dup(connection.connection.fileno())) as wire:
+                wire.shutdown(socket.SHUT_RDWR)
+            if statement != "COMMIT":
+                cursor.execute(statement)
+
+    fail_with(lose_it)
+
+    answer = nobody.get(path)
+    connection.close()  # as Django does after each request, but for the test client's
+
+    problem(answer, 503, "service_unavailable")

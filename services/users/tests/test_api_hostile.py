@@ -42,8 +42,8 @@ HOSTILE: dict[str, bytes] = {
     "Infinity": b'{"email": -Infinity}',
     "huge number": b'{"email": 1e999}',
     "long number": b'{"email": ' + b"9" * 6000 + b"}",
-    "deep": b'{"email": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
-    "deep objects": b'{"a":' * 50_000 + b"1" + b"}" * 50_000,
+    "deep": b'{"email": ' + b"[" * 8_000 + b"]" * 8_000 + b"}",
+    "deep objects": b'{"a":' * 2_000 + b"1" + b"}" * 2_000,
     "array": b"[]",
     "array of good": b'[{"email": "ada@example.org"}]',
     "text": b'"email"',
@@ -115,11 +115,11 @@ def test_unknown_members_are_400_and_named(ada: Caller, method: str, path: str) 
 
 
 @pytest.mark.django_db
-def test_ten_thousand_unknown_members_are_told_in_a_short_answer(nobody: Caller) -> None:
-    answer = nobody.post(USERS, {f"member {number}": 1 for number in range(10_000)})
+def test_thousand_unknown_members_are_told_in_a_short_answer(nobody: Caller) -> None:
+    answer = nobody.post(USERS, {f"m{number}": 1 for number in range(1000)})
 
-    assert len(problem(answer, 400)["errors"]) == 100
-    assert len(answer.content) < 30_000
+    assert len(problem(answer, 400)["errors"]) == 10
+    assert len(answer.content) < 3000
 
 
 @pytest.mark.django_db

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from orders.models import MAX_LINES, MAX_QUANTITY, Status
-from servicekit.fields import IdField, StrictIntegerField, StrictSerializer
+from servicekit.fields import BoundedList, IdField, StrictIntegerField, StrictSerializer
 
 
 class LineWrite(StrictSerializer):
@@ -14,9 +14,7 @@ class LineWrite(StrictSerializer):
 
 
 class OrderWrite(StrictSerializer):
-    lines: serializers.ListSerializer[Any] = serializers.ListSerializer(
-        child=LineWrite(), allow_empty=False, max_length=MAX_LINES
-    )
+    lines = BoundedList(child=LineWrite(), allow_empty=False, max_length=MAX_LINES)
 
 
 class PurchaseWrite(StrictSerializer):

@@ -48,6 +48,7 @@ class Orders(StrictView):
     """The caller's orders, and a new one."""
 
     query_parameters: ClassVar = {"GET": pages.PARAMETERS | {"status", "user"}}
+    max_body_bytes = 128 * 1024  # a thousand lines
 
     @extend_schema(
         operation_id="list_orders",

@@ -27,6 +27,8 @@ FILTERS = frozenset({"slug", "category", "search", "min_price", "max_price", "or
 MAX_SEARCH = 100
 BY_SLUG = pages.Order("slug", collation=BY_BYTES)
 LEDGER_ROWS = 100
+#: A description of 10,000 characters, each written as two escapes.
+MAX_PRODUCT_BYTES = 128 * 1024
 PRODUCT_EXAMPLE = OpenApiExample(
     "A lantern",
     {"slug": "white-lantern", "name": "White lantern", "price": "3.39", "currency": "GBP", "stock": 25},
@@ -60,6 +62,7 @@ class Products(StrictView):
 
     permission_classes = [IsStaffOrReadOnly]
     query_parameters: ClassVar = {"GET": FILTERS | pages.PARAMETERS}
+    max_body_bytes = MAX_PRODUCT_BYTES
 
     @extend_schema(
         operation_id="list_products",
@@ -101,6 +104,7 @@ class OneProduct(StrictView):
     """One product."""
 
     permission_classes = [IsStaffOrReadOnly]
+    max_body_bytes = MAX_PRODUCT_BYTES
 
     @extend_schema(
         operation_id="read_product",

@@ -76,6 +76,7 @@ class BasketWrite(StrictSerializer):
 
 class Basket(StrictView):
     permission_classes = ()
+    max_body_bytes = 1024 * 1024
 
     def post(self, request: Request) -> Response:
         return Response(self.valid(BasketWrite))

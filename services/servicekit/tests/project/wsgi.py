@@ -1,0 +1,8 @@
+"""What a server would serve."""
+
+import os
+
+from servicekit.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.project.settings")
+application = get_wsgi_application()
