@@ -446,7 +446,9 @@ def test_service_without_a_signing_key_is_503_and_says_what_to_run(nobody: Calle
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("typed", [" ada@example.org", "ada@example.org ", "\tAda@example.org\r\n"])
+@pytest.mark.parametrize(
+    "typed", [" ada@example.org", "ada@example.org ", "\tAda@example.org\r\n", "\u00a0ada@example.org\u3000"]
+)
 def test_blanks_around_an_address_are_nothing_to_log_in_and_register(ring: None, typed: str) -> None:
     caller = Caller()
     registered = caller.post(USERS, {"email": typed, "password": PASSWORD})

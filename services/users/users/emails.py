@@ -11,7 +11,6 @@ ADDRESS = re.compile(
     r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]"
 )
 MAX_LENGTH = 254
-BLANKS = " \t\r\n"
 
 
 class InvalidEmail(ValueError):
@@ -24,7 +23,8 @@ def normalise(address: str) -> str:
     Raises:
         InvalidEmail: it is not ASCII, too long, or not of the form local@domain.
     """
-    lowered = address.strip(BLANKS).lower() if address.isascii() else ""
+    trimmed = address.strip()
+    lowered = trimmed.lower() if trimmed.isascii() else ""
     local = lowered.partition("@")[0]
     if (
         len(lowered) > MAX_LENGTH
