@@ -1,6 +1,7 @@
-"""Ids as clients write them: a UUID in its 36 characters, in any case; we answer in lower case (RFC 9562, section 4).
+"""Ids as clients write them: a UUID in its 36 characters, in either case (RFC 9562, section 4).
 
-Other spellings that `uuid.UUID` takes (braces, `urn:uuid:`, no hyphens) are refused everywhere, so that an id is one text but for case.
+We answer in lower case. Other spellings that `uuid.UUID` takes (braces, `urn:uuid:`, no hyphens)
+are refused everywhere, so that an id is one text but for case.
 """
 
 import re
