@@ -27,6 +27,14 @@ class OrderTooLarge(Problem):
     title = "Order too large"
 
 
+class TotalTooLarge(Problem):
+    """Each line may be ordered, but together they cost more than an order can: place it in parts."""
+
+    status_code = 409
+    code = "total_too_large"
+    title = "Total too large"
+
+
 class OutOfStock(Problem):
     """The order was placed and rejected: `shortages` names each short line and what is left."""
 

@@ -1,6 +1,7 @@
 """Orders, their history, and the copy of the catalogue that prices them."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from types import MappingProxyType
 
 from django.db import models
@@ -10,6 +11,8 @@ from uuid_utils.compat import uuid7
 
 MAX_LINES = 1000
 MAX_QUANTITY = 1_000_000
+#: What the column holds: a thousand lines of the largest quantity at the largest price would be ten times that.
+MAX_TOTAL = Decimal("999999999999999999.99")
 
 
 class Status(models.TextChoices):

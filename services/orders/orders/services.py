@@ -15,10 +15,17 @@ from django.db import connection, transaction
 from uuid_utils.compat import uuid7
 
 from orders import events
-from orders.errors import MixedCurrencies, NotCancellable, OrderTooLarge, ProductUnavailable
-from orders.models import Order, OrderLine, Status
+from orders.errors import (
+    MixedCurrencies,
+    NotCancellable,
+    OrderTooLarge,
+    ProductUnavailable,
+    TotalTooLarge,
+)
+from orders.models import MAX_TOTAL, Order, OrderLine, Status
 from orders.selectors import order_body
 from orders.transitions import Moved, move_orders
+from servicekit import idempotency
 from servicekit.idempotency import IdempotentRequest, Replay
 from servicekit.outbox import EventTooLarge, Outgoing, publish, publish_many
 from servicekit.router import Received
@@ -58,16 +65,21 @@ class WishedLine:
 
 
 def place_order(
-    *, user_id: UUID, lines: Sequence[WishedLine], idempotent: IdempotentRequest | None = None
+    *,
+    user_id: UUID,
+    lines: Sequence[WishedLine],
+    idempotent: IdempotentRequest | None = None,
+    is_awaited: bool = False,
 ) -> dict[str, Any] | Replay:
     """Accept an order at the catalogue's prices and publish OrderPlaced; return its body, or the first answer to the same key.
 
-    Lines of one product are summed. The idempotency key commits with the order.
+    Lines of one product are summed. The idempotency key commits with the order; its answer stays open where the outcome `is_awaited`.
 
     Raises:
         ProductUnavailable: a line names no product that is for sale; nothing was placed.
         OrderTooLarge: its event would exceed 256 KiB: a thousand lines of products with long names.
         MixedCurrencies: the products are priced in several currencies.
+        TotalTooLarge: together the lines cost more than `MAX_TOTAL`.
         KeyReused: the key was used with another request.
     """
     with transaction.atomic():
@@ -77,7 +89,7 @@ def place_order(
         priced = _price(lines)
         body = _insert(user_id, priced)
         if idempotent:
-            idempotent.store(status=201, body=body)
+            idempotent.store(status=idempotency.OPEN if is_awaited else 201, body=body)
     return body
 
 
@@ -174,7 +186,15 @@ def _price(lines: Sequence[WishedLine]) -> _Priced:
     if len(currencies) > 1:
         raise MixedCurrencies(f"The lines are priced in {', '.join(sorted(currencies))}.")
     priced = [_PricedLine(key, known[key][1], known[key][2], number) for key, number in quantities.items()]
-    return _Priced(priced, currencies.pop())
+    return _bounded(_Priced(priced, currencies.pop()))
+
+
+def _bounded(priced: _Priced) -> _Priced:
+    if priced.total > MAX_TOTAL:
+        detail = f"An order may cost at most {MAX_TOTAL}. Place it in parts."
+        where = {"pointer": "/lines", "code": TotalTooLarge.code, "detail": detail}
+        raise TotalTooLarge(detail, members={"maximum": str(MAX_TOTAL)}, errors=[where])
+    return priced
 
 
 def _refuse_unknown(lines: Sequence[WishedLine], known: Mapping[UUID, Any]) -> None:

@@ -39,7 +39,7 @@ JWKS_CACHE_FILE = env.text("JWKS_CACHE_FILE", "")
 
 PRODUCTS_URL = env.text("PRODUCTS_URL", "http://products:8000")
 # Longer than any outage we mean to sit out: a broker away for a minute must not cost orders (docs/adr/0020-order-deadline.md).
-ORDER_DEADLINE_SECONDS = env.integer("ORDER_DEADLINE_SECONDS", 900, minimum=1)
+ORDER_DEADLINE_SECONDS = env.integer("ORDER_DEADLINE_SECONDS", 900, minimum=1, maximum=43_200)
 
 # Jobs have a virtual host of their own: Celery publishes through the default exchange, which among the events would be every queue.
 CELERY: dict[str, Any] = {

@@ -157,6 +157,112 @@ def test_same_key_gets_the_same_answer_and_says_so(customer: Caller) -> None:
     assert len(outbox_events()) == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_purchase_repeated_after_a_cancel_is_answered_like_the_first(customer: Caller) -> None:
+    path = f"/api/products/{make_product().product_id}/purchase/"
+    thread = decide(lambda order: reserved(order.pk))
+    first = customer.post(path, {}, Idempotency_Key="536365")
+    thread.join()
+    order_id = decoded(first)["order"]["id"]
+    decoded(customer.post(f"{PATH}{order_id}/cancel/"))
+
+    again = customer.post(path, {}, Idempotency_Key="536365")
+
+    assert (again.status_code, again.content) == (200, first.content)
+    assert again["Location"] == first["Location"] == f"{PATH}{order_id}/"
+    assert again["Idempotency-Replayed"] == "true"
+    assert Order.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_awaited_order_repeated_after_a_cancel_is_answered_like_the_first(customer: Caller) -> None:
+    body = lines((make_product().product_id, 1))
+    thread = decide(lambda order: reserved(order.pk))
+    first = customer.post(PATH, body, Idempotency_Key="k", Prefer="wait=10")
+    thread.join()
+    decoded(customer.post(f"{first['Location']}cancel/"))
+
+    for headers in ({"Prefer": "wait=10"}, {}, {"Prefer": "wait=0"}):
+        again = customer.post(PATH, body, Idempotency_Key="k", **headers)
+        assert (again.status_code, again.content) == (201, first.content)
+        assert again["Location"] == first["Location"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_refusal_repeated_is_the_same_refusal(customer: Caller) -> None:
+    product = make_product()
+    path = f"/api/products/{product.product_id}/purchase/"
+    thread = decide(lambda order: rejected(order.pk, product.product_id, requested=1, available=0))
+    first = problem(customer.post(path, {}, Idempotency_Key="k"), 409, "out_of_stock")
+    thread.join()
+
+    answer = customer.post(path, {}, Idempotency_Key="k")
+
+    again = problem(answer, 409, "out_of_stock")
+    assert {**again, "request_id": ""} == {**first, "request_id": ""}
+    assert answer["Idempotency-Replayed"] == "true"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("prefer", ["wait=0", "wait=5"])
+def test_undecided_answer_repeated_tells_the_outcome_and_keeps_it(customer: Caller, prefer: str) -> None:
+    path, order = f"/api/products/{make_product().product_id}/purchase/", Order.objects
+    decoded(customer.post(path, {}, Idempotency_Key="k", Prefer="wait=0"), 202)
+    deliver(router, "orders.stock", [reserved(order.get().pk)])
+
+    told = customer.post(path, {}, Idempotency_Key="k", Prefer=prefer)
+    decoded(customer.post(f"{PATH}{order.get().pk}/cancel/"))
+    again = customer.post(path, {}, Idempotency_Key="k", Prefer=prefer)
+
+    assert decoded(told)["status"] == "purchased"
+    assert (again.status_code, again.content) == (200, told.content)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("wait_first", [False, True])
+def test_undecided_answer_repeated_after_a_cancel_stays(customer: Caller, wait_first: bool) -> None:
+    path = f"/api/products/{make_product().product_id}/purchase/"
+    first = customer.post(path, {}, Idempotency_Key="k", Prefer="wait=1" if wait_first else "wait=0")
+    decoded(customer.post(f"{first['Location']}cancel/"))
+
+    again = customer.post(path, {}, Idempotency_Key="k", Prefer="wait=0")
+
+    assert (again.status_code, again.content) == (202, first.content)
+    assert again["Location"] == first["Location"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_repeats_at_once_get_one_answer(customer: Caller) -> None:
+    body, answers = lines((make_product().product_id, 1)), []
+
+    def ask() -> None:
+        try:
+            answers.append(customer.post(PATH, body, Idempotency_Key="k", Prefer="wait=10"))
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    decide(lambda order: reserved(order.pk)).join()
+    for thread in threads:
+        thread.join()
+
+    assert {(answer.status_code, answer.content) for answer in answers} == {(201, answers[0].content)}
+    assert decoded(answers[0], 201)["status"] == "confirmed"
+
+
+@pytest.mark.django_db
+def test_order_answered_at_once_is_answered_so_again(customer: Caller) -> None:
+    body = lines((make_product().product_id, 1))
+    first = customer.post(PATH, body, Idempotency_Key="k")
+    deliver(router, "orders.stock", [reserved(Order.objects.get().pk)])
+
+    for headers in ({}, {"Prefer": "wait=5"}):
+        again = customer.post(PATH, body, Idempotency_Key="k", **headers)
+        assert (again.status_code, again.content) == (201, first.content)
+
+
 @pytest.mark.django_db
 def test_same_key_with_another_body_is_422(customer: Caller) -> None:
     product = make_product()
@@ -186,6 +292,32 @@ def test_bad_key_is_400(customer: Caller, key: str) -> None:
     problem(customer.post(PATH, lines((product.product_id, 1)), Idempotency_Key=key), 400)
 
     assert not Order.objects.exists()
+
+
+@pytest.mark.django_db
+def test_order_of_too_large_a_total_is_409_with_a_pointer_and_leaves_nothing(
+    customer: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    products = [make_product(price="9999999999.99") for _ in range(101)]
+    most = [(one.product_id, 1_000_000) for one in products]
+
+    body = problem(customer.post(PATH, lines(*most)), 409, "total_too_large", "/lines")
+
+    assert body["maximum"] == "999999999999999999.99"
+    assert not Order.objects.exists()
+    assert not outbox_events()
+    assert "unchecked" not in caplog.text
+
+
+@pytest.mark.django_db
+def test_order_of_the_largest_total_is_placed(customer: Caller) -> None:
+    products = [make_product(price="9999999999.99") for _ in range(100)]
+
+    answer = customer.post(PATH, lines(*[(one.product_id, 1_000_000) for one in products]))
+
+    assert decoded(answer, 201)["total"] == "999999999999000000.00"
+    (event,) = outbox_events()
+    assert event["data"]["total"] == "999999999999000000.00"
 
 
 ONE = "00000000-0000-7000-8000-000000000001"
@@ -487,6 +619,81 @@ def test_waiting_requests_never_take_every_thread() -> None:
     }
 
     assert found == {"1": 0, "2": 0, "3": 1, "8": 6}
+
+
+@pytest.mark.django_db
+def test_ids_are_taken_in_capitals_everywhere_and_answered_in_lower_case(
+    customer: Caller, staff: Caller
+) -> None:
+    product = make_product()
+    capitals = str(product.product_id).upper()
+    placed = customer.post(PATH, lines((capitals, 1)))
+    order = decoded(placed, 201)
+    path = f"{PATH}{order['id'].upper()}/"
+
+    read = decoded(customer.get(path))
+    listed = decoded(staff.get(f"{PATH}?user={str(customer.id).upper()}"))["results"]
+    bought = customer.post(f"/api/products/{capitals}/purchase/", {}, Prefer="wait=0")
+    cancelled = decoded(customer.post(f"{path}cancel/"))
+    refused = problem(customer.post(f"{path}cancel/", {"line": 1}), 400)
+
+    assert placed["Location"] == f"{PATH}{order['id']}/"
+    assert read["lines"][0]["product"] == str(product.product_id)
+    assert [one["id"] for one in listed] == [order["id"]]
+    assert bought.status_code == 202
+    assert (cancelled["id"], cancelled["status"]) == (order["id"], "cancelled")
+    assert refused["instance"] == f"{PATH}{order['id']}/cancel/"
+    assert decoded(customer.get(f"{path}history/"))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("spelling", ["{{{}}}", "urn:uuid:{}", "no hyphens", "({})"])
+def test_other_spellings_of_an_id_are_refused_everywhere(
+    customer: Caller, staff: Caller, spelling: str
+) -> None:
+    order, product = make_order(user_id=customer.id), str(make_product().product_id)
+
+    def respelt(value: object) -> str:
+        return str(value).replace("-", "") if spelling == "no hyphens" else spelling.format(value)
+
+    problem(customer.get(f"{PATH}{respelt(order.pk)}/"), 404)
+    problem(customer.post(f"/api/products/{respelt(product)}/purchase/", {}), 404)
+    problem(customer.post(PATH, lines((respelt(product), 1))), 400)
+    problem(staff.get(f"{PATH}?user={respelt(customer.id)}"), 400)
+    assert Order.objects.count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "body",
+    [b'{"lines": [1]}', b'{"line": null}', b'{"": 1}', b"[]", b"[1]", b'"x"', b"0", b"null", b"false", b"{"],
+)
+def test_cancel_with_a_body_that_asks_for_anything_is_refused(customer: Caller, body: bytes) -> None:
+    order = make_order(user_id=customer.id)
+    before = outbox_events()
+
+    answer = customer.post(f"{PATH}{order.pk}/cancel/", raw=body)
+
+    problem(answer, 400)
+    order.refresh_from_db()
+    assert order.status == Status.PENDING
+    assert outbox_events() == before
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        *((body, "application/json") for body in (b"", b"{}", b" {} ")),
+        *((b"", kind) for kind in ("", "text/plain", "application/x-www-form-urlencoded")),
+    ],
+)
+def test_cancel_with_nothing_in_its_body_cancels(customer: Caller, body: bytes, kind: str) -> None:
+    order = make_order(user_id=customer.id)
+
+    answer = customer.post(f"{PATH}{order.pk}/cancel/", raw=body, content_type=kind)
+
+    assert decoded(answer)["status"] == "cancelled"
 
 
 @pytest.mark.django_db

@@ -3,10 +3,14 @@
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now, Upper
+from django.db.models.functions import Collate, Now, Upper
 from uuid_utils.compat import uuid7
 
+from servicekit.collations import BY_LANGUAGE
+
 CURRENCIES = ("EUR", "GBP", "USD", "CHF", "SEK", "PLN")
+#: What staff can fill a stock up to. What orders give back is always taken, also beyond it: the column holds far more than any
+#: number of deliveries and releases adds up to (docs/adr/0068-every-release-fits.md).
 MAX_STOCK = 1_000_000_000
 
 
@@ -37,7 +41,7 @@ class Product(models.Model):
     description = models.TextField(default="", blank=True)
     price = models.DecimalField(max_digits=12, decimal_places=2)
     currency = models.CharField(max_length=3)
-    stock = models.IntegerField(default=0)
+    stock = models.BigIntegerField(default=0)
     active = models.BooleanField(default=True)
     category = models.ForeignKey(Category, null=True, on_delete=models.PROTECT, related_name="products")
     version = models.IntegerField(default=1)
@@ -59,7 +63,9 @@ class Product(models.Model):
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="product_by_newest", condition=Q(active=True)),
             models.Index(fields=["price", "id"], name="product_by_price", condition=Q(active=True)),
-            models.Index(fields=["name", "id"], name="product_by_name", condition=Q(active=True)),
+            models.Index(
+                Collate("name", BY_LANGUAGE), "id", name="product_by_name_collated", condition=Q(active=True)
+            ),
             models.Index(
                 fields=["category", "-created_at", "-id"],
                 name="product_by_category",

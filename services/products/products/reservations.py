@@ -49,7 +49,7 @@ INSERT_LINES = """
     SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::int[])
 """
 MOVE_STOCK = """
-    UPDATE product SET stock = stock + delta FROM unnest(%s::uuid[], %s::int[]) AS t (product_id, delta)
+    UPDATE product SET stock = stock + delta FROM unnest(%s::uuid[], %s::bigint[]) AS t (product_id, delta)
     WHERE product.id = t.product_id
 """
 # Arrays, not a row of parameters each: PostgreSQL takes 65,535 parameters a statement, and a batch may hold more lines than that.

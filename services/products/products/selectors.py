@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from django.db.models import F, QuerySet
 
 from products.models import Category, Product, StockMovement
+from servicekit.collations import BY_LANGUAGE
 from servicekit.pages import Order
 
 ORDERS = {
@@ -20,8 +21,8 @@ ORDERS = {
     "created_at": Order("created_at", datetime),
     "price": Order("price", Decimal),
     "-price": Order("price", Decimal, descending=True),
-    "name": Order("name", str),
-    "-name": Order("name", str, descending=True),
+    "name": Order("name", str, collation=BY_LANGUAGE),
+    "-name": Order("name", str, descending=True, collation=BY_LANGUAGE),
 }
 FIELDS = (
     "id",

@@ -13,7 +13,7 @@ def adjust_stock(*, product: Product, delta: int, reason: str, by: UUID) -> int:
 
     Raises:
         InsufficientStock: fewer than `-delta` units are available; the refusal names how many.
-        StockTooLarge: the stock would exceed a billion.
+        StockTooLarge: units are added and the stock would exceed a billion; what cancelled orders gave back may have made it larger.
     """
     with transaction.atomic():
         locked = Product.objects.select_for_update().only("stock").get(pk=product.pk)
@@ -21,7 +21,7 @@ def adjust_stock(*, product: Product, delta: int, reason: str, by: UUID) -> int:
             raise InsufficientStock(
                 f"Only {locked.stock} are available.", members={"available": locked.stock}
             )
-        if locked.stock + delta > MAX_STOCK:
+        if delta > 0 and locked.stock + delta > MAX_STOCK:
             raise StockTooLarge(f"At most {MAX_STOCK} can be kept.", members={"available": locked.stock})
         locked.stock += delta
         locked.save(update_fields=["stock"])

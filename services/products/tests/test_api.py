@@ -354,6 +354,20 @@ def test_adjustment_with_one_key_happens_once(staff: Caller) -> None:
 
 
 @pytest.mark.django_db
+def test_adjustment_repeated_after_the_product_is_gone_is_answered_like_the_first(staff: Caller) -> None:
+    product = make_product(stock=2)
+    path, body = f"{PATH}{product.pk}/", {"delta": 5, "reason": "delivery"}
+    first = staff.post(f"{path}stock/", body, Idempotency_Key="c1")
+    assert staff.delete(path).status_code == 204
+
+    again = staff.post(f"{path}stock/", body, Idempotency_Key="c1")
+
+    assert decoded(again) == decoded(first)
+    assert again["Idempotency-Replayed"] == "true"
+    problem(staff.post(f"{path}stock/", body, Idempotency_Key="c2"), 404)
+
+
+@pytest.mark.django_db
 def test_categories_form_a_tree_without_cycles(staff: Caller) -> None:
     top = decoded(staff.post("/api/categories/", {"slug": "home", "name": "Home"}), 201)
     below = decoded(
@@ -409,6 +423,83 @@ def test_a_list_is_one_query_whatever_its_length(nobody: Caller, django_assert_n
 
     with django_assert_num_queries(1):
         decoded(nobody.get(PATH))
+
+
+@pytest.mark.django_db
+def test_ids_in_a_path_are_taken_in_capitals_and_answered_in_lower_case(
+    nobody: Caller, staff: Caller
+) -> None:
+    product, category = make_product(), services.create_category(slug="lamps", name="Lamps")
+    path, shelf = f"{PATH}{str(product.pk).upper()}/", f"/api/categories/{str(category.pk).upper()}/"
+
+    refused = problem(staff.patch(path, {"nothing": 1}), 400)
+
+    assert decoded(nobody.get(path))["id"] == str(product.pk)
+    assert decoded(nobody.get(shelf))["id"] == str(category.pk)
+    assert decoded(staff.post(f"{path}stock/", {"delta": 1, "reason": "found"}))["stock"] == product.stock + 1
+    assert refused["instance"] == f"{PATH}{product.pk}/"
+    assert staff.delete(path).status_code == 204
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("spelling", ["{{{}}}", "urn:uuid:{}", "({})"])
+def test_other_spellings_of_an_id_are_404(nobody: Caller, spelling: str) -> None:
+    product = make_product()
+
+    problem(nobody.get(f"{PATH}{spelling.format(product.pk)}/"), 404)
+    problem(nobody.get(f"{PATH}{product.pk.hex}/"), 404)
+
+
+@pytest.mark.django_db
+def test_deletion_with_a_body_that_asks_for_anything_is_refused(staff: Caller) -> None:
+    product, category = make_product(), services.create_category(slug="lamps", name="Lamps")
+    before = outbox_events()
+
+    for path in (f"{PATH}{product.pk}/", f"/api/categories/{category.pk}/"):
+        for body in (b'{"only": "stock"}', b"[]", b"null", b"{"):
+            problem(staff.call("DELETE", path, raw=body), 400)
+        assert decoded(staff.get(path))["slug"]
+
+    assert outbox_events() == before
+    assert staff.call("DELETE", f"{PATH}{product.pk}/", raw=b"{}").status_code == 204
+
+
+AS_PEOPLE_READ = [
+    *("_blank", "10 lamps", "2 lamps", "apfel", "Apfel", "äpfel", "Äpfel", "apfelsine"),
+    *("birne", "Birne", "Émile", "ödland", "Straße", "strasse 2", "zebra", "Zebra", "λ", "я"),
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("size", [1, 4])
+@pytest.mark.parametrize("ordering", ["name", "-name"])
+def test_names_are_ordered_as_people_read_them_on_every_page(
+    nobody: Caller, ordering: str, size: int
+) -> None:
+    for name in [*AS_PEOPLE_READ[::-1], "äpfel", "a\u0308pfel"]:
+        make_product(name=name)
+
+    seen, link = [], f"{PATH}?page_size={size}&ordering={ordering}"
+    while link:
+        page = decoded(nobody.get(link))
+        seen += page["results"]
+        link = page["next"]
+
+    names = [one["name"] for one in seen][:: -1 if ordering[0] == "-" else 1]
+    assert len(seen) == len({one["id"] for one in seen}) == len(AS_PEOPLE_READ) + 2
+    assert names.index("apfel") < names.index("äpfel") < names.index("birne")
+    assert names.index("apfel") < names.index("a\u0308pfel") < names.index("birne")
+    assert list(dict.fromkeys(one for one in names if one != "a\u0308pfel")) == AS_PEOPLE_READ
+
+
+@pytest.mark.django_db
+def test_categories_are_ordered_by_the_bytes_of_their_slugs(nobody: Caller) -> None:
+    for slug in ("ab", "a-c", "a1", "b", "a"):
+        services.create_category(slug=slug, name=slug)
+
+    listed = decoded(nobody.get("/api/categories/"))["results"]
+
+    assert [one["slug"] for one in listed] == ["a", "a-c", "a1", "ab", "b"]
 
 
 @pytest.mark.django_db

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from products import selectors
 from products.selectors import ORDERS, ProductFilter
@@ -37,7 +38,7 @@ def catalogue(transactional_db: None) -> Iterator[None]:
 
 def search(text: str, order: str) -> Any:
     found = selectors.list_products(ProductFilter(search=text))
-    return found.order_by(*ORDERS[order].columns)[:21]
+    return ORDERS[order].sort(found)[:21]
 
 
 def rows_read(text: str, order: str) -> int:
@@ -73,3 +74,22 @@ def test_search_is_planned_for_what_is_searched_however_often(catalogue: None, n
         plans = cursor.fetchall()
     assert plans
     assert [generic for generic, _custom in plans] == [0]
+
+
+@pytest.mark.parametrize("order", ["name", "-name"])
+def test_page_by_name_reads_its_own_rows_alone_wherever_it_begins(
+    catalogue: None, nobody: Caller, order: str
+) -> None:
+    """The index has the collation of the order and of the cursor's comparison."""
+    with CaptureQueriesContext(connection) as queries:
+        first = decoded(nobody.get(f"/api/products/?ordering={order}&page_size=20"))
+        decoded(nobody.get(first["next"]))
+    pages = [one["sql"] for one in queries if "ORDER BY" in one["sql"]]
+
+    with connection.cursor() as cursor:
+        for sql in pages:
+            cursor.execute(f"EXPLAIN {sql}")
+            plan = "\n".join(line for (line,) in cursor.fetchall())
+            assert "product_by_name_collated" in plan, plan
+            assert "Sort" not in plan, plan
+    assert len(pages) == 2

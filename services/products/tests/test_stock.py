@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from uuid_utils.compat import uuid7
 
 from products import stock
-from products.errors import InsufficientStock
+from products.errors import InsufficientStock, StockTooLarge
 from products.handlers import router
-from products.models import Product, Reservation, StockMovement
+from products.models import MAX_STOCK, Product, Reservation, StockMovement
 from servicekit.database import is_try_again
 from servicekit.testing.deliver import deliver, outbox_events
 from tests.factories import cancelled, make_product, placed
@@ -349,6 +349,42 @@ def test_adjustment_below_zero_changes_nothing() -> None:
     product.refresh_from_db()
     assert product.stock == 2
     assert product.movements.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("together", [True, False])
+def test_full_stock_sold_and_filled_again_takes_every_release(together: bool) -> None:
+    product, orders = make_product(stock=MAX_STOCK), [uuid7() for _ in range(3)]
+    for order_id in orders:
+        deliver(router, QUEUE, [placed({product.pk: MAX_STOCK}, order_id)])
+        stock.adjust_stock(product=product, delta=MAX_STOCK, reason="delivery", by=STAFF)
+    ends = [cancelled(order_id) for order_id in orders]
+
+    for batch in [ends] if together else [[end] for end in ends]:
+        deliver(router, QUEUE, batch)
+
+    product.refresh_from_db()
+    assert product.stock == 4 * MAX_STOCK
+    assert Reservation.objects.filter(status="released").count() == 3
+    assert_conserved()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_stock_above_the_maximum_is_sold_and_removed_but_not_added_to() -> None:
+    product, order_id = make_product(stock=MAX_STOCK), uuid7()
+    deliver(router, QUEUE, [placed({product.pk: 10}, order_id)])
+    stock.adjust_stock(product=product, delta=10, reason="delivery", by=STAFF)
+    deliver(router, QUEUE, [cancelled(order_id)])
+
+    with pytest.raises(StockTooLarge):
+        stock.adjust_stock(product=product, delta=1, reason="delivery", by=STAFF)
+    left = stock.adjust_stock(product=product, delta=-1, reason="damaged", by=STAFF)
+
+    assert left == MAX_STOCK + 9
+    deliver(router, QUEUE, [placed({product.pk: MAX_STOCK})])
+    product.refresh_from_db()
+    assert product.stock == 9
+    assert_conserved()
 
 
 @pytest.mark.django_db

@@ -4,10 +4,12 @@ import re
 from decimal import Decimal, InvalidOperation
 from itertools import islice
 from typing import Any
+from uuid import UUID
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from servicekit.identifiers import parse_id
 from servicekit.problems import MAX_FIELD_ERRORS
 
 # C0 and C1 controls but tab and line ends, the bidi overrides that make text lie, and byte order marks.
@@ -56,7 +58,7 @@ class StrictSerializer(serializers.Serializer[Any]):
         strangers = (name for name in data if name not in self.fields) if isinstance(data, dict) else ()
         unknown = sorted(islice(strangers, MAX_UNKNOWN_NAMED))
         if unknown:
-            known = ", ".join(self.fields)
+            known = ", ".join(self.fields) or "none"
             raise serializers.ValidationError(
                 {
                     name: [serializers.ErrorDetail(f"Unknown member. Known: {known}.", "unknown_member")]
@@ -64,6 +66,10 @@ class StrictSerializer(serializers.Serializer[Any]):
                 }
             )
         return super().to_internal_value(data)
+
+
+class NoMembers(StrictSerializer):
+    """For what takes no body: nothing, or an empty object."""
 
 
 class StrictIntegerField(serializers.IntegerField):
@@ -74,6 +80,17 @@ class StrictIntegerField(serializers.IntegerField):
         if type(data) is not int:
             self.fail("invalid")
         return int(data)
+
+
+class IdField(serializers.UUIDField):
+    """The id of something, in any case: no number, and none of the other spellings of a UUID."""
+
+    def to_internal_value(self, data: Any) -> UUID:
+        """Return it, or fail with code `invalid`."""
+        try:
+            return parse_id(data)
+        except ValueError:
+            self.fail("invalid", value=data)
 
 
 class StrictBooleanField(serializers.BooleanField):

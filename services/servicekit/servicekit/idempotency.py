@@ -2,6 +2,9 @@
 
 The key row is inserted first and commits with the effect: a twin that arrives meanwhile waits on the unique index and then finds the
 answer. After draft-ietf-httpapi-idempotency-key-header; kept for seven days, scoped to caller and operation.
+
+An effect whose outcome is still open is kept as 202; who learns the outcome keeps it with `settle`, once
+(docs/adr/0069-a-repeat-gets-the-first-answer.md).
 """
 
 import hashlib
@@ -31,6 +34,8 @@ CLAIM = """
 STORE = """
     UPDATE idempotency_key SET status = %s, body = %s, headers = %s WHERE caller = %s AND operation = %s AND key = %s
 """
+#: The status of an answer that waits for its outcome.
+OPEN = 202
 
 
 class InvalidKey(InvalidInput):
@@ -75,9 +80,7 @@ class IdempotentRequest:
             cursor.execute(CLAIM, [self.caller, self.operation, self.key, self.request_hash])
             if cursor.fetchone():
                 return None
-        row = IdempotencyKey.objects.filter(
-            caller=self.caller, operation=self.operation, key=self.key
-        ).first()
+        row = self._row()
         if row is None:
             return self.claim()  # it was seven days old, and purged a moment ago
         if bytes(row.request_hash) != self.request_hash:
@@ -90,6 +93,19 @@ class IdempotentRequest:
             values: list[Any] = [status, orjson.dumps(body), Jsonb(headers or {})]
             values += [self.caller, self.operation, self.key]
             cursor.execute(STORE, values)
+
+    def settle(self, *, status: int, body: Any) -> Replay:
+        """Replace the answer that was kept as open; return the one that holds, another's if that came first."""
+        with connection.cursor() as cursor:
+            values: list[Any] = [status, orjson.dumps(body), Jsonb({})]
+            values += [self.caller, self.operation, self.key, OPEN]
+            cursor.execute(STORE.rstrip() + " AND status = %s", values)
+            row = None if cursor.rowcount else self._row()
+        return Replay(row.status, orjson.loads(row.body), row.headers) if row else Replay(status, body)
+
+    def _row(self) -> IdempotencyKey | None:
+        rows = IdempotencyKey.objects.filter(caller=self.caller, operation=self.operation, key=self.key)
+        return rows.first()
 
 
 def from_request(request: Request, operation: str, *, about: str = "") -> IdempotentRequest | None:

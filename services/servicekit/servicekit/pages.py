@@ -16,26 +16,48 @@ from uuid import UUID
 
 import orjson
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Collate
 from rest_framework.request import Request
 
+from servicekit.identifiers import parse_id
 from servicekit.problems import MAX_FIELD_ERRORS, InvalidInput
 
 DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 20, 100
 MAX_CURSOR_LENGTH = 1000
+COLLATED = "collated_field"
 PARAMETERS = frozenset({"cursor", "page_size"})
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An order of rows: a field and the id to break ties, both in one direction. `kind` reads the field's value back."""
+    """An order of rows: a field and the id to break ties, both in one direction. `kind` reads the field's value back.
+
+    A `collation` orders text alike in every database; without one it is the database's own.
+    """
 
     field: str
     kind: type = str
     descending: bool = False
+    collation: str = ""
 
     @property
     def columns(self) -> list[str]:
-        names = ["id"] if self.field == "id" else [self.field, "id"]
+        """What a cursor says its order is."""
+        return self._directed(self.field)
+
+    @property
+    def sort_field(self) -> str:
+        """What is compared."""
+        return COLLATED if self.collation else self.field
+
+    def sort(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Return `rows` in this order."""
+        if self.collation:
+            rows = rows.alias(**{COLLATED: Collate(self.field, self.collation)})
+        return rows.order_by(*self._directed(self.sort_field))
+
+    def _directed(self, field: str) -> list[str]:
+        names = ["id"] if field == "id" else [field, "id"]
         return [f"-{name}" if self.descending else name for name in names]
 
 
@@ -46,10 +68,11 @@ def page(request: Request, rows: QuerySet[Any], order: Order) -> tuple[list[dict
         InvalidInput: a cursor that is not ours or is of another order, or a page size outside 1 to 100.
     """
     size = _page_size(request)
+    rows = order.sort(rows)
     cursor = request.query_params.get("cursor")
     if cursor is not None:
         rows = rows.filter(_after(order, cursor))
-    found = list(rows.order_by(*order.columns)[: size + 1])
+    found = list(rows[: size + 1])
     following = link_after(request, order, found[size - 1]) if len(found) > size else None
     return found[:size], following
 
@@ -104,9 +127,10 @@ def _after(order: Order, cursor: str) -> Q:
     way = "lt" if order.descending else "gt"
     if order.field == "id":
         return Q(**{f"id__{way}": row_id})
-    beyond = Q(**{f"{order.field}__{way}": value}) | Q(**{order.field: value, f"id__{way}": row_id})
+    name = order.sort_field
+    beyond = Q(**{f"{name}__{way}": value}) | Q(**{name: value, f"id__{way}": row_id})
     # The first condition is implied by the second; the index needs it said.
-    return Q(**{f"{order.field}__{way}e": value}) & beyond
+    return Q(**{f"{name}__{way}e": value}) & beyond
 
 
 def _decode(order: Order, cursor: str) -> tuple[Any, UUID]:
@@ -115,7 +139,7 @@ def _decode(order: Order, cursor: str) -> tuple[Any, UUID]:
             cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True
         )
         columns, value, row_id = orjson.loads(raw[:MAX_CURSOR_LENGTH])
-        return _read(order, columns, value), UUID(row_id)
+        return _read(order, columns, value), parse_id(row_id)
     except (ValueError, TypeError, AttributeError, InvalidOperation, binascii.Error) as error:
         raise InvalidInput(
             "The cursor is not one of this list. Follow the links, or begin without a cursor."

@@ -27,6 +27,7 @@ from rest_framework.settings import api_settings
 
 from servicekit import again, context
 from servicekit.database import is_database_away, is_timed_out, is_try_again, needs_new_connection
+from servicekit.identifiers import canonical_path
 from servicekit.keyset import KeysUnavailable
 
 logger = logging.getLogger(__name__)
@@ -137,7 +138,7 @@ def problem_body(
         "title": title,
         "status": status,
         "detail": detail,
-        "instance": instance[:200],
+        "instance": canonical_path(instance)[:200],
         "code": code,
         "request_id": context.request_id.get() or "",
     }

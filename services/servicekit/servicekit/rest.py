@@ -8,6 +8,8 @@ SILENCED_SYSTEM_CHECKS = rest.SILENCED_SYSTEM_CHECKS
 
 from typing import Any
 
+from drf_spectacular.types import OpenApiTypes
+
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["servicekit.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -39,6 +41,7 @@ def spectacular(title: str, description: str) -> dict[str, Any]:
         "SERVE_INCLUDE_SCHEMA": False,
         "COMPONENT_SPLIT_REQUEST": True,
         "ENUM_NAME_OVERRIDES": {},
+        "PATH_CONVERTER_OVERRIDES": {"id": OpenApiTypes.UUID},
         "POSTPROCESSING_HOOKS": [
             "drf_spectacular.hooks.postprocess_schema_enums",
             "servicekit.openapi.add_problems",

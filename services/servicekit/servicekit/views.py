@@ -6,7 +6,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from servicekit import pages
-from servicekit.fields import StrictSerializer
+from servicekit.fields import NoMembers, StrictSerializer
 from servicekit.parsers import MAX_BODY_BYTES
 
 
@@ -35,3 +35,11 @@ class StrictView(APIView):
         serializer.is_valid(raise_exception=True)
         members: dict[str, Any] = serializer.validated_data
         return members
+
+    def refuse_members(self) -> None:
+        """Refuse a body that asks for anything, where none is read; nothing at all and `{}` are fine.
+
+        Raises:
+            ValidationError: it has members, or is no object.
+        """
+        self.valid(NoMembers)

@@ -1,5 +1,6 @@
 """What a stranger sends costs no more than reading it, until it is refused: work is counted in calls, not in time."""
 
+import gc
 import json
 import sys
 from collections.abc import Callable
@@ -27,11 +28,13 @@ def calls_of(request: Callable[[], HttpResponse]) -> int:
         count += event in {"call", "c_call"}
 
     request()  # what is done once in a process
+    gc.disable()  # other libraries have callbacks in it, whose calls are not the request's
     sys.setprofile(note)
     try:
         request()
     finally:
         sys.setprofile(None)
+        gc.enable()
     return count
 
 

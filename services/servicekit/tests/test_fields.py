@@ -1,7 +1,9 @@
 """Fields that check the shape of input and guess nothing."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -10,11 +12,14 @@ from rest_framework import serializers
 
 from servicekit.fields import (
     CleanCharField,
+    IdField,
     MoneyField,
     StrictBooleanField,
     StrictIntegerField,
     StrictSerializer,
 )
+
+AN_ID = "018f0000-00ab-7cde-8f00-0000000000a1"
 
 
 class Inner(StrictSerializer):
@@ -217,3 +222,20 @@ def test_known_members_are_taken() -> None:
 
     assert made.is_valid()
     assert made.validated_data == {"name": "a", "inner": {"size": 1}}
+
+
+@pytest.mark.parametrize("change", [str.lower, str.upper, str.title])
+def test_id_is_taken_in_any_case(change: Callable[[str], str]) -> None:
+    assert IdField().run_validation(change(AN_ID)) == UUID(AN_ID)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("", " ", AN_ID[:-1], AN_ID + "0", f" {AN_ID}", f"{AN_ID}\n", AN_ID.replace("-", "")),
+        *(f"{{{AN_ID}}}", f"urn:uuid:{AN_ID}", AN_ID.replace("0", "\u0660"), AN_ID.replace("-", "\u2010")),
+        *(0, True, 10**40, [], {}, [AN_ID]),
+    ],
+)
+def test_other_spellings_of_an_id_are_refused(value: object) -> None:
+    assert code_of(IdField(), value) == "invalid"

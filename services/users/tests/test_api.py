@@ -455,3 +455,21 @@ def test_service_without_a_signing_key_is_503_and_says_what_to_run(nobody: Calle
         assert "ensure_signing_keys" in problem(answer, 503, "no_signing_key")["detail"]
         assert int(answer["Retry-After"]) > 0
     assert not Session.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "typed", [" ada@example.org", "ada@example.org ", "\tAda@example.org\r\n", "\u00a0ada@example.org\u3000"]
+)
+def test_blanks_around_an_address_are_nothing_to_log_in_and_register(ring: None, typed: str) -> None:
+    caller = Caller()
+    registered = caller.post(USERS, {"email": typed, "password": PASSWORD})
+    again = caller.post(USERS, {"email": "ada@example.org", "password": PASSWORD})
+
+    logged_in = caller.post(TOKEN, {"email": typed, "password": PASSWORD})
+    blank_in_password = caller.post(TOKEN, {"email": typed, "password": f"{PASSWORD} "})
+
+    assert decoded(registered, 201)["email"] == "ada@example.org"
+    assert again.status_code == 409
+    assert "access_token" in decoded(logged_in)
+    problem(blank_in_password, 401)

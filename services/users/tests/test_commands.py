@@ -15,6 +15,11 @@ from users.errors import InvalidRefreshToken, WrongCredentials
 from users.models import Account, Session, SigningKey
 
 
+def typed(text: str) -> io.TextIOWrapper:
+    """What stands on stdin."""
+    return io.TextIOWrapper(io.BytesIO(text.encode()))
+
+
 @pytest.mark.django_db
 def test_make_staff_gives_the_role_once(ring: None, capsys: pytest.CaptureFixture[str]) -> None:
     account = make_account(email="ada@example.org")
@@ -31,7 +36,7 @@ def test_make_staff_gives_the_role_once(ring: None, capsys: pytest.CaptureFixtur
 def test_make_staff_creates_an_account_with_a_password_from_stdin(
     ring: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO(f"{PASSWORD}\n"))
+    monkeypatch.setattr("sys.stdin", typed(f"{PASSWORD}\n"))
 
     call_command("make_staff", "ada@example.org", "--create", "--password-stdin")
 
@@ -40,7 +45,7 @@ def test_make_staff_creates_an_account_with_a_password_from_stdin(
 
 @pytest.mark.django_db
 def test_make_staff_refuses_strangers_and_weak_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("short\n"))
+    monkeypatch.setattr("sys.stdin", typed("short\n"))
 
     with pytest.raises(CommandError, match="--create"):
         call_command("make_staff", "ada@example.org")
@@ -195,3 +200,17 @@ def test_commands_refuse_strangers(command: str) -> None:
         call_command(command, "ada@example.org")
     with pytest.raises(CommandError, match="ASCII"):
         call_command(command, "no address")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("end", "kept"), [("", ""), ("\n", ""), ("\r\n", ""), ("\r\r\n", "\r"), (" \n", " ")]
+)
+def test_password_from_stdin_loses_one_line_end_and_nothing_else(
+    ring: None, monkeypatch: pytest.MonkeyPatch, end: str, kept: str
+) -> None:
+    monkeypatch.setattr("sys.stdin", typed(f"{PASSWORD}{end}"))
+
+    call_command("make_staff", "ada@example.org", "--create", "--password-stdin")
+
+    assert check_password(PASSWORD + kept, Account.objects.get().password)

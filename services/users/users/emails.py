@@ -1,8 +1,8 @@
 """One spelling per mailbox, decided once, and no look-alikes folded together.
 
-The rule: no blanks; the domain in lower case, which DNS ignores; the local part in lower case too, since no provider of note tells
-case apart. Only ASCII is accepted: Unicode case folding maps different addresses onto one (CVE-2019-19844). Dots and plus parts
-are kept: they are the owner's business.
+The rule: blanks around it are a slip of typing and dropped, inside there are none; the domain in lower case, which DNS
+ignores; the local part in lower case too, since no provider of note tells case apart. Only ASCII is accepted: Unicode case folding
+maps different addresses onto one (CVE-2019-19844). Dots and plus parts are kept: they are the owner's business.
 """
 
 import re
@@ -23,7 +23,8 @@ def normalise(address: str) -> str:
     Raises:
         InvalidEmail: it is not ASCII, too long, or not of the form local@domain.
     """
-    lowered = address.lower() if address.isascii() else ""
+    trimmed = address.strip()
+    lowered = trimmed.lower() if trimmed.isascii() else ""
     local = lowered.partition("@")[0]
     if (
         len(lowered) > MAX_LENGTH

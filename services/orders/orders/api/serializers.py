@@ -5,17 +5,12 @@ from typing import Any
 from rest_framework import serializers
 
 from orders.models import MAX_LINES, MAX_QUANTITY, Status
-from servicekit.fields import BoundedList, StrictIntegerField, StrictSerializer
+from servicekit.fields import BoundedList, IdField, StrictIntegerField, StrictSerializer
 
 
 class LineWrite(StrictSerializer):
-    product = serializers.UUIDField()
+    product = IdField()
     quantity = StrictIntegerField(min_value=1, max_value=MAX_QUANTITY)
-
-    def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, dict) and not isinstance(data.get("product", ""), str):
-            raise serializers.ValidationError({"product": ["Use a product's id."]}, "invalid")
-        return super().to_internal_value(data)
 
 
 class OrderWrite(StrictSerializer):

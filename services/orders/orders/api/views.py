@@ -18,7 +18,8 @@ from orders.models import Status
 from orders.services import WishedLine
 from servicekit import conditional, idempotency, pages
 from servicekit.authentication import caller_of, is_staff
-from servicekit.idempotency import Replay
+from servicekit.idempotency import IdempotentRequest, Replay
+from servicekit.identifiers import parse_id
 from servicekit.problems import CONTENT_TYPE as PROBLEM
 from servicekit.problems import InvalidInput
 from servicekit.views import StrictView
@@ -90,14 +91,8 @@ class Orders(StrictView):
     def post(self, request: Request) -> Response:
         members = self.valid(serializers.OrderWrite)
         lines = [WishedLine(line["product"], line["quantity"]) for line in members["lines"]]
-        placed = _place(request, lines, "place_order")
-        seconds = preferred_seconds(request.headers.get("Prefer"))
-        headers = {"Location": f"/api/orders/{placed.body['id']}/", **placed.headers}
-        if seconds is None:
-            return Response(placed.body, 201, headers=headers)
-        body = _outcome(request, placed, seconds)
-        status = 202 if body["status"] == Status.PENDING else 201
-        return Response(body, status, headers={**headers, "Preference-Applied": f"wait={seconds}"})
+        answer = _place(request, lines, "place_order")
+        return Response(answer.body, answer.status, headers=answer.headers)
 
 
 class OneOrder(StrictView):
@@ -118,6 +113,7 @@ class Cancel(StrictView):
 
     @extend_schema(operation_id="cancel_order", request=None, responses=serializers.OrderRead)
     def post(self, request: Request, order_id: UUID) -> Response:
+        self.refuse_members()
         body = _readable(request, order_id)
         services.cancel_order(order_id=order_id, by_staff=body["user"] != str(caller_of(request).id))
         return Response(_readable(request, order_id))
@@ -147,43 +143,68 @@ class Purchase(StrictView):
     )
     def post(self, request: Request, product_id: UUID) -> Response:
         quantity = self.valid(serializers.PurchaseWrite)["quantity"]
-        placed = _place(request, [WishedLine(product_id, quantity)], "purchase", about=str(product_id))
-        asked = preferred_seconds(request.headers.get("Prefer"))
-        body = _outcome(request, placed, PURCHASE_WAIT_SECONDS if asked is None else asked)
-        headers = {"Location": f"/api/orders/{body['id']}/", **placed.headers}
-        if body["status"] == Status.PENDING:
-            return Response({"status": "pending", "order": body}, 202, headers=headers)
-        return Response({"status": "purchased", "order": body}, 200, headers=headers)
+        line = WishedLine(product_id, quantity)
+        answer = _place(request, [line], "purchase", about=str(product_id), wait=PURCHASE_WAIT_SECONDS)
+        if answer.status == idempotency.OPEN:
+            return Response({"status": "pending", "order": answer.body}, 202, headers=answer.headers)
+        return Response({"status": "purchased", "order": answer.body}, 200, headers=answer.headers)
 
 
-def _place(request: Request, lines: Sequence[WishedLine], operation: str, about: str = "") -> Replay:
-    keyed = idempotency.from_request(request, operation, about=about)
-    placed = services.place_order(user_id=caller_of(request).id, lines=lines, idempotent=keyed)
-    if isinstance(placed, Replay):
-        return Replay(placed.status, placed.body, {idempotency.REPLAYED: "true"})
-    return Replay(201, placed)
-
-
-def _outcome(request: Request, placed: Replay, seconds: int) -> dict[str, Any]:
-    """Wait for the decision and return the order; a repeat with the same key waits and is told the same.
+def _place(
+    request: Request,
+    lines: Sequence[WishedLine],
+    operation: str,
+    *,
+    about: str = "",
+    wait: int | None = None,
+) -> Replay:
+    """Place the order and wait for its outcome, as long as the caller prefers, or `wait` seconds; a repeat gets the first answer.
 
     Raises:
         OutOfStock: it was rejected.
         NotSettledAsWished: it was cancelled or expired.
     """
-    order_id = UUID(placed.body["id"])
+    asked = preferred_seconds(request.headers.get("Prefer"))
+    seconds = wait if asked is None else asked
+    keyed = idempotency.from_request(request, operation, about=about)
+    placed = services.place_order(
+        user_id=caller_of(request).id, lines=lines, idempotent=keyed, is_awaited=seconds is not None
+    )
+    if isinstance(placed, Replay):
+        answer, headers = placed, {idempotency.REPLAYED: "true"}
+    else:
+        answer = Replay(201 if seconds is None else idempotency.OPEN, placed)
+        headers = {} if asked is None else {"Preference-Applied": f"wait={asked}"}
+    if answer.status == idempotency.OPEN:
+        answer = _outcome(request, answer, seconds or 0, keyed, is_repeat=isinstance(placed, Replay))
+    _refuse_ended(answer.body, headers)
+    headers["Location"] = f"/api/orders/{answer.body['id']}/"
+    return Replay(answer.status, answer.body, headers)
+
+
+def _outcome(
+    request: Request, answer: Replay, seconds: int, keyed: IdempotentRequest | None, *, is_repeat: bool
+) -> Replay:
+    """Wait for the decision and keep it as the answer; the open answer again while there is none.
+
+    To a repeat a cancel is none: it was another request, with an answer of its own.
+    """
+    order_id = UUID(answer.body["id"])
     wait_for_outcome(order_id, seconds)
     body = _readable(request, order_id)
-    if body["status"] == Status.REJECTED:
-        members = {"shortages": body["shortages"], "order": body}
-        raise OutOfStock(
-            "Not enough is left; shortages says of what.", members=members, headers=placed.headers
-        )
-    if body["status"] in {Status.CANCELLED, Status.EXPIRED}:
+    if body["status"] == Status.PENDING or (is_repeat and body["status"] == Status.CANCELLED):
+        return answer
+    return keyed.settle(status=201, body=body) if keyed else Replay(201, body)
+
+
+def _refuse_ended(order: dict[str, Any], headers: dict[str, str]) -> None:
+    if order["status"] == Status.REJECTED:
+        members = {"shortages": order["shortages"], "order": order}
+        raise OutOfStock("Not enough is left; shortages says of what.", members=members, headers=headers)
+    if order["status"] in {Status.CANCELLED, Status.EXPIRED}:
         raise NotSettledAsWished(
-            f"The order is {body['status']}.", members={"order": body}, headers=placed.headers
+            f"The order is {order['status']}.", members={"order": order}, headers=headers
         )
-    return body
 
 
 def _readable(request: Request, order_id: UUID) -> dict[str, Any]:
@@ -209,6 +230,6 @@ def _user(request: Request) -> UUID | None:
     if not is_staff(request):
         raise InvalidInput("user is for staff.")
     try:
-        return UUID(text)
+        return parse_id(text)
     except ValueError as error:
         raise InvalidInput("user is an id.") from error

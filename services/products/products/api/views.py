@@ -17,6 +17,7 @@ from products.api import serializers
 from products.models import Category, Product
 from servicekit import conditional, idempotency, pages
 from servicekit.authentication import caller_of, is_staff
+from servicekit.collations import BY_BYTES
 from servicekit.fields import MONEY
 from servicekit.permissions import IsStaff, IsStaffOrReadOnly
 from servicekit.problems import InvalidInput
@@ -24,6 +25,7 @@ from servicekit.views import StrictView
 
 FILTERS = frozenset({"slug", "category", "search", "min_price", "max_price", "ordering", "active"})
 MAX_SEARCH = 100
+BY_SLUG = pages.Order("slug", collation=BY_BYTES)
 LEDGER_ROWS = 100
 #: A description of 10,000 characters, each written as two escapes.
 MAX_PRODUCT_BYTES = 128 * 1024
@@ -51,7 +53,7 @@ IF_NONE_MATCH = _parameter(
     "If-None-Match", "The ETag of what you have: 304 while it is so.", location=OpenApiParameter.HEADER
 )
 # A version, and the stock with it, as GET sends them.
-TAG = re.compile(r"([0-9]{1,9})(?:-[0-9]{1,10})?")
+TAG = re.compile(r"([0-9]{1,10})(?:-[0-9]{1,19})?")
 KEY = _parameter("Idempotency-Key", "Repeat safely with the same key.", location=OpenApiParameter.HEADER)
 
 
@@ -133,6 +135,7 @@ class OneProduct(StrictView):
 
     @extend_schema(operation_id="delete_product", parameters=[IF_MATCH], responses={204: None})
     def delete(self, request: Request, product_id: UUID) -> Response:
+        self.refuse_members()
         try:
             services.delete_product(product_id=product_id, if_versions=_versions_to_match(request))
         except Product.DoesNotExist as error:
@@ -159,12 +162,12 @@ class Stock(StrictView):
     )
     def post(self, request: Request, product_id: UUID) -> Response:
         members = self.valid(serializers.StockAdjust)
-        product = _product(product_id)
         keyed = idempotency.from_request(request, "adjust_stock", about=str(product_id))
         with transaction.atomic():
             replay = keyed.claim() if keyed else None
             if replay:
                 return Response(replay.body, replay.status, headers={idempotency.REPLAYED: "true"})
+            product = _product(product_id)
             body = {"stock": stock.adjust_stock(product=product, by=caller_of(request).id, **members)}
             if keyed:
                 keyed.store(status=200, body=body)
@@ -179,7 +182,7 @@ class Categories(StrictView):
 
     @extend_schema(operation_id="list_categories", parameters=PAGE, responses=serializers.CategoryPage)
     def get(self, request: Request) -> Response:
-        rows, following = pages.page(request, selectors.list_categories(), pages.Order("slug"))
+        rows, following = pages.page(request, selectors.list_categories(), BY_SLUG)
         return Response(pages.page_body([selectors.category_body(row) for row in rows], following))
 
     @extend_schema(
@@ -215,6 +218,7 @@ class OneCategory(StrictView):
 
     @extend_schema(operation_id="delete_category", responses={204: None})
     def delete(self, request: Request, category_id: UUID) -> Response:
+        self.refuse_members()
         try:
             services.delete_category(category_id=category_id)
         except Category.DoesNotExist as error:

@@ -1,3 +1,4 @@
+import re
 import sys
 from typing import Any
 
@@ -44,9 +45,17 @@ class Command(BaseCommand):
         account = find_account(email)
         if account is not None:
             return account
-        password = sys.stdin.readline().rstrip("\r\n") if from_stdin else env.secret("STAFF_PASSWORD", "")
+        password = _password_line() if from_stdin else env.secret("STAFF_PASSWORD", "")
         try:
             check_new_password(password, email=email)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
         return services.register(email=email, password=password)
+
+
+def _password_line() -> str:
+    # Bytes: a text stream would turn every carriage return into the end of a line.
+    try:
+        return re.sub(r"\r?\n\Z", "", sys.stdin.buffer.readline().decode())
+    except UnicodeDecodeError as error:
+        raise CommandError("The password is not UTF-8.") from error
