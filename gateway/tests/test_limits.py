@@ -146,3 +146,25 @@ def test_client_behind_a_trusted_proxy_is_counted_by_its_own_address(
     ]
     assert ask("192.0.2.2") == 200
     assert own_services.products.seen[0].header("X-Real-IP") == "192.0.2.1"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_same"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::7", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("::ffff:203.0.113.7", "203.0.113.7", True),
+        ("203.0.113.7", "203.0.113.8", False),
+        ("2001:db8::1", "2001:db8:0:0:1::", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+    ],
+)
+def test_network_of_one_subscriber_is_counted_once(
+    own_gateway: StartGateway, first: str, second: str, is_same: bool
+) -> None:
+    gateway = own_gateway(LIMIT_API_RATE=SLOW, LIMIT_API_BURST="1", TRUSTED_PROXIES="127.0.0.1")
+
+    def ask(address: str) -> int:
+        return gateway.request("GET", "/api/products/", {"X-Forwarded-For": address}).status
+
+    assert [ask(first), ask(first), ask(second)] == [200, 200, 429 if is_same else 200]
