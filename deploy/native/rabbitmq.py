@@ -38,7 +38,7 @@ def variables(layout: Layout, ports: Ports) -> dict[str, str]:
     base = layout.rabbitmq
     return {
         "HOME": str(base),
-        "RABBITMQ_NODENAME": f"souk-{layout.digest}@localhost",
+        "RABBITMQ_NODENAME": node(layout),
         "RABBITMQ_CONF_ENV_FILE": str(base / "rabbitmq-env.conf"),
         "RABBITMQ_CONFIG_FILE": str(base / "rabbitmq.conf"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(base / "enabled_plugins"),
@@ -54,6 +54,14 @@ def variables(layout: Layout, ports: Ports) -> dict[str, str]:
             "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none"
         ),
     }
+
+
+def node(layout: Layout) -> str:
+    """The node's name: what it holds lies under it, so it stays when the checkout moves."""
+    own = f"souk-{layout.digest}@localhost"
+    known = [place for place in (layout.rabbitmq / "data").glob("souk-*@localhost") if place.is_dir()]
+    names = {place.name for place in known}
+    return own if own in names or not known else max(known, key=lambda place: place.stat().st_mtime).name
 
 
 def prepare(layout: Layout, ports: Ports, *, bare: bool) -> None:
