@@ -10,6 +10,7 @@ from pathlib import Path
 
 from compose import dotenv
 from native import files
+from native.errors import Cannot
 from native.progress import say
 
 NAME = "COMPOSE_PROJECT_NAME"
@@ -41,7 +42,12 @@ def made_for(path: Path = dotenv.PATH) -> Path | None:
     """The checkout that .env was written for; None where it does not say."""
     lines = path.read_text().splitlines() if path.exists() else []
     found = [line.removeprefix(MADE_FOR) for line in lines if line.startswith(MADE_FOR)]
-    return Path(found[-1]) if found else None
+    return Path(found[-1].partition(" ")[2]) if found else None
+
+
+def _line(folder: Path) -> str:
+    """A path, and the number by which the same folder is known again when it has moved."""
+    return f"{MADE_FOR}{folder.stat().st_ino} {folder}"
 
 
 def stamp(path: Path = dotenv.PATH) -> None:
@@ -49,15 +55,17 @@ def stamp(path: Path = dotenv.PATH) -> None:
     if not path.exists() or made_for(path) == path.parent:
         return
     kept = [line for line in path.read_text().splitlines() if not line.startswith(MADE_FOR)]
-    files.write(path, "\n".join([*kept, f"{MADE_FOR}{path.parent}"]) + "\n")
+    files.write(path, "\n".join([*kept, _line(path.parent)]) + "\n")
 
 
 def settle(path: Path = dotenv.PATH) -> None:
     """Gives a copied checkout a project of its own, empty; a moved one keeps its containers and volumes."""
     former = made_for(path)
-    if former in (None, path.parent):
+    if former is None or former == path.parent:
         return
-    if former and made_for(former / ".env") == former:
+    if made_for(former / ".env") != former:
+        _check_moved(path, former)
+    else:
         dotenv.forget(["GATEWAY_PORT"], path)
         dotenv.remember({NAME: fresh()}, path)
         say(
@@ -65,3 +73,12 @@ def settle(path: Path = dotenv.PATH) -> None:
             "`make backup` there and `make restore` here take the data along"
         )
     stamp(path)
+
+
+def _check_moved(path: Path, former: Path) -> None:
+    """The original is gone: this is it, unless it is a copy made before that."""
+    if f"{MADE_FOR}{path.parent.stat().st_ino} {former}" not in path.read_text().splitlines():
+        raise Cannot(
+            f"{path} was made for {former}, which is gone: if its volumes are this checkout's, remove the line "
+            f"that begins with {MADE_FOR.strip()!r}; if not, also set {NAME} to a new name"
+        )

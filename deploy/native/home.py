@@ -26,10 +26,10 @@ def settle(layout: Layout) -> None:
     """
     _check_checkout(layout)
     former = made_at(layout)
-    if former in (None, layout.state):
+    if former is None or former == layout.state:
         return
     with files.locked(layout.state):
-        if _claims(former) or _taken(layout, former):
+        if _claims(former) or not _is_surely_its_own(layout, former):
             _settle_copy(layout, former)
         else:
             _settle_moved(layout, former)
@@ -38,7 +38,8 @@ def settle(layout: Layout) -> None:
 
 def stamp(layout: Layout) -> None:
     """Notes where the folder is."""
-    files.write(layout.home, f"{layout.state}\n{REPOSITORY}\n", mode=0o644)
+    number = layout.state.stat().st_ino
+    files.write(layout.home, f"{layout.state}\n{number}\n{REPOSITORY}\n", mode=0o644)
 
 
 def made_at(layout: Layout) -> Path | None:
@@ -72,11 +73,15 @@ def _claims(former: Path) -> bool:
     return former.is_dir() and made_at(Layout(former)) == former
 
 
-def _taken(layout: Layout, former: Path) -> bool:
-    """Whether another copy has taken over the cluster that `former` had outside of itself."""
+def _is_surely_its_own(layout: Layout, former: Path) -> bool:
+    """Whether a cluster outside is this folder's, now that `former` is gone: a copy may have taken it, or be this one."""
     cluster = layout.cluster_outside
-    owner = cluster / OWNER if cluster else None
-    return bool(owner and owner.exists() and Path(owner.read_text().strip()) != former)
+    if cluster is None:
+        return True
+    owner = cluster / OWNER
+    taken = owner.exists() and Path(owner.read_text().strip()) != former
+    noted = layout.home.read_text().splitlines()[1:-1] if layout.home.exists() else []
+    return not taken and noted in ([], [str(layout.state.stat().st_ino)])
 
 
 def _settle_copy(layout: Layout, former: Path) -> None:
@@ -98,7 +103,8 @@ def _why_unusable(layout: Layout, former: Path) -> str:
     if cluster:
         return (
             f"the database of {former} lies outside of it, in {cluster}, and was not copied: "
-            "take it along with `make backup` there and `make restore FILE=… ARGS=--replace` here"
+            "take it along with `make backup` there and `make restore FILE=… ARGS=--replace` here "
+            f"(if {former} itself came here over file systems: `echo {cluster} >{layout.postgres_location}; rm {layout.unusable}`)"
         )
     if (layout.state / "postgres" / "postmaster.pid").exists():
         return (

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from compose import dotenv, first_values, project
+from native.errors import Cannot
 from native.layout import REPOSITORY
 
 
@@ -58,6 +59,19 @@ def test_moved_checkout_keeps_its_project(original: Path) -> None:
 
     assert name(moved) == before
     assert project.made_for(moved) == moved.parent
+
+
+def test_copy_of_a_checkout_that_is_gone_does_not_take_its_project(original: Path) -> None:
+    copy = copied(original)
+    original.parent.rename(original.parent.with_name("moved"))
+
+    with pytest.raises(Cannot, match="which is gone"):
+        project.settle(copy)
+
+    lines = copy.read_text().splitlines()
+    copy.write_text("\n".join(line for line in lines if not line.startswith(project.MADE_FOR)))
+    project.settle(copy)
+    assert project.made_for(copy) is None
 
 
 def test_new_checkout_where_a_moved_one_was_has_another_project(original: Path) -> None:

@@ -174,6 +174,19 @@ def test_cluster_outside_is_neither_used_nor_deleted_by_a_copy(outside: tuple[La
     assert postgres.data(original) == cluster
 
 
+def test_cluster_outside_is_not_for_a_copy_that_comes_first(outside: tuple[Layout, Path]) -> None:
+    """The original has moved, so it is not where the copy would look for it."""
+    original, cluster = outside
+    copy, new = copied(original), moved(original)
+
+    stack.wipe(copy)
+    home.settle(new)
+
+    assert (cluster / "PG_VERSION").exists()
+    assert postgres.data(new) == cluster
+    home.check_usable(new)
+
+
 def test_cluster_outside_goes_with_the_state_that_moved(outside: tuple[Layout, Path]) -> None:
     original, cluster = outside
     late = copied(original, "late")
