@@ -74,12 +74,10 @@ def _claims(former: Path) -> bool:
 
 
 def _is_surely_its_own(layout: Layout, former: Path) -> bool:
-    """Whether a cluster outside is this folder's, now that `former` is gone: a copy may have taken it, or be this one."""
+    """Whether this is the folder that was at `former`, now that nothing is there: it may be a copy, or a copy may have been first."""
     cluster = layout.cluster_outside
-    if cluster is None:
-        return True
-    owner = cluster / OWNER
-    taken = owner.exists() and Path(owner.read_text().strip()) != former
+    owner = cluster / OWNER if cluster else None
+    taken = owner is not None and owner.exists() and Path(owner.read_text().strip()) != former
     noted = layout.home.read_text().splitlines()[1:-1] if layout.home.exists() else []
     return not taken and noted in ([], [str(layout.state.stat().st_ino)])
 
@@ -104,12 +102,13 @@ def _why_unusable(layout: Layout, former: Path) -> str:
         return (
             f"the database of {former} lies outside of it, in {cluster}, and was not copied: "
             "take it along with `make backup` there and `make restore FILE=… ARGS=--replace` here "
-            f"(if {former} itself came here over file systems: `echo {cluster} >{layout.postgres_location}; rm {layout.unusable}`)"
+            f"(if it is no copy but came here over file systems: `echo {cluster} >{layout.postgres_location}; rm {layout.unusable}`)"
         )
     if (layout.state / "postgres" / "postmaster.pid").exists():
         return (
             f"this copy of {former} was made while its database ran, so it is not whole: "
             "`make down` there and copy again, or `make backup` there and `make restore FILE=… ARGS=--replace` here"
+            f" (if it is no copy but came here over file systems: `rm {layout.unusable}`)"
         )
     return ""
 

@@ -125,6 +125,17 @@ def test_copy_knows_no_port_and_no_password_file_of_the_original(original: Layou
     assert ports.recorded(original)
 
 
+def test_copy_of_a_state_that_has_moved_knows_no_port_of_it(original: Layout) -> None:
+    copy, new = copied(original), moved(original)
+
+    home.settle(copy)
+    home.settle(new)
+
+    assert ports.recorded(copy) == {}
+    assert ports.recorded(new)
+    stack.wipe(new)
+
+
 def test_copy_ends_no_process_of_the_original(original: Layout) -> None:
     """nginx is known by its pid file, which is copied too."""
     pid_file = original.run / "gateway" / "nginx.pid"
