@@ -250,6 +250,26 @@ def test_broker_keeps_its_name_when_the_state_moves(original: Layout) -> None:
     stack.wipe(new)
 
 
+def test_quorum_queue_writes_where_the_state_has_moved_to(original: Layout) -> None:
+    """As the broker notes it: a long or strange path in pieces or as numbers."""
+    old = f"{original.state}/rabbitmq/data/souk-1@localhost/quorum/souk-1@localhost"
+    folder = original.rabbitmq / "data" / "souk-1@localhost" / "quorum" / "souk-1@localhost" / "UID"
+    folder.mkdir(parents=True)
+    numbers = ",".join(str(ord(character)) for character in old)
+    (folder / "config").write_text(
+        f'#{{data_dir =>\n  "{old[:9]}"\n  "{old[9:]}",\n  wal_data_dir => [{numbers}],uid => <<"UID">>}}.'
+    )
+
+    new = moved(original)
+    rabbitmq.place_queues(new)
+
+    place = new.rabbitmq / "data" / "souk-1@localhost" / "quorum" / "souk-1@localhost"
+    said = ",".join(str(ord(character)) for character in str(place))
+    text = (place / "UID" / "config").read_text()
+    assert text == f'#{{data_dir => [{said}],\n  wal_data_dir => [{said}],uid => <<"UID">>}}.'
+    stack.wipe(new)
+
+
 def test_stale_pid_file_of_a_server_elsewhere_is_dropped(original: Layout, tmp_path: Path) -> None:
     other = Layout(tmp_path / "other")
     other.make()
