@@ -8,7 +8,7 @@ from pathlib import Path
 
 from backup import commands
 from backup.compose_shop import ComposeShop
-from compose import cis, engine, stack, status
+from compose import cis, engine, project, stack, status
 from native import environment, suite, welcome
 from native.errors import Cannot
 from native.layout import SERVICES, current
@@ -21,6 +21,7 @@ def main() -> int:
     """Runs one command. Returns the exit code."""
     options = _parser().parse_args()
     try:
+        project.settle()
         if options.command is not make_env:
             engine.need()
         return int(options.command(options) or 0)

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Sequence
 from typing import Any
 
+from compose import project
 from native.errors import Cannot
 from native.layout import REPOSITORY
 
@@ -40,7 +41,8 @@ def _docker(*words: str) -> subprocess.CompletedProcess[str]:
 
 def environment() -> dict[str, str]:
     """Ours. A GATEWAY_PORT of 0 (any free one) is left to .env, where `make env` has put one that stays."""
-    return {name: value for name, value in os.environ.items() if (name, value) != ("GATEWAY_PORT", "0")}
+    ours = {name: value for name, value in os.environ.items() if (name, value) != ("GATEWAY_PORT", "0")}
+    return {**ours, project.NAME: project.name()}
 
 
 def compose_command(*words: str) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from compose import dotenv
+from compose import dotenv, project
 from native import ports, variables
 from native.errors import Cannot
 from native.layout import SERVICES
@@ -34,8 +34,11 @@ def ensure(path: Path = dotenv.PATH) -> list[str]:
     if not path.exists():
         path.touch(mode=0o600)
         path.write_text(TITLE)
-    wanted = {name: make for name, make in {**SECRETS, **_places()}.items() if not known.get(name)}
-    return dotenv.remember({name: make() for name, make in wanted.items()}, path)
+    places = {project.NAME: lambda: project.first_name(path), **_places()}
+    wanted = {name: make for name, make in {**SECRETS, **places}.items() if not known.get(name)}
+    written = dotenv.remember({name: make() for name, make in wanted.items()}, path)
+    project.stamp(path)
+    return written
 
 
 def _places() -> Mapping[str, Callable[[], str]]:

@@ -14,6 +14,7 @@ from native import (
     documents,
     environment,
     files,
+    home,
     lint,
     packages,
     run,
@@ -108,13 +109,20 @@ def _add_checks(add: Callable[..., argparse.ArgumentParser]) -> None:
         waiting.add_argument("words", nargs=argparse.REMAINDER, help="for the command (default: list)")
 
 
+def settled() -> Layout:
+    """The stack of this checkout, at home here."""
+    layout = current()
+    home.settle(layout)
+    return layout
+
+
 def bootstrap(_: argparse.Namespace) -> None:
     packages.ensure()
     environment.ensure()
 
 
 def up(_: argparse.Namespace) -> None:
-    layout = current()
+    layout = settled()
     acted = stack.up(layout)
     address = layout.address.read_text().strip()
     if not acted:
@@ -125,27 +133,27 @@ def up(_: argparse.Namespace) -> None:
 
 
 def down(_: argparse.Namespace) -> None:
-    print("Souk is down; its data stays." if stack.down(current()) else "Souk was not up.")
+    print("Souk is down; its data stays." if stack.down(settled()) else "Souk was not up.")
 
 
 def reset(_: argparse.Namespace) -> None:
-    stack.wipe(current())
+    stack.wipe(settled())
     print("Souk is down, its data and secrets are deleted.")
 
 
 def show_status(_: argparse.Namespace) -> int:
-    return 0 if status.show(current()) else 1
+    return 0 if status.show(settled()) else 1
 
 
 def show_environment(_: argparse.Namespace) -> None:
-    layout = current()
+    layout = settled()
     known = files.read_variables(layout.env / "ops.env")
     for name in ("SOUK_STATE_DIR", "GATEWAY_URL", *(f"{service.upper()}_URL" for service in SERVICES)):
         print(f"export {name}={known.get(name, '')}")
 
 
 def logs(options: argparse.Namespace) -> int:
-    folder = current().log
+    folder = settled().log
     found = [folder / f"{options.process}.log"] if options.process else sorted(folder.glob("*.log"))
     if not all(path.exists() for path in found) or not found:
         names = ", ".join(sorted(path.stem for path in folder.glob("*.log")))
@@ -159,22 +167,25 @@ def plain(words: list[str]) -> list[str]:
 
 def run_command(options: argparse.Namespace) -> None:
     words = plain(options.words) or ["python", "manage.py", "shell"]
-    run.become(current(), options.name, words)
+    run.become(settled(), options.name, words)
 
 
 def ops_tool(options: argparse.Namespace) -> None:
-    run.become(current(), "ops", ["python", str(REPOSITORY / "deploy" / options.tool), *plain(options.words)])
+    layout = settled()
+    if not supervisor.answers(layout):
+        raise Cannot("Souk is down: `make up` first")
+    run.become(layout, "ops", ["python", str(REPOSITORY / "deploy" / options.tool), *plain(options.words)])
 
 
 def back_up(options: argparse.Namespace) -> None:
-    made = commands.backup(NativeShop(current()), options.file)
+    made = commands.backup(NativeShop(settled()), options.file)
     print(
         f"{made} holds the data and the secrets, which are not encrypted: keep it where only you can read it."
     )
 
 
 def restore(options: argparse.Namespace) -> int:
-    return commands.restore(NativeShop(current()), options.file, replace=options.replace)
+    return commands.restore(NativeShop(settled()), options.file, replace=options.replace)
 
 
 def no_scale(_: argparse.Namespace) -> None:
@@ -211,11 +222,11 @@ def lock(_: argparse.Namespace) -> None:
 
 
 def against_running(options: argparse.Namespace) -> int:
-    return 0 if suite.against_running(current(), options.suite, plain(options.words)) else 1
+    return 0 if suite.against_running(settled(), options.suite, plain(options.words)) else 1
 
 
 def ask_services(options: argparse.Namespace) -> int:
-    layout = current()
+    layout = settled()
     if not supervisor.answers(layout):
         raise Cannot("Souk is down: `make up` first")
     code = 0

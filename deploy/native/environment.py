@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from native import commands
+from native import commands, files
 from native.errors import Cannot
 from native.layout import REPOSITORY, VENV
 from native.progress import say
@@ -34,7 +34,7 @@ def ensure() -> None:
         raise Cannot(f"this is Python {sys.version.split()[0]}; Souk needs 3.11 or newer")
     if STAMP.exists() and STAMP.read_text() == wanted() and PYTHON.exists():
         return
-    if not PYTHON.exists() or not _runs():
+    if not PYTHON.exists() or not is_at_home() or not _runs():
         say("making .venv")
         shutil.rmtree(VENV, ignore_errors=True)
         commands.must("python3 -m venv", [sys.executable, "-m", "venv", str(VENV)])
@@ -44,6 +44,12 @@ def ensure() -> None:
     _compile()
     _make_servicekit_importable()
     STAMP.write_text(wanted())
+
+
+def is_at_home(venv: Path = VENV) -> bool:
+    """Whether it was made here: the programs of one that was moved or copied since start with the path of the old one."""
+    settings = files.read_variables(venv / "pyvenv.cfg")
+    return settings.get("command", "").endswith(f" {venv}")
 
 
 def _runs() -> bool:

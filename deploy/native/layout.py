@@ -13,6 +13,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SERVICES = ("users", "products", "orders")
 VENV = REPOSITORY / ".venv"
 LONGEST_SOCKET_PATH = 107  # sockaddr_un, without its final NUL
+OUTSIDE = Path("/var/lib")
 LONGEST_SOCKET_NAME = "/gateway/verifier.sock"
 #: Every program takes such a path as it stands.
 PLAIN = re.compile(r"[A-Za-z0-9/._+@=,~-]+")
@@ -66,6 +67,29 @@ class Layout:
     @property
     def supervisor_conf(self) -> Path:
         return self.state / "supervisord.conf"
+
+    @property
+    def home(self) -> Path:
+        """Says where this folder is: see home.py."""
+        return self.state / "home"
+
+    @property
+    def unusable(self) -> Path:
+        """Says why a copy cannot be started; there only when it cannot."""
+        return self.state / "unusable"
+
+    @property
+    def postgres_location(self) -> Path:
+        """Says where the cluster is when it is outside of this folder."""
+        return self.state / "postgres-location"
+
+    @property
+    def cluster_outside(self) -> Path | None:
+        """The cluster that had to be made elsewhere: see postgres.py. A path in here was once written down too, and means nothing."""
+        if not self.postgres_location.exists():
+            return None
+        place = Path(self.postgres_location.read_text().strip())
+        return place if place.parent == OUTSIDE and place.name.startswith("souk-") else None
 
     @property
     def run(self) -> Path:

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -11,7 +12,7 @@ from typing import Any
 
 from native import connections, files, packages, processes, scram, variables
 from native.errors import Cannot
-from native.layout import SERVICES, Layout
+from native.layout import OUTSIDE, SERVICES, Layout
 from native.ports import Ports
 from native.secret_store import secret
 
@@ -60,15 +61,16 @@ def account() -> str | None:
 
 
 def data(layout: Layout) -> Path:
-    """Where the cluster is; chosen once, because a checkout under /root is closed to PostgreSQL's user."""
-    record = layout.state / "postgres-location"
-    if record.exists():
-        return Path(record.read_text().strip())
-    place = layout.state / "postgres"
-    if account() and not _reachable(layout.state):
-        place = Path("/var/lib") / f"souk-{layout.digest}"
-    files.write(record, f"{place}\n", mode=0o644)
-    return place
+    """Where the cluster is: in the state folder, or, once made for one that is closed to PostgreSQL's user, outside."""
+    return layout.cluster_outside or layout.state / "postgres"
+
+
+def _choose_place(layout: Layout) -> Path:
+    """A new cluster for a checkout under /root goes elsewhere, under a name that no other checkout can come to have."""
+    if account() and not data(layout).exists() and not _reachable(layout.state):
+        place = OUTSIDE / f"souk-{secrets.token_hex(8)}"
+        files.write(layout.postgres_location, f"{place}\n", mode=0o644)
+    return data(layout)
 
 
 def _reachable(folder: Path) -> bool:
@@ -98,7 +100,11 @@ def command(layout: Layout) -> list[str]:
 
 def prepare(layout: Layout, ports: Ports, *, forgetful: bool) -> None:
     """Makes the cluster if there is none, and writes its configuration."""
-    place = data(layout)
+    place = _choose_place(layout)
+    if account() and layout.cluster_outside is None and not _reachable(layout.state):
+        raise Cannot(
+            f"PostgreSQL's user {account()} may not enter {layout.state}: `chmod o+x` what is above it, or move the checkout"
+        )
     if place.exists() and not (place / "PG_VERSION").exists():
         shutil.rmtree(place)  # a first start that was cut off
     if not place.exists():
@@ -172,9 +178,17 @@ def _drop_stale_pid(place: Path) -> None:
     pid_file = place / "postmaster.pid"
     if not pid_file.exists():
         return
-    found = processes.stat(int(pid_file.read_text().split()[0]))
-    if found is None or found[0] != "postgres":
+    if not _works_in(int(pid_file.read_text().split()[0]), place):
         pid_file.unlink()
+
+
+def _works_in(pid: int, place: Path) -> bool:
+    """Whether the process is a server of this cluster: each has its own as working folder."""
+    found = processes.stat(pid)
+    try:
+        return found is not None and found[0] == "postgres" and Path(f"/proc/{pid}/cwd").samefile(place)
+    except OSError:
+        return False
 
 
 def _access(*, for_tests: bool) -> str:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import subprocess
 import time
 import urllib.error
@@ -32,13 +33,16 @@ log.console.level = warning
 {accounts}
 """
 
+# An Erlang string, as pieces in quotes or as a list of numbers.
+PLACE = re.compile(rb'(\b(?:wal_)?data_dir =>)\s*(?:\[[\d,\s]*\]|"(?:[^"\\]|\\.)*"(?:\s*"(?:[^"\\]|\\.)*")*)')
+
 
 def variables(layout: Layout, ports: Ports) -> dict[str, str]:
     """The node's environment. Debian's wrapper would switch to the package's user and data."""
     base = layout.plain(layout.rabbitmq)
     return {
         "HOME": str(base),
-        "RABBITMQ_NODENAME": f"souk-{layout.digest}@localhost",
+        "RABBITMQ_NODENAME": node(layout),
         "RABBITMQ_CONF_ENV_FILE": str(base / "rabbitmq-env.conf"),
         "RABBITMQ_CONFIG_FILE": str(base / "rabbitmq.conf"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(base / "enabled_plugins"),
@@ -56,11 +60,32 @@ def variables(layout: Layout, ports: Ports) -> dict[str, str]:
     }
 
 
+def node(layout: Layout) -> str:
+    """The node's name: what it holds lies under it, so it stays when the checkout moves."""
+    own = f"souk-{layout.digest}@localhost"
+    known = [place for place in (layout.rabbitmq / "data").glob("souk-*@localhost") if place.is_dir()]
+    names = {place.name for place in known}
+    return own if own in names or not known else max(known, key=lambda place: place.stat().st_mtime).name
+
+
+def place_queues(layout: Layout) -> None:
+    """Gives each quorum queue the folder it lies in: it notes the path when it is made, and would write at the old one for ever."""
+    for config in (layout.rabbitmq / "data").glob("*/*/*/*/config"):
+        text = config.read_bytes()
+        folder = config.parent.parent
+        if f'"{folder}"'.encode() not in text:
+            characters = ",".join(str(ord(character)) for character in str(folder))
+            fresh = config.with_name("config.new")
+            fresh.write_bytes(PLACE.sub(rb"\1 [%b]" % characters.encode(), text))
+            fresh.replace(config)
+
+
 def prepare(layout: Layout, ports: Ports, *, bare: bool) -> None:
     """Writes the node's files. `bare` (for tests): one admin, no queues; else everything servicekit.definitions says."""
     base = layout.rabbitmq
     for folder in (base / "data", base / "log"):
         folder.mkdir(exist_ok=True, mode=0o700)
+    place_queues(layout)
     files.write(base / "rabbitmq-env.conf", "")
     files.write(base / "enabled_plugins", "[rabbitmq_management].\n")
     # Erlang makes a cookie of its own when there is none, but of few bits.

@@ -8,6 +8,7 @@ import time
 from native import (
     environment,
     files,
+    home,
     migrations,
     packages,
     ports,
@@ -35,6 +36,8 @@ def up(layout: Layout) -> bool:
     Raises:
         Cannot: something is missing, failed, or is not ready in time.
     """
+    home.settle(layout)
+    home.check_usable(layout)
     packages.ensure()
     environment.ensure()
     with files.locked(layout.state):
@@ -42,6 +45,7 @@ def up(layout: Layout) -> bool:
             return revive(layout)
         clear(layout)
         layout.make()
+        home.stamp(layout)
         chosen = ports.choose(layout)
         start_servers(layout, chosen, for_tests=False)
         start_services(layout)
@@ -168,6 +172,7 @@ def down(layout: Layout) -> bool:
     """Stops everything, keeps the data. Returns False when nothing ran."""
     if not layout.state.exists():
         return False
+    home.settle(layout)
     with files.locked(layout.state):
         ran = supervisor.answers(layout)
         if ran:

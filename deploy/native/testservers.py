@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from native import environment, files, packages, ports, stack, supervisor, variables
+from native import environment, files, home, packages, ports, stack, supervisor, variables
 from native.errors import Cannot
 from native.layout import REPOSITORY, Layout, scratch
 from native.progress import say
@@ -88,12 +88,15 @@ def start(layout: Layout) -> dict[str, str]:
 def _start_native(layout: Layout) -> dict[str, str]:
     packages.ensure()
     environment.ensure()
+    home.settle(layout)
+    home.check_usable(layout)
     with files.locked(layout.state):
         if supervisor.answers(layout):
             say("the test servers run already")
             return exports(layout, ports.recorded(layout))
         stack.clear(layout)
         layout.make()
+        home.stamp(layout)
         chosen = ports.choose(layout, {"GATEWAY_PORT": "0"})
         stack.start_servers(layout, chosen, for_tests=True)
     return exports(layout, chosen)
