@@ -155,6 +155,8 @@ def _with_files(words: list[str]) -> tuple[list[str], list[str]]:
     for before, word in zip(["", *words], words, strict=False):
         if before == "--file" and Path(word).exists():
             inside = f"/data/{Path(word).name}"
+            if ":" in str(Path(word).resolve()):
+                raise Cannot(f"{word}: Docker cannot hand in a file with a colon in its path")
             mounts += ["--volume", f"{Path(word).resolve()}:{inside}:ro"]
             word = inside
         seen.append(word)

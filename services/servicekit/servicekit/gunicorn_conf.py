@@ -56,9 +56,12 @@ def post_fork(_server: Any, worker: Any) -> None:
 
 def post_worker_init(_worker: Any) -> None:
     """Ask users for what was revoked, for as long as the worker lives."""
-    from servicekit import revocation_list
+    from django.apps import apps
 
-    revocation_list.follow_in_background()
+    if apps.ready:  # it serves a Django project, and no other application
+        from servicekit import revocation_list
+
+        revocation_list.follow_in_background()
 
 
 def child_exit(_server: Any, worker: Any) -> None:
