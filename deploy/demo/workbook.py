@@ -2,8 +2,10 @@
 
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, time
 from decimal import Decimal
+from itertools import count
 from typing import Any, BinaryIO
 from xml.etree.ElementTree import ParseError
 
@@ -20,23 +22,28 @@ def workbook_tables(stream: BinaryIO) -> Iterator[Table]:
         NotRetailFile: there is none, or it is no workbook that can be read.
     """
     found, unknown = False, None
-    try:
-        book = _load(stream)
-        for sheet in book.worksheets:
-            sheet.reset_dimensions()  # some programs write wrong ones
-            try:
-                table = _table(sheet.title if len(book.worksheets) > 1 else "", _rows(sheet))
-            except UnknownColumns as error:
-                unknown = error
-                continue
-            found = True
-            yield table
-    except (KeyError, ValueError, TypeError, AttributeError, ParseError) as error:
-        if isinstance(error, NotRetailFile):
-            raise
-        raise NotRetailFile(f"it is no workbook that can be read: {type(error).__name__} {error}") from error
+    with _told():
+        sheets = _load(stream).worksheets
+    for sheet in sheets:
+        sheet.reset_dimensions()  # some programs write wrong ones
+        try:
+            table = _table(sheet.title if len(sheets) > 1 else "", _rows(sheet))
+        except UnknownColumns as error:
+            unknown = error
+            continue
+        found = True
+        yield table
     if not found:
         raise unknown or NotRetailFile("the workbook has no sheet")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn what the reader raises over a broken workbook into one sentence."""
+    try:
+        yield
+    except (LookupError, ValueError, TypeError, AttributeError, OverflowError, ParseError) as error:
+        raise NotRetailFile(f"it is no workbook that can be read: {type(error).__name__} {error}") from error
 
 
 def _load(stream: BinaryIO) -> Any:
@@ -46,7 +53,12 @@ def _load(stream: BinaryIO) -> Any:
 
 
 def _rows(sheet: Any) -> Iterator[tuple[int, list[Cell]]]:
-    for number, values in enumerate(sheet.iter_rows(values_only=True), start=1):
+    rows = sheet.iter_rows(values_only=True)
+    for number in count(1):
+        with _told():
+            values = next(rows, None)
+        if values is None:
+            return
         if any(value is not None for value in values):
             yield number, [_cell(value) for value in values]
 
