@@ -38,7 +38,7 @@ class Ask:
 
 
 def attacks(scene: Scene) -> dict[str, Callable[[], Ask]]:
-    """Name → what is sent again and again."""
+    """Name → what is sent again and again. The last session is the attacker's own."""
     members = json.dumps({f"m{number}": number for number in range(600)}).encode()
     numbers = count()
     return {
@@ -57,7 +57,7 @@ def attacks(scene: Scene) -> dict[str, Callable[[], Ask]]:
         "pages of 100": lambda: Ask("GET", "/api/products/?page_size=100"),
         "large bodies without a token": lambda: _json("POST", "/api/orders/", b"x" * 130_000),
         "large orders of nobody": lambda: _json(
-            "POST", "/api/orders/", members * 12, Authorization=f"Bearer {scene.tokens[0][:-3]}AAA"
+            "POST", "/api/orders/", members * 12, Authorization=f"Bearer {scene.tokens[-1][:-3]}AAA"
         ),
     }
 
@@ -119,7 +119,7 @@ async def _beside(scene: Scene, port: int, seconds: int, make: Callable[[], Ask]
 
 
 async def _customers(scene: Scene, base: str, ended: float, times: list[float]) -> None:
-    sessions = [_session(f"127.10.0.{number + 1}") for number in range(len(scene.tokens))]
+    sessions = [_session(f"127.10.0.{number + 1}") for number in range(len(scene.tokens) - 1)]
     orders = scene.orders(len(scene.products))
 
     async def ask(number: int) -> None:
