@@ -8,9 +8,9 @@ COPY deploy/requirements.txt /build/requirements.txt
 RUN --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/pip \
     if [ -s /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi; \
     pip --python /opt/venv/bin/python install --quiet --require-hashes --no-deps -r /build/requirements.txt
-COPY deploy/shopper /souk/deploy/shopper
-COPY deploy/demo /souk/deploy/demo
-COPY deploy/audit /souk/deploy/audit
+COPY tools/shopper /souk/tools/shopper
+COPY tools/demo /souk/tools/demo
+COPY tools/audit /souk/tools/audit
 COPY deploy/topology.json /souk/deploy/topology.json
 RUN python -m compileall -q /souk
 
@@ -29,4 +29,4 @@ ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin PYTHONUNBUFFERED=1 PYTHONDON
 WORKDIR /souk
 USER 10001:10001
 ENTRYPOINT ["python"]
-CMD ["deploy/audit"]
+CMD ["tools/audit"]

@@ -57,4 +57,4 @@ class ComposeShop:
 
     def audit(self) -> int:
         engine.compose("--profile", "ops", "build", "--quiet", "ops")
-        return engine.compose("run", "--rm", "-T", "ops", "deploy/audit", check=False)
+        return engine.compose("run", "--rm", "-T", "ops", "tools/audit", check=False)

@@ -77,5 +77,5 @@ class NativeShop:
         stack.up(self._layout)
 
     def audit(self) -> int:
-        command = [str(environment.PYTHON), str(REPOSITORY / "deploy" / "audit")]
+        command = [str(environment.PYTHON), str(REPOSITORY / "tools" / "audit")]
         return subprocess.run(command, env=run.environment(self._layout, "ops"), check=False).returncode

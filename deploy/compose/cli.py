@@ -145,7 +145,7 @@ def ops_tool(options: Options) -> int:
     stack.address()
     engine.compose("--profile", "ops", "build", "--quiet", "ops")
     return engine.compose(
-        "run", "--rm", *_terminal(), *mounts, "ops", f"deploy/{options.tool}", *words, check=False
+        "run", "--rm", *_terminal(), *mounts, "ops", f"tools/{options.tool}", *words, check=False
     )
 
 

@@ -174,7 +174,7 @@ def ops_tool(options: argparse.Namespace) -> None:
     layout = settled()
     if not supervisor.answers(layout):
         raise Cannot("Souk is down: `make up` first")
-    run.become(layout, "ops", ["python", str(REPOSITORY / "deploy" / options.tool), *plain(options.words)])
+    run.become(layout, "ops", ["python", str(REPOSITORY / "tools" / options.tool), *plain(options.words)])
 
 
 def back_up(options: argparse.Namespace) -> None:

@@ -15,8 +15,8 @@ from native.progress import say
 
 BIN = VENV / "bin"
 KIT = REPOSITORY / "services" / "servicekit"
-PRODUCT = ["services", "gateway", "deploy"]
-# Packages that run as folders below deploy/, without Django.
+PRODUCT = ["services", "gateway", "deploy", "tools"]
+# Packages that run as folders below deploy/ and tools/, without Django.
 TOOLS = (
     "native",
     "compose",
@@ -111,19 +111,16 @@ def _types(layout: Layout, name: str, variables_of: dict[str, str]) -> Check:
 
 
 def _tool_types() -> Check:
-    """mypy on the tools below deploy/, which use no Django."""
-    found = [name for name in TOOLS if (REPOSITORY / "deploy" / name / "__init__.py").exists()]
-    configuration = str(REPOSITORY / "deploy" / "mypy.ini")
+    """mypy on what is below deploy/ and tools/, which use no Django."""
+    folders = [REPOSITORY / "deploy", REPOSITORY / "tools"]
+    found = [name for name in TOOLS if any((folder / name / "__init__.py").exists() for folder in folders)]
     command = [
-        str(BIN / "mypy"),
-        "--config-file",
-        configuration,
-        "--cache-dir",
-        str(REPOSITORY / ".mypy_cache" / "tools"),
-    ]
-    return Check(
-        "mypy deploy", [*command, *(word for name in found for word in ("-p", name))], REPOSITORY / "deploy"
-    )
+        str(BIN / "mypy"), "--config-file", str(REPOSITORY / "deploy" / "mypy.ini"),
+        "--cache-dir", str(REPOSITORY / ".mypy_cache" / "tools"),
+    ]  # fmt: skip
+    packages_of = (word for name in found for word in ("-p", name))
+    search = {"MYPYPATH": ":".join(map(str, folders))}
+    return Check("mypy deploy, tools", [*command, *packages_of], REPOSITORY, search)
 
 
 def _django(name: str, variables_of: dict[str, str]) -> list[Check]:

@@ -113,7 +113,7 @@ def _start_containers(layout: Layout) -> dict[str, str]:
 
 
 def _containers(layout: Layout, command: str) -> subprocess.CompletedProcess[str]:
-    words = [str(environment.PYTHON), str(REPOSITORY / "deploy" / "testservers"), command, layout.digest]
+    words = [str(environment.PYTHON), str(REPOSITORY / "tools" / "testservers"), command, layout.digest]
     variables_of = {**os.environ, **images(variables.asked())}
     return subprocess.run(words, env=variables_of, capture_output=True, text=True, check=False)
 

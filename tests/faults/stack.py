@@ -91,7 +91,7 @@ class Stack:
         assert done.returncode == 0, done.stdout + done.stderr
 
     def start_replay(self, file: Path, log: Path, *words: str) -> subprocess.Popen[str]:
-        command = [sys.executable, str(ROOT / "deploy" / "demo"), "--file", str(file), *words]
+        command = [sys.executable, str(ROOT / "tools" / "demo"), "--file", str(file), *words]
         with log.open("w") as output:
             return subprocess.Popen(
                 command, env=self._variables(), stdout=output, stderr=subprocess.STDOUT, text=True
@@ -112,7 +112,7 @@ class Stack:
         return done.stdout
 
     def _tool(self, name: str, *words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, str(ROOT / "deploy" / name), *words]
+        command = [sys.executable, str(ROOT / "tools" / name), *words]
         return subprocess.run(command, env=self._variables(), capture_output=True, text=True, check=False)
 
     def _variables(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Two tables. The types are the Django plugin's business, which the tools below deploy/ are checked without."""
+"""Two tables. The types are the Django plugin's business, which the tools are checked without."""
 
 # mypy: disable-error-code="var-annotated"
 

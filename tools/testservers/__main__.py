@@ -1,4 +1,4 @@
-"""`.venv/bin/python deploy/testservers start|stop OWNER`: see containers.py. `start` prints the variables that tests read, as JSON."""
+"""`.venv/bin/python tools/testservers start|stop OWNER`: see containers.py. `start` prints the variables that tests read, as JSON."""
 
 import sys
 from pathlib import Path

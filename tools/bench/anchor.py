@@ -46,7 +46,7 @@ def baseline(ops: Ops) -> Iterator[Baseline]:
     name = f"bench_baseline_{secrets.token_hex(3)}"
     environment = {
         **os.environ,
-        "PYTHONPATH": str(ROOT / "deploy"),
+        "PYTHONPATH": str(ROOT / "tools"),
         "DJANGO_SETTINGS_MODULE": "bench.baseline.settings",
         "BASELINE_DATABASE_URL": other_database(server, name),
         "BASELINE_SECRET_KEY": secrets.token_hex(32),

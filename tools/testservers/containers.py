@@ -116,7 +116,7 @@ def _redis_answers(port: int, password: str) -> bool:
 
 def main() -> int:
     """Runs one command. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="deploy/testservers")
+    parser = argparse.ArgumentParser(prog="tools/testservers")
     parser.add_argument("command", choices=["start", "stop"])
     parser.add_argument("owner", help="whose containers: one set each")
     options = parser.parse_args()
