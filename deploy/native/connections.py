@@ -1,4 +1,4 @@
-"""How many connections a service's processes may take of its database (servicekit.web_size says the same to the service)."""
+"""How many connections a service's processes may take of its database (servicekit.operations.web_size says the same to the service)."""
 
 from collections.abc import Mapping
 

@@ -81,7 +81,7 @@ def place_queues(layout: Layout) -> None:
 
 
 def prepare(layout: Layout, ports: Ports, *, bare: bool) -> None:
-    """Writes the node's files. `bare` (for tests): one admin, no queues; else everything servicekit.definitions says."""
+    """Writes the node's files. `bare` (for tests): one admin, no queues; else everything servicekit.messaging.broker_definitions says."""
     base = layout.rabbitmq
     for folder in (base / "data", base / "log"):
         folder.mkdir(exist_ok=True, mode=0o700)
@@ -109,11 +109,11 @@ def definitions(layout: Layout) -> str:
     files.write(path, json.dumps(passwords))
     topology = REPOSITORY / "deploy" / "topology.json"
     done = subprocess.run(
-        [str(PYTHON), "-m", "servicekit.definitions", "--topology", str(topology), "--passwords", str(path)],
+        [str(PYTHON), "-m", "servicekit.messaging.broker_definitions", "--topology", str(topology), "--passwords", str(path)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
-        raise Cannot(f"servicekit.definitions failed:\n{done.stderr[-4000:]}")
+        raise Cannot(f"servicekit.messaging.broker_definitions failed:\n{done.stderr[-4000:]}")
     return done.stdout
 
 

@@ -9,7 +9,7 @@ import pytest
 from harness import wait_until
 from stack import OURS
 
-from servicekit.broker import connect
+from servicekit.messaging.topology import connect
 
 PLACED = "orders.order_placed.v1"
 

@@ -75,7 +75,7 @@ def test_service_builds_requests_with_the_kit(name: str) -> None:
     """Django's own would raise at a Content-Type that it cannot read (docs/adr/0067-input-is-bounded.md)."""
     text = (REPOSITORY / "services" / name / name / "wsgi.py").read_text()
 
-    assert "from servicekit.wsgi import get_wsgi_application" in text
+    assert "from servicekit.http.wsgi import get_wsgi_application" in text
     assert "django.core.wsgi" not in text
 
 
@@ -100,12 +100,12 @@ def seconds_in(path: str) -> dict[str, float]:
 
 def test_withdrawn_key_is_refused_in_the_time_that_its_command_promises() -> None:
     users = seconds_in("services/users/users/keys.py")
-    kit = seconds_in("services/servicekit/servicekit/keyset.py")
+    kit = seconds_in("services/servicekit/servicekit/auth/jwks.py")
     script, verifier = seconds_in("gateway/njs/keys.js"), seconds_in("gateway/njs/verifier.js")
     gateway = seconds_in("gateway/defaults.env")
     asking = re.findall(
         r"^CONNECT_SECONDS, READ_SECONDS = ([0-9.]+), ([0-9.]+)$",
-        (REPOSITORY / "services/servicekit/servicekit/keyset.py").read_text(),
+        (REPOSITORY / "services/servicekit/servicekit/auth/jwks.py").read_text(),
         re.MULTILINE,
     )
     answer_seconds = sum(float(one) for one in asking[0])

@@ -10,7 +10,7 @@ UNSENT = """
     SELECT id::text, type, subject, parked_at IS NOT NULL, last_error FROM outbox
     WHERE sent_at IS NULL AND discarded_at IS NULL AND (parked_at IS NOT NULL OR created_at < now() - interval '5 seconds') ORDER BY position
 """
-# The hash is the inbox's own (servicekit.inbox.payload_hash): type, NUL, data.
+# The hash is the inbox's own (servicekit.messaging.inbox.payload_hash): type, NUL, data.
 PUBLISHED = """
     SELECT id, type, sha256(convert_to(type, 'UTF8') || '\\x00'::bytea || data), created_at < now() - interval '5 seconds'
     FROM outbox WHERE sent_at IS NOT NULL

@@ -15,8 +15,8 @@ from bench.table import Figure, in_turn
 from bench.wrk import run
 from native import supervisor
 from native.layout import Layout
-from servicekit import broker
-from servicekit.publisher import Message, Publisher
+from servicekit.messaging import topology
+from servicekit.messaging.publisher import Message, Publisher
 from shopper.ops import Ops
 
 WINDOW = 500
@@ -106,7 +106,7 @@ def _one_by_one(url: str) -> float:
 
 
 def _purge(url: str) -> None:
-    with broker.connect(url) as connection:
+    with topology.connect(url) as connection:
         connection.channel().queue_purge("bench")
 
 

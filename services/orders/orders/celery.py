@@ -18,7 +18,7 @@ class Scheduler(celery_beat.Scheduler):  # type: ignore[misc]
     """
 
     def apply_async(self, *args: Any, **options: Any) -> Any:
-        from servicekit import heartbeats  # models, which are loaded after this module
+        from servicekit.operations import heartbeats  # models, which are loaded after this module
 
         result = super().apply_async(*args, **options)
         heartbeats.touch("beat")
@@ -28,7 +28,7 @@ class Scheduler(celery_beat.Scheduler):  # type: ignore[misc]
 @signals.worker_init.connect  # type: ignore[untyped-decorator]
 def serve_metrics(**_arguments: Any) -> None:
     """Celery calls it before the worker begins."""
-    from servicekit import metrics
+    from servicekit.operations import metrics
 
     metrics.serve()
 
@@ -38,7 +38,7 @@ def give_sign_of_life(**_arguments: Any) -> None:
     """Celery calls it when the worker takes jobs: the first may be seconds away."""
     from django.db import Error
 
-    from servicekit import heartbeats
+    from servicekit.operations import heartbeats
 
     with contextlib.suppress(Error):
         heartbeats.beat("worker")

@@ -1,6 +1,6 @@
 """What orders refuses, as the API answers it."""
 
-from servicekit.problems import Problem
+from servicekit.http.problems import Problem
 
 
 class ProductUnavailable(Problem):

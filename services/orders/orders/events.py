@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from servicekit.envelope import ConsumedEvent, PublishedEvent
-from servicekit.event_fields import EventCount, EventFlag, EventText, EventTime
+from servicekit.messaging.envelope import ConsumedEvent, PublishedEvent
+from servicekit.wire_types import EventCount, EventFlag, EventText, EventTime
 
 
 class Part(BaseModel):

@@ -9,9 +9,9 @@ from orders.events import (
     StockReserved,
     UserSessionsRevoked,
 )
-from servicekit import revocations
-from servicekit.envelope import Envelope
-from servicekit.router import Received, Router
+from servicekit.auth import revocations
+from servicekit.messaging.envelope import Envelope
+from servicekit.messaging.router import Received, Router
 
 router = Router("orders")
 

@@ -1,7 +1,7 @@
 """Orders that nobody has decided in time, for readiness and for Prometheus: the worker expires them, so they tell how it is."""
 
 from orders import selectors
-from servicekit.metrics import Gauge
+from servicekit.operations.metrics import Gauge
 
 #: The worker sweeps every five seconds.
 LATE_SECONDS = 60

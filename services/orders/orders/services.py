@@ -25,10 +25,10 @@ from orders.errors import (
 from orders.models import MAX_TOTAL, Order, OrderLine, Status
 from orders.selectors import order_body
 from orders.transitions import Moved, move_orders
-from servicekit import idempotency
-from servicekit.idempotency import IdempotentRequest, Replay
-from servicekit.outbox import EventTooLarge, Outgoing, publish, publish_many
-from servicekit.router import Received
+from servicekit.http import idempotency
+from servicekit.http.idempotency import IdempotentRequest, Replay
+from servicekit.messaging.outbox import EventTooLarge, Outgoing, publish, publish_many
+from servicekit.messaging.router import Received
 
 EXPIRE_AT_ONCE = 500
 

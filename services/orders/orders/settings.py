@@ -3,7 +3,9 @@
 from typing import Any
 
 from orders.schedules import every
-from servicekit import env, logs, rest
+from servicekit import env
+from servicekit import settings as kit
+from servicekit.operations import logs
 
 SECRET_KEY = env.secret("SECRET_KEY")
 DEBUG = env.boolean("DEBUG", False)
@@ -16,7 +18,7 @@ INSTALLED_APPS = [
     "servicekit",
     "orders",
 ]
-MIDDLEWARE = rest.MIDDLEWARE
+MIDDLEWARE = kit.MIDDLEWARE
 ROOT_URLCONF = "orders.urls"
 WSGI_APPLICATION = "orders.wsgi.application"
 APPEND_SLASH = False
@@ -64,9 +66,9 @@ CELERY: dict[str, Any] = {
     },
 }
 
-REST_FRAMEWORK = rest.REST_FRAMEWORK
-SPECTACULAR_SETTINGS = rest.spectacular("Souk orders", "Orders, from placing to their end.")
-SILENCED_SYSTEM_CHECKS = rest.SILENCED_SYSTEM_CHECKS
+REST_FRAMEWORK = kit.REST_FRAMEWORK
+SPECTACULAR_SETTINGS = kit.spectacular("Souk orders", "Orders, from placing to their end.")
+SILENCED_SYSTEM_CHECKS = kit.SILENCED_SYSTEM_CHECKS
 
 LOGGING = logs.logging("orders")
 USE_TZ = True

@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from orders import services
-from servicekit import heartbeats
+from servicekit.operations import heartbeats
 
 #: Less than the five seconds after which the next job comes.
 SWEEP_SECONDS = 4.0

@@ -2,7 +2,7 @@
 
 import os
 
-from servicekit.wsgi import get_wsgi_application
+from servicekit.http.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orders.settings")
 application = get_wsgi_application()

@@ -18,7 +18,7 @@ from orders.events import (
 )
 from orders.models import CatalogueProduct, Order
 from orders.services import WishedLine
-from servicekit.delivery import Delivery
+from servicekit.messaging.delivery import Delivery
 from servicekit.testing.deliver import make_delivery
 
 _numbers = count(1)

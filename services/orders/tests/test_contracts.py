@@ -7,8 +7,8 @@ from uuid import UUID
 
 from orders import events
 from orders.handlers import router
-from servicekit.broker import Topology
-from servicekit.events_catalogue import check_consumed, check_contracts
+from servicekit.messaging.contracts import check_consumed, check_contracts
+from servicekit.messaging.topology import Topology
 
 SERVICES = Path(__file__).parents[2]
 ORDER = UUID("0190b7a1-0000-7000-8000-000000000003")

@@ -8,7 +8,7 @@ from uuid_utils.compat import uuid7
 
 from orders.handlers import router
 from orders.models import Order
-from servicekit import revocations, tokens
+from servicekit.auth import revocations, tokens
 from servicekit.models import DeadLetter, OutboxEvent
 from servicekit.testing.deliver import deliver, make_delivery
 from servicekit.testing.hostile_events import (

@@ -18,8 +18,8 @@ from django.utils import timezone
 from orders import services, tasks
 from orders.celery import Scheduler, app
 from orders.models import Order
-from servicekit import heartbeats
 from servicekit.models import Heartbeat, OutboxEvent
+from servicekit.operations import heartbeats
 from servicekit.testing.client import Caller, decoded
 from servicekit.testing.waiting import wait_until
 from tests.factories import make_order

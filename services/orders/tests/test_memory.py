@@ -14,8 +14,8 @@ from django.db import connection
 from uuid_utils.compat import uuid7
 
 from orders.models import MAX_LINES, Order
-from servicekit import broker
-from servicekit.publisher import Message, Publisher
+from servicekit.messaging import topology
+from servicekit.messaging.publisher import Message, Publisher
 from servicekit.testing.deliver import make_delivery
 from servicekit.testing.processes import (
     container_memory_mib,
@@ -53,7 +53,7 @@ def send(url: str, event_type: str, bodies: list[dict[str, Any]]) -> None:
     publisher = Publisher(url)
     for number, body in enumerate(bodies):
         delivery = make_delivery(event_type, body)
-        exchange = broker.redrive_name("orders")
+        exchange = topology.redrive_name("orders")
         message = Message(number, exchange, "orders.stock", delivery.body, delivery.headers)
         assert not publisher.publish([message]).refused
     publisher.close()

@@ -17,7 +17,7 @@ from orders.errors import MixedCurrencies, NotCancellable, ProductUnavailable
 from orders.models import TRANSITIONS, Order, OrderHistory, OrderLine, Status, states_before
 from orders.services import WishedLine
 from orders.transitions import move_orders
-from servicekit.idempotency import IdempotentRequest, KeyReused, Replay
+from servicekit.http.idempotency import IdempotentRequest, KeyReused, Replay
 from servicekit.models import IdempotencyKey
 from servicekit.testing.deliver import outbox_events
 from tests.factories import make_order, make_product

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from servicekit.envelope import ConsumedEvent, PublishedEvent
-from servicekit.event_fields import EventTime
+from servicekit.messaging.envelope import ConsumedEvent, PublishedEvent
+from servicekit.wire_types import EventTime
 
 Reason = Literal["insufficient_stock", "unknown_product", "inactive_product"]
 

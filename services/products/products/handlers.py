@@ -2,9 +2,9 @@
 
 from products import reservations
 from products.events import OrderCancelled, OrderExpired, OrderPlaced, UserSessionsRevoked
-from servicekit import revocations
-from servicekit.envelope import Envelope
-from servicekit.router import Received, Router
+from servicekit.auth import revocations
+from servicekit.messaging.envelope import Envelope
+from servicekit.messaging.router import Received, Router
 
 router = Router("products")
 

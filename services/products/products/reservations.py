@@ -28,8 +28,8 @@ from products.events import (
 )
 from products.models import Product, Reservation, ReservationLine, StockMovement
 from servicekit import context
-from servicekit.outbox import Outgoing, publish_many
-from servicekit.router import Received, RowsLocked
+from servicekit.messaging.outbox import Outgoing, publish_many
+from servicekit.messaging.router import Received, RowsLocked
 
 Quantities = dict[UUID, int]
 Ended = OrderCancelled | OrderExpired

@@ -14,7 +14,7 @@ from django.db.models import F, QuerySet
 
 from products.models import Category, Product, StockMovement
 from servicekit.collations import BY_LANGUAGE
-from servicekit.pages import Order
+from servicekit.http.pagination import Order
 
 ORDERS = {
     "-created_at": Order("created_at", datetime, descending=True),

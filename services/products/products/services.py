@@ -12,7 +12,7 @@ from django.utils import timezone
 from products.errors import CategoryCycle, CategoryGone, CategoryInUse, SlugTaken, StaleVersion
 from products.events import CategoryState, ProductChanged, ProductDeleted
 from products.models import Category, Product, StockMovement
-from servicekit.outbox import Outgoing, publish, publish_many
+from servicekit.messaging.outbox import Outgoing, publish, publish_many
 
 MAX_CATEGORY_DEPTH = 10
 PUBLISHED_AT_ONCE = 500

@@ -1,6 +1,8 @@
 """Settings of the products service: plain assignments, values from the environment (.env.example describes each)."""
 
-from servicekit import env, logs, rest
+from servicekit import env
+from servicekit import settings as kit
+from servicekit.operations import logs
 
 SECRET_KEY = env.secret("SECRET_KEY")
 DEBUG = env.boolean("DEBUG", False)
@@ -14,7 +16,7 @@ INSTALLED_APPS = [
     "servicekit",
     "products",
 ]
-MIDDLEWARE = rest.MIDDLEWARE
+MIDDLEWARE = kit.MIDDLEWARE
 ROOT_URLCONF = "products.urls"
 WSGI_APPLICATION = "products.wsgi.application"
 APPEND_SLASH = False
@@ -31,9 +33,9 @@ TOKEN_AUDIENCE = env.text("TOKEN_AUDIENCE", "souk")
 JWKS_URL = env.text("JWKS_URL", "http://users:8000/.well-known/jwks.json")
 JWKS_CACHE_FILE = env.text("JWKS_CACHE_FILE", "")
 
-REST_FRAMEWORK = rest.REST_FRAMEWORK
-SPECTACULAR_SETTINGS = rest.spectacular("Souk products", "The catalogue and its stock.")
-SILENCED_SYSTEM_CHECKS = rest.SILENCED_SYSTEM_CHECKS
+REST_FRAMEWORK = kit.REST_FRAMEWORK
+SPECTACULAR_SETTINGS = kit.spectacular("Souk products", "The catalogue and its stock.")
+SILENCED_SYSTEM_CHECKS = kit.SILENCED_SYSTEM_CHECKS
 
 LOGGING = logs.logging("products")
 USE_TZ = True

@@ -1,14 +1,13 @@
 from django.urls import include, path, register_converter
 
 from products.api import views
-from servicekit.identifiers import IdConverter
+from servicekit.http.exception_handler import handler400, handler403, handler404, handler500
+from servicekit.http.identifiers import IdConverter
 
 register_converter(IdConverter, "id")
 
-handler400 = "servicekit.problems.bad_request"
-handler403 = "servicekit.problems.permission_denied"
-handler404 = "servicekit.problems.not_found"
-handler500 = "servicekit.problems.server_error"
+
+__all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
 
 urlpatterns = [
     path("", include("servicekit.urls")),

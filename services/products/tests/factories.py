@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 from products import services
 from products.events import OrderCancelled, OrderPlaced
 from products.models import Product
-from servicekit.delivery import Delivery
+from servicekit.messaging.delivery import Delivery
 from servicekit.testing.deliver import make_delivery
 
 _numbers = count(1)

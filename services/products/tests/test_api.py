@@ -9,8 +9,8 @@ from uuid_utils.compat import uuid7
 from products import services
 from products.api.views import FILTERS
 from products.models import Category, Product, StockMovement
+from servicekit.http.pagination import PARAMETERS
 from servicekit.models import OutboxEvent
-from servicekit.pages import PARAMETERS
 from servicekit.testing.client import Caller, decoded, problem
 from servicekit.testing.deliver import outbox_events
 from tests.factories import make_product

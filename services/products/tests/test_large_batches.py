@@ -12,11 +12,11 @@ from uuid_utils.compat import uuid7
 
 from products.handlers import router
 from products.models import Product, Reservation, StockMovement
-from servicekit import batch
-from servicekit.consumer import Consumer
 from servicekit.database import direct_connection
-from servicekit.delivery import Delivery
-from servicekit.subscription import Outcome
+from servicekit.messaging import batch
+from servicekit.messaging.consumer import Consumer
+from servicekit.messaging.delivery import Delivery
+from servicekit.messaging.subscription import Outcome
 from servicekit.testing.deliver import deliver, outbox_events
 from tests.factories import cancelled, make_product, placed
 

@@ -7,10 +7,10 @@ import pytest
 from django.db import connection
 
 from products.models import Reservation
-from servicekit import broker
-from servicekit.envelope import MAX_DATA_BYTES
+from servicekit.messaging import topology
+from servicekit.messaging.envelope import MAX_DATA_BYTES
+from servicekit.messaging.publisher import Message, Publisher
 from servicekit.models import OutboxEvent
-from servicekit.publisher import Message, Publisher
 from servicekit.testing.processes import container_memory_mib, peak_memory_mib, running_process
 from servicekit.testing.waiting import wait_until
 from tests.factories import cancelled, placed
@@ -26,7 +26,7 @@ def send(url: str, messages: list[Any]) -> None:
     publisher = Publisher(url)
     for start in range(0, len(messages), 20):
         window = [
-            Message(number, broker.redrive_name("products"), QUEUE, message.body, message.headers)
+            Message(number, topology.redrive_name("products"), QUEUE, message.body, message.headers)
             for number, message in enumerate(messages[start : start + 20])
         ]
         assert not publisher.publish(window).refused

@@ -6,7 +6,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from servicekit import env, logs, web_size
+from servicekit import env
+from servicekit.operations import logs, web_size
 
 #: From Linux' sys/prctl.h; Python has no name for it.
 PR_SET_PDEATHSIG = 1
@@ -16,7 +17,7 @@ workers = web_size.processes()
 threads = web_size.threads()
 # Read by env.database() in the workers: a client has long gone when a statement takes longer.
 os.environ.setdefault("STATEMENT_TIMEOUT_SECONDS", "10")
-worker_class = "servicekit.gunicorn_worker.DrainingThreadWorker"
+worker_class = "servicekit.operations.gunicorn_worker.DrainingThreadWorker"
 # nginx keeps idle connections 60 s; the side that is asked must not be the one that closes first.
 keepalive = 75
 graceful_timeout = 10
@@ -37,7 +38,7 @@ logconfig_dict["loggers"]["gunicorn.error"] = {"level": "INFO", "handlers": ["st
 
 def on_starting(_server: Any) -> None:
     """Clear away the counters of processes that are gone."""
-    from servicekit import metrics
+    from servicekit.operations import metrics
 
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     if folder:
@@ -59,7 +60,7 @@ def post_worker_init(_worker: Any) -> None:
     from django.apps import apps
 
     if apps.ready:  # it serves a Django project, and no other application
-        from servicekit import revocation_list
+        from servicekit.auth import revocation_list
 
         revocation_list.follow_in_background()
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from servicekit import health
+from servicekit.operations import health
 
 urlpatterns = [
     path("livez", health.livez),

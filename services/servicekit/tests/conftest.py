@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from django.db import connections, transaction
 
-from servicekit import outbox
-from servicekit.consumer import Consumer
-from servicekit.router import Received, Router
+from servicekit.messaging import outbox
+from servicekit.messaging.consumer import Consumer
+from servicekit.messaging.router import Received, Router
 from tests.project import consumed
 from tests.project.events import OrderPlaced
 

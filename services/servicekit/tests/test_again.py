@@ -8,9 +8,9 @@ import psycopg
 import pytest
 from django.db import connection, transaction
 
-from servicekit import broker
+from servicekit.messaging import topology
+from servicekit.messaging.publisher import Message, Publisher
 from servicekit.models import DeadLetter
-from servicekit.publisher import Message, Publisher
 from servicekit.testing.client import Caller, decoded, problem
 from servicekit.testing.deliver import make_delivery
 from servicekit.testing.waiting import wait_until
@@ -163,7 +163,7 @@ def test_batch_is_handled_although_a_column_changed_its_type(
 
     def send(key: int) -> None:
         event = make_delivery(OrderPlaced.type, {"order_id": f"order-{key}"})
-        redrive = broker.redrive_name("products")
+        redrive = topology.redrive_name("products")
         message = Message(key, redrive, QUEUE, event.body, event.headers, "application/json")
         assert not publisher.publish([message]).refused
         wait_until(lambda: f"order-{key}" in recorder.handled)

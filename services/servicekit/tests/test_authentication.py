@@ -8,8 +8,8 @@ import pytest
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from servicekit import keyset, revocations
-from servicekit.authentication import CHALLENGE
+from servicekit.auth import jwks, revocations
+from servicekit.auth.authentication import CHALLENGE
 from servicekit.testing.client import Caller, decoded, problem
 from servicekit.testing.hostile_tokens import HostileToken, hostile_headers, hostile_tokens
 from servicekit.testing.tokens import make_token
@@ -170,7 +170,7 @@ def no_keys() -> dict[str, Any]:
 def test_token_waits_when_it_cannot_be_judged(nobody: Caller, settings: Any, path: str) -> None:
     """A 401 would send every customer to the login page because users was away for a moment."""
     settings.TOKEN_KEYS = f"{__name__}.no_keys"
-    keyset.forget()
+    jwks.forget()
 
     answer = nobody.get(path, Authorization=f"Bearer {make_token()}")
 

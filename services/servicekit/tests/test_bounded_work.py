@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.http import HttpResponse
 
-from servicekit import problems
-from servicekit.fields import MAX_UNKNOWN_NAMED
+from servicekit.http import problems
+from servicekit.http.fields import MAX_UNKNOWN_NAMED
 from servicekit.testing.client import Caller, problem
 
 

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from servicekit import broker, deadletters
-from servicekit.broker import Topology
-from servicekit.consumer import Consumer, first_death
-from servicekit.delivery import Delivery
+from servicekit.messaging import topology
+from servicekit.messaging.consumer import Consumer, first_death
+from servicekit.messaging.delivery import HANDLER_FAILED, Delivery
+from servicekit.messaging.publisher import Message
+from servicekit.messaging.relay import Relay
+from servicekit.messaging.topology import Topology
 from servicekit.models import DeadLetter
-from servicekit.publisher import Message
-from servicekit.relay import Relay
 from servicekit.testing.broker import MemoryBroker, RealBroker, TestBroker
 from servicekit.testing.waiting import wait_until
 from tests.conftest import QUEUE, Recorder
@@ -128,7 +128,7 @@ class TestBrokerContract:
 
         any_broker.reject(taken(any_broker, QUEUE, 1)[0].tag)
 
-        dead = taken(any_broker, broker.dead_name("products"), 1)[0]
+        dead = taken(any_broker, topology.dead_name("products"), 1)[0]
         assert dead.body == b"body"
         assert dead.headers["note"] == "kept"
         assert first_death(dead.headers) == (QUEUE, "rejected")
@@ -136,15 +136,15 @@ class TestBrokerContract:
     def test_message_that_came_back_too_often_is_dead(self, any_broker: TestBroker) -> None:
         any_broker.publish([message(1, b"body")])
 
-        for _ in range(broker.DELIVERY_LIMIT + 1):
+        for _ in range(topology.DELIVERY_LIMIT + 1):
             taken(any_broker, QUEUE, 1)
             any_broker.give_back()
 
-        dead = taken(any_broker, broker.dead_name("products"), 1)[0]
+        dead = taken(any_broker, topology.dead_name("products"), 1)[0]
         assert first_death(dead.headers) == (QUEUE, "delivery_limit")
 
     def test_delayed_message_returns_to_the_queue_its_key_names(self, any_broker: TestBroker) -> None:
-        any_broker.publish([Message(1, broker.retry_name("products", "1s"), QUEUE, b"again", {"n": 1})])
+        any_broker.publish([Message(1, topology.retry_name("products", "1s"), QUEUE, b"again", {"n": 1})])
         assert any_broker.take(QUEUE) == []
 
         delivery = taken(any_broker, QUEUE, 1, after_seconds=1)[0]
@@ -156,8 +156,8 @@ class TestBrokerContract:
     def test_redrive_reaches_one_queue(self, any_broker: TestBroker) -> None:
         outcome = any_broker.publish(
             [
-                Message(1, broker.redrive_name("products"), QUEUE, b"{}", {}),
-                Message(2, broker.redrive_name("products"), "orders.stock", b"{}", {}),
+                Message(1, topology.redrive_name("products"), QUEUE, b"{}", {}),
+                Message(2, topology.redrive_name("products"), "orders.stock", b"{}", {}),
             ]
         )
 
@@ -199,4 +199,4 @@ def test_relay_and_consumer_run_on_the_fake(topology: Topology, publish: Any, re
 
     assert recorder.handled == ["good"]
     assert tries.count("poison") == 5  # in its batch, alone, and after each delay
-    assert DeadLetter.objects.get().reason == deadletters.HANDLER_FAILED
+    assert DeadLetter.objects.get().reason == HANDLER_FAILED

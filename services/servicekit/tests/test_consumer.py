@@ -10,11 +10,22 @@ import pytest
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
-from servicekit import broker, consumer, context, deadletters, heartbeats
-from servicekit.delivery import Delivery
+from servicekit import context
+from servicekit.messaging import consumer, dead_letters, topology
+from servicekit.messaging.delivery import (
+    HANDLER_FAILED,
+    ID_REUSED,
+    INVALID_DATA,
+    INVALID_ENVELOPE,
+    NOT_JSON,
+    TOO_LARGE,
+    UNKNOWN_TYPE,
+    Delivery,
+)
+from servicekit.messaging.publisher import Message, Outcome, Publisher, PublishingFailed
+from servicekit.messaging.router import Received, RowsLocked
 from servicekit.models import DeadLetter, InboxEvent
-from servicekit.publisher import Message, Outcome, Publisher, PublishingFailed
-from servicekit.router import Received, RowsLocked
+from servicekit.operations import heartbeats
 from servicekit.testing.deliver import make_delivery
 from servicekit.testing.faults import database_away
 from servicekit.testing.waiting import wait_until
@@ -33,7 +44,7 @@ class Sender:
 
     def raw(self, body: bytes, *, content_type: str = "application/json", **headers: Any) -> None:
         self._key += 1
-        message = Message(self._key, broker.redrive_name("products"), QUEUE, body, headers, content_type)
+        message = Message(self._key, topology.redrive_name("products"), QUEUE, body, headers, content_type)
         assert not self._publisher.publish([message]).refused
 
     def event(self, order_id: str, *, event_id: Any = None, **data: Any) -> None:
@@ -90,21 +101,21 @@ def test_repeated_event_has_one_effect(broker_url: str, sender: Sender, recorder
 
 
 BAD = {
-    "empty": (b"", {}, deadletters.INVALID_ENVELOPE),
-    "no envelope": (b"{}", {}, deadletters.INVALID_ENVELOPE),
-    "not json": (b"{nope", "headers", deadletters.NOT_JSON),
-    "a scalar": (b"7", "headers", deadletters.INVALID_DATA),
-    "missing field": (b"{}", "headers", deadletters.INVALID_DATA),
-    "wrong type of field": (b'{"order_id": [1]}', "headers", deadletters.INVALID_DATA),
-    "not utf-8": (b'{"order_id": "\xff\xfe"}', "headers", deadletters.NOT_JSON),
-    "5 MB": (b"x" * 5_000_000, "headers", deadletters.TOO_LARGE),
-    "deep": (b"[" * 100_000, "headers", deadletters.NOT_JSON),
+    "empty": (b"", {}, INVALID_ENVELOPE),
+    "no envelope": (b"{}", {}, INVALID_ENVELOPE),
+    "not json": (b"{nope", "headers", NOT_JSON),
+    "a scalar": (b"7", "headers", INVALID_DATA),
+    "missing field": (b"{}", "headers", INVALID_DATA),
+    "wrong type of field": (b'{"order_id": [1]}', "headers", INVALID_DATA),
+    "not utf-8": (b'{"order_id": "\xff\xfe"}', "headers", NOT_JSON),
+    "5 MB": (b"x" * 5_000_000, "headers", TOO_LARGE),
+    "deep": (b"[" * 100_000, "headers", NOT_JSON),
     "strange headers": (
         b"{}",
         {"souk-attempt": -100, "ce-id": {"a": [1.5]}, "nul\0": ["\0", {"a": b"\xff"}]},
-        deadletters.INVALID_ENVELOPE,
+        INVALID_ENVELOPE,
     ),
-    "nul in a header": (b"{}", {"ce-id": "a\0b", "ce-type": "\0"}, deadletters.INVALID_ENVELOPE),
+    "nul in a header": (b"{}", {"ce-id": "a\0b", "ce-type": "\0"}, INVALID_ENVELOPE),
 }
 
 
@@ -124,8 +135,8 @@ def test_bad_messages_become_dead_letters_and_good_ones_settle(
 
     assert len(recorder.handled) == len(BAD) + 1
     expected = [reason for _, _, reason in BAD.values()] + [
-        deadletters.UNKNOWN_TYPE,
-        deadletters.INVALID_ENVELOPE,
+        UNKNOWN_TYPE,
+        INVALID_ENVELOPE,
     ]
     assert sorted(DeadLetter.objects.values_list("reason", flat=True)) == sorted(expected)
     assert not DeadLetter.objects.filter(detail="").exists()
@@ -154,7 +165,7 @@ def test_message_that_the_client_library_cannot_read_is_a_dead_letter(
     """py-amqp raises from the middle of the stream: the connection would be lost again and again."""
     message = {"routing_key": QUEUE, "payload": "{}", "payload_encoding": "string", "properties": properties}
     answer = broker_admin.call(
-        "POST", f"/exchanges/{vhost}/{broker.redrive_name('products')}/publish", message
+        "POST", f"/exchanges/{vhost}/{topology.redrive_name('products')}/publish", message
     )
     assert answer == {"routed": True}
     sender.event("behind it")
@@ -162,7 +173,7 @@ def test_message_that_the_client_library_cannot_read_is_a_dead_letter(
     with consuming(recorder, broker_url):
         wait_until(lambda: recorder.handled == ["behind it"])
 
-    assert DeadLetter.objects.get().reason == deadletters.INVALID_ENVELOPE
+    assert DeadLetter.objects.get().reason == INVALID_ENVELOPE
 
 
 @pytest.mark.parametrize(
@@ -173,7 +184,7 @@ def test_message_that_the_client_library_cannot_read_is_a_dead_letter(
 def test_any_headers_fit_in_a_dead_letter(headers: dict[str, Any]) -> None:
     delivery = Delivery(tag=1, body=b"\0\xff", headers=headers)
 
-    deadletters.store(QUEUE, delivery, deadletters.NOT_JSON, "d\0tail")
+    dead_letters.store(QUEUE, delivery, NOT_JSON, "d\0tail")
 
     assert bytes(DeadLetter.objects.get().body) == b"\0\xff"
 
@@ -183,7 +194,7 @@ def test_what_is_added_on_the_way_makes_no_other_letter() -> None:
     first = make_delivery(OrderPlaced.type, {"order_id": "one"})
     for added in ({}, {"souk-attempt": 2}, {"x-death": [{"count": 3}]}, {"x-delivery-count": 1}):
         letter = Delivery(1, first.body, {**first.headers, **added}, first.content_type)
-        deadletters.store(QUEUE, letter, deadletters.HANDLER_FAILED, "")
+        dead_letters.store(QUEUE, letter, HANDLER_FAILED, "")
 
     assert DeadLetter.objects.count() == 1
 
@@ -197,7 +208,7 @@ def test_known_id_with_other_content_is_an_alarm(broker_url: str, sender: Sender
         wait_until(DeadLetter.objects.exists)
 
     assert recorder.handled == ["true"]
-    assert DeadLetter.objects.get().reason == deadletters.ID_REUSED
+    assert DeadLetter.objects.get().reason == ID_REUSED
 
 
 def test_poison_is_isolated_and_dies_after_its_retries(
@@ -212,7 +223,7 @@ def test_poison_is_isolated_and_dies_after_its_retries(
             raise ValueError("cannot digest this")
 
     recorder.fail = fail
-    monkeypatch.setattr(broker, "RETRY_DELAYS", {"1s": 1})
+    monkeypatch.setattr(topology, "RETRY_DELAYS", {"1s": 1})
     for n in range(10):
         sender.event("poison" if n == 5 else f"innocent-{n}")
 
@@ -221,7 +232,7 @@ def test_poison_is_isolated_and_dies_after_its_retries(
         wait_until(lambda: len(recorder.handled) == 9)
 
     letter = DeadLetter.objects.get()
-    assert letter.reason == deadletters.HANDLER_FAILED
+    assert letter.reason == HANDLER_FAILED
     assert letter.detail == "ValueError: cannot digest this"
     assert letter.queue == QUEUE
     assert len(tries) == 3  # in its batch, alone, and after the delay
@@ -237,7 +248,7 @@ def test_redriven_letter_is_handled_after_the_repair(
     recorder.router.queues[QUEUE]["orders.order_renamed.v1"] = recorder.router.queues[QUEUE][OrderPlaced.type]
     letter = DeadLetter.objects.get()
     publisher = Publisher(broker_url)
-    deadletters.redrive(
+    dead_letters.redrive(
         letter_ids=[letter.pk], publisher=publisher, service="products", by="ops", note="handler added"
     )
     publisher.close()
@@ -249,8 +260,8 @@ def test_redriven_letter_is_handled_after_the_repair(
     assert [(one.action, one.by, one.note) for one in letter.actions.all()] == [
         ("redriven", "ops", "handler added")
     ]
-    with pytest.raises(deadletters.LetterNotWaiting):
-        deadletters.discard(letter_ids=[letter.pk], by="ops", note="")
+    with pytest.raises(dead_letters.LetterNotWaiting):
+        dead_letters.discard(letter_ids=[letter.pk], by="ops", note="")
 
 
 def test_database_away_burns_no_attempt(
@@ -271,7 +282,7 @@ def test_driver_error_on_a_live_connection_is_no_outage(
     broker_url: str, sender: Sender, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """psycopg refuses more than 65,535 parameters with an OperationalError that has no SQLSTATE, as a lost connection does."""
-    monkeypatch.setattr(broker, "RETRY_DELAYS", {"1s": 1})
+    monkeypatch.setattr(topology, "RETRY_DELAYS", {"1s": 1})
 
     def fail(order_id: str) -> None:
         if order_id == "endless":
@@ -286,13 +297,13 @@ def test_driver_error_on_a_live_connection_is_no_outage(
         wait_until(lambda: sorted(recorder.handled) == ["after", "before"])
         wait_until(DeadLetter.objects.exists)
 
-    assert DeadLetter.objects.get().reason == deadletters.HANDLER_FAILED
+    assert DeadLetter.objects.get().reason == HANDLER_FAILED
 
 
 def test_message_that_ends_its_database_connection_is_isolated(
     broker_url: str, sender: Sender, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broker, "RETRY_DELAYS", {"1s": 1})
+    monkeypatch.setattr(topology, "RETRY_DELAYS", {"1s": 1})
 
     def fail(order_id: str) -> None:
         if order_id == "crash":
@@ -307,7 +318,7 @@ def test_message_that_ends_its_database_connection_is_isolated(
         wait_until(lambda: sorted(recorder.handled) == ["after", "before"])
         wait_until(DeadLetter.objects.exists)
 
-    assert DeadLetter.objects.get().reason == deadletters.HANDLER_FAILED
+    assert DeadLetter.objects.get().reason == HANDLER_FAILED
 
 
 def test_event_that_needs_a_locked_row_is_put_off_and_its_neighbours_are_handled_at_once(
@@ -357,7 +368,7 @@ def test_consumer_goes_on_while_the_broker_takes_no_retries(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """An alarm ends when the queues are drained: a consumer that waits for it to end would wait for ever."""
-    monkeypatch.setattr(broker, "RETRY_DELAYS", {"1s": 1, "10s": 1, "60s": 1})
+    monkeypatch.setattr(topology, "RETRY_DELAYS", {"1s": 1, "10s": 1, "60s": 1})
     broken = {"broken"}
 
     def fail(order_id: str) -> None:
@@ -396,7 +407,7 @@ def test_handler_longer_than_the_heartbeat_keeps_its_connection(
     broker_url: str, sender: Sender, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """py-amqp sends no heartbeat while a handler runs: the broker would drop the connection and deliver again."""
-    monkeypatch.setattr(broker, "HEARTBEAT_SECONDS", 2)
+    monkeypatch.setattr(topology, "HEARTBEAT_SECONDS", 2)
     runs = []
 
     def fail(order_id: str) -> None:

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from servicekit.broker import Topology
-from servicekit.definitions import apply, full_definitions, passwords_of_environment
+from servicekit.messaging.broker_definitions import apply, full_definitions, passwords_of_environment
+from servicekit.messaging.topology import Topology
 from servicekit.testing.waiting import wait_until
 
 ADMIN_URL = os.environ.get("TEST_BROKER_ADMIN_URL", "")

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from servicekit.delivery import Readable, Unreadable, read
-from servicekit.envelope import Envelope, InvalidEnvelope
-from servicekit.router import Router
+from servicekit.messaging.delivery import Readable, Unreadable, read
+from servicekit.messaging.envelope import Envelope, InvalidEnvelope
+from servicekit.messaging.router import Router
 from servicekit.testing.deliver import make_delivery
 from tests.project.consumed import OrderPlaced
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from servicekit.event_fields import EventCount, EventFlag, EventTime
+from servicekit.wire_types import EventCount, EventFlag, EventTime
 
 GUESSED_TIMES = [
     1_700_000_000,

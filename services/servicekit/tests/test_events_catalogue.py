@@ -11,9 +11,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from pydantic import create_model
 
-from servicekit.envelope import ConsumedEvent, PublishedEvent
-from servicekit.events_catalogue import ContractChanged, check_consumed, check_contracts
-from servicekit.router import Router
+from servicekit.messaging.contracts import ContractChanged, check_consumed, check_contracts
+from servicekit.messaging.envelope import ConsumedEvent, PublishedEvent
+from servicekit.messaging.router import Router
 
 
 def make_module(**fields: Any) -> tuple[ModuleType, PublishedEvent]:

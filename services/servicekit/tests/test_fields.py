@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework import serializers
 
-from servicekit.fields import (
+from servicekit.http.fields import (
     CleanCharField,
     IdField,
     MoneyField,

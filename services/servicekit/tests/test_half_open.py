@@ -12,8 +12,8 @@ import psycopg
 import pytest
 from django.db import connection
 
-from servicekit import web_size
 from servicekit.database import direct_connection
+from servicekit.operations import web_size
 from servicekit.testing.faults import StallingProxy
 
 #: tcp_user_timeout, or idle + interval x count, and what a loaded machine adds.

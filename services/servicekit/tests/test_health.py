@@ -13,8 +13,8 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from servicekit import health, heartbeats
 from servicekit.models import DeadLetter, Heartbeat, OutboxEvent
+from servicekit.operations import health, heartbeats
 from servicekit.testing.client import Caller, decoded
 from servicekit.testing.faults import database_away
 from tests.project import checks

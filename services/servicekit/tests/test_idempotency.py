@@ -13,9 +13,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from servicekit import idempotency, purge
-from servicekit.idempotency import IdempotentRequest, KeyReused, Replay
+from servicekit.http import idempotency
+from servicekit.http.idempotency import IdempotentRequest, KeyReused, Replay
 from servicekit.models import IdempotencyKey, OutboxEvent
+from servicekit.operations import purge
 from servicekit.testing.client import Caller, decoded, problem
 from servicekit.testing.waiting import somebody_waits_for_a_lock, wait_until
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from servicekit import keyset, tokens
-from servicekit.keyset import KeySet, KeysUnavailable, UnusableKeySet, read_keys
+from servicekit.auth import jwks, tokens
+from servicekit.auth.jwks import KeySet, KeysUnavailable, UnusableKeySet, read_keys
 from servicekit.testing.tokens import Signer, encode
 from servicekit.testing.waiting import wait_until
 
@@ -133,7 +133,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def keys(server: KeyServer, clock: Clock) -> KeySet:
-    return KeySet(lambda: keyset.fetch_over_http(server.url), background=True)
+    return KeySet(lambda: jwks.fetch_over_http(server.url), background=True)
 
 
 @pytest.fixture
@@ -141,10 +141,10 @@ def from_settings(server: KeyServer, clock: Clock, settings: Any) -> Iterator[An
     """This process's own set, as a service has it."""
     settings.TOKEN_KEYS = ""
     settings.JWKS_URL = server.url
-    keyset.forget()
+    jwks.forget()
     tokens.forget_verified()
     yield settings
-    keyset.forget()
+    jwks.forget()
     tokens.forget_verified()
 
 
@@ -173,7 +173,7 @@ def test_keys_are_fetched_once(keys: KeySet, server: KeyServer) -> None:
 def test_old_set_is_fetched_again_in_the_background(keys: KeySet, server: KeyServer, clock: Clock) -> None:
     keys.find("first")
     server.answer = answering(body_of(FIRST, SECOND))
-    clock.pass_time(keyset.REFRESH_SECONDS - 1)
+    clock.pass_time(jwks.REFRESH_SECONDS - 1)
     refresh(keys)
     assert server.asked == 1
 
@@ -188,12 +188,12 @@ def test_generation_changes_with_the_keys_only(keys: KeySet, server: KeyServer, 
     keys.find("first")
     before = keys.generation
     server.answer = answering(b" " + body_of(FIRST))
-    clock.pass_time(keyset.REFRESH_SECONDS + 1)
+    clock.pass_time(jwks.REFRESH_SECONDS + 1)
     refresh(keys)
     same = keys.generation
 
     server.answer = answering(body_of(Signer("first")))
-    clock.pass_time(keyset.REFRESH_SECONDS + 1)
+    clock.pass_time(jwks.REFRESH_SECONDS + 1)
     refresh(keys)
 
     assert before == same
@@ -229,7 +229,7 @@ RUBBISH = {
     "coordinate a number": json.dumps({"keys": [FIRST.jwk(x=7)]}).encode(),
     "coordinate not ASCII": json.dumps({"keys": [FIRST.jwk(x="é" * 43)]}).encode(),
     "point not on the curve": json.dumps({"keys": [FIRST.jwk(x=encode(b"\1" * 32))]}).encode(),
-    "too large": json.dumps({"keys": [FIRST.jwk(note="x" * keyset.MAX_BODY_BYTES)]}).encode(),
+    "too large": json.dumps({"keys": [FIRST.jwk(note="x" * jwks.MAX_BODY_BYTES)]}).encode(),
 }
 FAULTS = {
     **{name: answering(body) for name, body in RUBBISH.items()},
@@ -252,7 +252,7 @@ def test_last_good_set_outlives_a_bad_answer(
     keys.find("first")
     generation = keys.generation
     server.answer = FAULTS[fault]
-    clock.pass_time(keyset.REFRESH_SECONDS + 1)
+    clock.pass_time(jwks.REFRESH_SECONDS + 1)
 
     refresh(keys)
 
@@ -275,8 +275,8 @@ def test_last_good_set_outlives_the_server(keys: KeySet, server: KeyServer, cloc
 
 @pytest.mark.parametrize("body", RUBBISH.values(), ids=RUBBISH)
 def test_rubbish_is_no_key_set(body: bytes) -> None:
-    if len(body) > keyset.MAX_BODY_BYTES:
-        body = body[: keyset.MAX_BODY_BYTES]
+    if len(body) > jwks.MAX_BODY_BYTES:
+        body = body[: jwks.MAX_BODY_BYTES]
 
     with pytest.raises(UnusableKeySet):
         read_keys(body)
@@ -294,7 +294,7 @@ def test_unknown_key_is_asked_for(keys: KeySet, server: KeyServer, clock: Clock)
     """A key that is published and used at once must not wait for the set to be old."""
     keys.find("first")
     server.answer = answering(body_of(FIRST, SECOND))
-    clock.pass_time(keyset.UNKNOWN_KEY_PAUSE_SECONDS + 1)
+    clock.pass_time(jwks.UNKNOWN_KEY_PAUSE_SECONDS + 1)
 
     found = keys.find("second")
 
@@ -329,14 +329,14 @@ def test_keys_come_as_soon_as_the_server_does(server: KeyServer, keys: KeySet, c
     with pytest.raises(KeysUnavailable):
         keys.find("first")
     server.answer = answering(body_of(FIRST))
-    clock.pass_time(keyset.NO_KEYS_PAUSE_SECONDS + 0.1)
+    clock.pass_time(jwks.NO_KEYS_PAUSE_SECONDS + 0.1)
 
     assert is_first(keys.find("first"))
 
 
 def test_slow_server_holds_up_no_known_key(keys: KeySet, server: KeyServer, clock: Clock) -> None:
     keys.find("first")
-    clock.pass_time(keyset.REFRESH_SECONDS + 1)
+    clock.pass_time(jwks.REFRESH_SECONDS + 1)
 
     with server.held_back():
         started = time.monotonic()
@@ -356,7 +356,7 @@ def test_slow_server_holds_up_no_known_key(keys: KeySet, server: KeyServer, cloc
 def test_slow_server_holds_up_no_good_token(from_settings: Any, server: KeyServer, clock: Clock) -> None:
     old, new = FIRST.token(), [FIRST.token() for _ in range(20)]
     tokens.verify(old)
-    clock.pass_time(keyset.REFRESH_SECONDS + 1)
+    clock.pass_time(jwks.REFRESH_SECONDS + 1)
 
     with server.held_back():
         started = time.monotonic()
@@ -374,7 +374,7 @@ def test_withdrawn_key_is_refused_by_a_process_that_was_idle(
     token = FIRST.token()
     tokens.verify(token)
     server.answer = answering(body_of(SECOND))
-    clock.pass_time(keyset.TOO_OLD_SECONDS)
+    clock.pass_time(jwks.TOO_OLD_SECONDS)
 
     with pytest.raises(tokens.InvalidToken) as refusal:
         tokens.verify(token)
@@ -388,7 +388,7 @@ def test_too_old_set_is_used_by_nobody_while_a_newer_one_is_fetched(
 ) -> None:
     keys.find("first")
     server.answer = answering(body_of(SECOND))
-    clock.pass_time(keyset.TOO_OLD_SECONDS)
+    clock.pass_time(jwks.TOO_OLD_SECONDS)
     found: list[Any] = []
 
     def look() -> None:
@@ -411,7 +411,7 @@ def test_kept_keys_are_not_used_before_the_server_was_asked(server: KeyServer, t
     file = tmp_path / "keys.json"
     file.write_bytes(body_of(FIRST))
     server.answer = answering(body_of(SECOND))
-    keys = KeySet(lambda: keyset.fetch_over_http(server.url), background=True, cache_file=file)
+    keys = KeySet(lambda: jwks.fetch_over_http(server.url), background=True, cache_file=file)
 
     keys.refresh_if_old()
 
@@ -422,7 +422,7 @@ def test_unknown_key_waits_only_a_little_for_another_thread(
     keys: KeySet, server: KeyServer, clock: Clock
 ) -> None:
     keys.find("first")
-    clock.pass_time(keyset.REFRESH_SECONDS + 1)
+    clock.pass_time(jwks.REFRESH_SECONDS + 1)
 
     with server.held_back():
         keys.refresh_if_old()
@@ -432,7 +432,7 @@ def test_unknown_key_waits_only_a_little_for_another_thread(
         seconds = time.monotonic() - started
 
     assert found is None
-    assert seconds < keyset.CONNECT_SECONDS + 0.5
+    assert seconds < jwks.CONNECT_SECONDS + 0.5
 
 
 def test_threads_that_start_together_fetch_once(keys: KeySet, server: KeyServer) -> None:
@@ -453,10 +453,10 @@ def test_threads_that_start_together_fetch_once(keys: KeySet, server: KeyServer)
 def test_silent_server_is_given_up_in_time(server: KeyServer) -> None:
     with server.held_back():
         started = time.monotonic()
-        with pytest.raises(keyset.requests.RequestException):
-            keyset.fetch_over_http(server.url)
+        with pytest.raises(jwks.requests.RequestException):
+            jwks.fetch_over_http(server.url)
 
-    assert time.monotonic() - started < keyset.READ_SECONDS + 1
+    assert time.monotonic() - started < jwks.READ_SECONDS + 1
 
 
 def test_trickling_server_is_given_up_in_time(server: KeyServer) -> None:
@@ -464,31 +464,31 @@ def test_trickling_server_is_given_up_in_time(server: KeyServer) -> None:
     server.answer = until_closed(b" ", 0.05)
     started = time.monotonic()
 
-    with pytest.raises(keyset.requests.RequestException):
-        keyset.fetch_over_http(server.url)
+    with pytest.raises(jwks.requests.RequestException):
+        jwks.fetch_over_http(server.url)
 
-    assert time.monotonic() - started < keyset.CONNECT_SECONDS + keyset.READ_SECONDS + 1
+    assert time.monotonic() - started < jwks.CONNECT_SECONDS + jwks.READ_SECONDS + 1
 
 
 def test_body_of_the_largest_size_is_read(server: KeyServer) -> None:
-    server.answer = answering(b"x" * keyset.MAX_BODY_BYTES)
+    server.answer = answering(b"x" * jwks.MAX_BODY_BYTES)
 
-    assert len(keyset.fetch_over_http(server.url)) == keyset.MAX_BODY_BYTES
+    assert len(jwks.fetch_over_http(server.url)) == jwks.MAX_BODY_BYTES
 
 
-@pytest.mark.parametrize("size", [keyset.MAX_BODY_BYTES + 1, 10 * keyset.MAX_BODY_BYTES])
+@pytest.mark.parametrize("size", [jwks.MAX_BODY_BYTES + 1, 10 * jwks.MAX_BODY_BYTES])
 def test_larger_body_is_refused(server: KeyServer, size: int) -> None:
     server.answer = answering(b"x" * size)
 
     with pytest.raises(UnusableKeySet):
-        keyset.fetch_over_http(server.url)
+        jwks.fetch_over_http(server.url)
 
 
 def test_redirect_is_not_followed(server: KeyServer) -> None:
     server.answer = answering(b"", 302, Location=server.url)
 
-    with pytest.raises(keyset.requests.RequestException):
-        keyset.fetch_over_http(server.url)
+    with pytest.raises(jwks.requests.RequestException):
+        jwks.fetch_over_http(server.url)
 
     assert server.asked == 1
 
@@ -499,16 +499,16 @@ def test_proxy_of_the_environment_is_not_used(server: KeyServer, monkeypatch: py
     monkeypatch.setenv("NO_PROXY", "")
     monkeypatch.setenv("no_proxy", "")
 
-    assert keyset.fetch_over_http(server.url) == body_of(FIRST)
+    assert jwks.fetch_over_http(server.url) == body_of(FIRST)
 
 
 def test_keys_are_kept_in_a_file(server: KeyServer, tmp_path: Path) -> None:
     """A container that starts while users is away still knows whom to believe."""
     file = tmp_path / "keys.json"
-    KeySet(lambda: keyset.fetch_over_http(server.url), background=True, cache_file=file).find("first")
+    KeySet(lambda: jwks.fetch_over_http(server.url), background=True, cache_file=file).find("first")
     server.stop()
 
-    restarted = KeySet(lambda: keyset.fetch_over_http(server.url), background=True, cache_file=file)
+    restarted = KeySet(lambda: jwks.fetch_over_http(server.url), background=True, cache_file=file)
 
     assert is_first(restarted.find("first"))
     assert list(tmp_path.iterdir()) == [file]
@@ -517,7 +517,7 @@ def test_keys_are_kept_in_a_file(server: KeyServer, tmp_path: Path) -> None:
 def test_kept_keys_give_way_to_newer_ones(server: KeyServer, tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     file.write_bytes(body_of(SECOND))
-    keys = KeySet(lambda: keyset.fetch_over_http(server.url), background=True, cache_file=file)
+    keys = KeySet(lambda: jwks.fetch_over_http(server.url), background=True, cache_file=file)
     assert set(keys.keys) == {"second"}
 
     refresh(keys)
@@ -530,7 +530,7 @@ def test_bad_answer_spoils_no_kept_keys(server: KeyServer, tmp_path: Path) -> No
     file = tmp_path / "keys.json"
     file.write_bytes(body_of(FIRST))
     server.answer = answering(b"{}")
-    keys = KeySet(lambda: keyset.fetch_over_http(server.url), background=True, cache_file=file)
+    keys = KeySet(lambda: jwks.fetch_over_http(server.url), background=True, cache_file=file)
 
     refresh(keys)
 
@@ -542,7 +542,7 @@ def test_spoilt_file_is_passed_over(server: KeyServer, tmp_path: Path, kept: byt
     file = tmp_path / "keys.json"
     file.write_bytes(kept)
 
-    keys = KeySet(lambda: keyset.fetch_over_http(server.url), background=True, cache_file=file)
+    keys = KeySet(lambda: jwks.fetch_over_http(server.url), background=True, cache_file=file)
 
     assert is_first(keys.find("first"))
     assert file.read_bytes() == body_of(FIRST)
@@ -551,7 +551,7 @@ def test_spoilt_file_is_passed_over(server: KeyServer, tmp_path: Path, kept: byt
 def test_file_that_cannot_be_written_stops_nobody(server: KeyServer, tmp_path: Path) -> None:
     file = tmp_path / "no such folder" / "keys.json"
 
-    keys = KeySet(lambda: keyset.fetch_over_http(server.url), background=True, cache_file=file)
+    keys = KeySet(lambda: jwks.fetch_over_http(server.url), background=True, cache_file=file)
 
     assert is_first(keys.find("first"))
 
@@ -561,7 +561,7 @@ def test_set_of_this_process_comes_from_settings(
 ) -> None:
     from_settings.JWKS_CACHE_FILE = str(tmp_path / "keys.json")
 
-    first, again = keyset.find("first"), keyset.find("first")
+    first, again = jwks.find("first"), jwks.find("first")
 
     assert is_first(first)
     assert again is first
@@ -576,8 +576,8 @@ def local_keys() -> dict[str, Any]:
 def test_service_that_has_the_keys_asks_nobody(from_settings: Any, server: KeyServer) -> None:
     from_settings.TOKEN_KEYS = f"{__name__}.local_keys"
 
-    assert keyset.find("second") is not None
-    assert keyset.find("first") is None
+    assert jwks.find("second") is not None
+    assert jwks.find("first") is None
     assert server.asked == 0
 
 
@@ -593,6 +593,6 @@ def test_failure_of_any_kind_leaves_the_way_free(clock: Clock) -> None:
     keys = KeySet(fetch, background=False)
     with pytest.raises(ZeroDivisionError):
         keys.find("first")
-    clock.pass_time(keyset.NO_KEYS_PAUSE_SECONDS + 0.1)
+    clock.pass_time(jwks.NO_KEYS_PAUSE_SECONDS + 0.1)
 
     assert is_first(keys.find("first"))

@@ -12,7 +12,8 @@ from uuid import UUID
 
 import pytest
 
-from servicekit import context, logs
+from servicekit import context
+from servicekit.operations import logs
 from servicekit.testing.tokens import make_token
 
 EVENT_ID = UUID("018f0000-0000-7000-8000-000000000001")
@@ -226,7 +227,7 @@ def test_what_json_does_not_know_is_written_all_the_same(log: Log) -> None:
 def test_service_logs_json_on_standard_output() -> None:
     program = """
 import logging, logging.config, sys
-from servicekit import logs
+from servicekit.operations import logs
 logging.config.dictConfig(logs.logging("orders"))
 logging.getLogger("orders.services").info("placed", extra={"password": "hunter2"})
 logging.getLogger("orders.services").debug("not shown")

@@ -83,7 +83,7 @@ def test_consumer_shows_its_counters(broker_url: str, port: int) -> None:
 
 
 def test_without_the_variable_no_port_is_opened(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
-    from servicekit import metrics
+    from servicekit.operations import metrics
 
     monkeypatch.delenv("METRICS_PORT", raising=False)
     metrics.serve()

@@ -13,9 +13,9 @@ from django.test import RequestFactory
 from rest_framework.request import Request
 from uuid_utils.compat import uuid7
 
-from servicekit import pages
+from servicekit.http import pagination
+from servicekit.http.problems import MAX_FIELD_ERRORS, InvalidInput
 from servicekit.models import OutboxEvent
-from servicekit.problems import MAX_FIELD_ERRORS, InvalidInput
 from servicekit.testing.client import Caller, decoded, problem
 from tests.project.views import ORDERS
 
@@ -259,7 +259,7 @@ def test_refused_cursor_raises_invalid_input() -> None:
     request = Request(RequestFactory().get("/", {"cursor": "forged"}))
 
     with pytest.raises(InvalidInput):
-        pages.page(request, OutboxEvent.objects.values("id"), ORDERS["id"])
+        pagination.page(request, OutboxEvent.objects.values("id"), ORDERS["id"])
 
 
 @pytest.mark.parametrize(("size", "count"), [("1", 1), ("99", 99), ("100", 100), ("007", 7)])

@@ -8,9 +8,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from servicekit.messaging.publisher import Publisher
+from servicekit.messaging.relay import Relay
 from servicekit.models import OutboxAction, OutboxEvent
-from servicekit.publisher import Publisher
-from servicekit.relay import Relay
 from tests.project.events import OrderPlaced
 
 pytestmark = pytest.mark.django_db(transaction=True)

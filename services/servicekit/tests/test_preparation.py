@@ -13,8 +13,8 @@ import pytest
 from django.db import connection
 from psycopg import sql
 
-from servicekit import heartbeats, preparation
 from servicekit.database import direct_connection
+from servicekit.operations import bootstrap, heartbeats
 
 ADMIN = os.environ.get("TEST_DATABASE_URL", "")
 
@@ -46,9 +46,9 @@ def name(admin: psycopg.Connection[Any]) -> Iterator[str]:
 
 
 def test_role_and_database_are_made_once_and_the_password_follows(admin, name):
-    preparation.make_role_and_database(admin, wanted(name, "it's first"))
+    bootstrap.make_role_and_database(admin, wanted(name, "it's first"))
     log_in(name, "it's first", name)
-    preparation.make_role_and_database(admin, wanted(name, "second"))
+    bootstrap.make_role_and_database(admin, wanted(name, "second"))
     log_in(name, "second", name)
 
     with pytest.raises(psycopg.OperationalError, match="password"):
@@ -66,7 +66,7 @@ def test_password_never_reaches_the_server_or_its_log(admin, name):
     admin.execute("SET client_min_messages = log")
     admin.execute("SET log_min_duration_statement = 0")
 
-    preparation.make_role_and_database(admin, wanted(name, "hunter2 hunter2"))
+    bootstrap.make_role_and_database(admin, wanted(name, "hunter2 hunter2"))
 
     assert any("CREATE ROLE" in line for line in told)
     assert not [line for line in told if "hunter2" in line or "SCRAM" in line]
@@ -77,7 +77,7 @@ def test_password_never_reaches_the_server_or_its_log(admin, name):
 
 def test_database_is_shut_to_other_roles(admin, name):
     other = f"other-{uuid.uuid4().hex[:8]}"
-    preparation.make_role_and_database(admin, wanted(name, "x"))
+    bootstrap.make_role_and_database(admin, wanted(name, "x"))
     admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'y'").format(sql.Identifier(other)))
     try:
         with pytest.raises(psycopg.OperationalError, match="permission denied"):
@@ -91,8 +91,8 @@ def test_database_that_stays_away_is_given_up_with_a_reason(monkeypatch):
     away = urlunsplit(parts._replace(netloc=f"{parts.username}:x@127.0.0.1:1"))
     monkeypatch.setenv("ADMIN_DATABASE_URL", away)
 
-    with pytest.raises(preparation.DatabaseStaysAway, match="does not answer"):
-        preparation.prepare(wait_seconds=0.2)
+    with pytest.raises(bootstrap.DatabaseStaysAway, match="does not answer"):
+        bootstrap.prepare(wait_seconds=0.2)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -101,16 +101,16 @@ def test_prepare_waits_for_another_that_is_at_work():
     done = threading.Event()
 
     def prepare() -> None:
-        preparation.prepare(wait_seconds=5)
+        bootstrap.prepare(wait_seconds=5)
         connection.close()
         done.set()
 
     with direct_connection() as holder:
-        holder.execute("SELECT pg_advisory_lock(%s)", [preparation.LOCK])
+        holder.execute("SELECT pg_advisory_lock(%s)", [bootstrap.LOCK])
         thread = threading.Thread(target=prepare)
         thread.start()
         assert not done.wait(0.5)
-        holder.execute("SELECT pg_advisory_unlock(%s)", [preparation.LOCK])
+        holder.execute("SELECT pg_advisory_unlock(%s)", [bootstrap.LOCK])
         assert done.wait(20)
     thread.join()
 
@@ -142,19 +142,19 @@ def test_prepare_waits_longer_than_any_lock_timeout(caplog, monkeypatch):
 
     def prepare() -> None:
         try:
-            preparation.prepare(wait_seconds=5)
+            bootstrap.prepare(wait_seconds=5)
         except BaseException as error:
             raised.append(error)
         finally:
             connection.close()
 
-    with direct_connection() as holder, caplog.at_level("INFO", logger="servicekit.preparation"):
-        holder.execute("SELECT pg_advisory_lock(%s)", [preparation.LOCK])
+    with direct_connection() as holder, caplog.at_level("INFO", logger="servicekit.operations.bootstrap"):
+        holder.execute("SELECT pg_advisory_lock(%s)", [bootstrap.LOCK])
         thread = threading.Thread(target=prepare)
         thread.start()
         thread.join(1)
         assert thread.is_alive()
-        holder.execute("SELECT pg_advisory_unlock(%s)", [preparation.LOCK])
+        holder.execute("SELECT pg_advisory_unlock(%s)", [bootstrap.LOCK])
         thread.join(20)
     assert raised == []
     assert "waiting for another preparation of this database" in caplog.text

@@ -17,11 +17,11 @@ from gunicorn.http.errors import InvalidChunkSize
 from rest_framework import exceptions
 from uuid_utils.compat import uuid7
 
-from servicekit import problems
-from servicekit.keyset import KeysUnavailable
+from servicekit.auth.jwks import KeysUnavailable
+from servicekit.http import problems
+from servicekit.http.parsers import MAX_BODY_BYTES
+from servicekit.http.problems import InvalidInput, Problem, ServiceUnavailable
 from servicekit.models import OutboxEvent
-from servicekit.parsers import MAX_BODY_BYTES
-from servicekit.problems import InvalidInput, Problem, ServiceUnavailable
 from servicekit.testing.client import Caller, problem
 from servicekit.testing.faults import database_away
 from tests.project.views import Failing
@@ -428,7 +428,7 @@ def test_value_that_cannot_be_stored_is_invalid_and_logged(
 
     problem(nobody.get(path), 400, "invalid")
 
-    assert [record.levelno for record in caplog.records if record.name == "servicekit.problems"] == [
+    assert [record.levelno for record in caplog.records if record.name == "servicekit.http.problems"] == [
         logging.ERROR
     ]
     assert not OutboxEvent.objects.exists()

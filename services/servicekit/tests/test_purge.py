@@ -11,9 +11,9 @@ from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
 
-from servicekit import purge
 from servicekit.database import direct_connection
 from servicekit.models import OutboxAction, OutboxEvent
+from servicekit.operations import purge
 from servicekit.testing.faults import database_away
 from servicekit.testing.waiting import somebody_waits_for_a_lock, wait_until
 

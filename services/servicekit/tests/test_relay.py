@@ -12,12 +12,13 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from servicekit import held_types, metrics, outbox
 from servicekit.database import direct_connection
-from servicekit.envelope import MAX_DATA_BYTES
+from servicekit.messaging import held_types, outbox
+from servicekit.messaging.envelope import MAX_DATA_BYTES
+from servicekit.messaging.publisher import Message, Publisher, PublishingFailed
+from servicekit.messaging.relay import FULL_LOOK_SECONDS, Relay
 from servicekit.models import OutboxEvent
-from servicekit.publisher import Message, Publisher, PublishingFailed
-from servicekit.relay import FULL_LOOK_SECONDS, Relay
+from servicekit.operations import metrics
 from servicekit.testing.faults import StallingProxy
 from servicekit.testing.fixtures import BrokerAdmin
 from servicekit.testing.waiting import wait_until

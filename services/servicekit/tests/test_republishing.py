@@ -9,10 +9,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from servicekit import purge, republishing
+from servicekit.messaging import outbox_actions
+from servicekit.messaging.publisher import Publisher
+from servicekit.messaging.relay import Relay
 from servicekit.models import InboxEvent, OutboxAction, OutboxEvent
-from servicekit.publisher import Publisher
-from servicekit.relay import Relay
+from servicekit.operations import purge
 from servicekit.testing.waiting import wait_until
 from tests.conftest import Recorder, consuming
 from tests.project.events import OrderPlaced
@@ -102,7 +103,7 @@ def test_dry_run_changes_nothing() -> None:
 
 
 def test_many_events_are_chosen_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(republishing, "BATCH", 2)
+    monkeypatch.setattr(outbox_actions, "BATCH", 2)
     for number in range(5):
         make_sent(f"order-{number}")
 
@@ -119,7 +120,7 @@ def test_event_that_inboxes_may_forget_is_never_sent_again() -> None:
 
 
 def test_inbox_remembers_longer_than_an_event_can_be_sent_again() -> None:
-    assert purge.INBOX.days >= republishing.LONGEST_AGE.days + purge.OUTBOX.days
+    assert purge.INBOX.days >= outbox_actions.LONGEST_AGE.days + purge.OUTBOX.days
 
 
 @pytest.mark.parametrize("since", ["yesterday", "2026-11-26T10:00:00", "2026-13-45T10:00:00Z", ""])

@@ -14,9 +14,9 @@ from django.utils import timezone
 from pydantic import ValidationError
 from uuid_utils.compat import uuid7
 
-from servicekit import keyset, revocation_list, revocations, tokens
+from servicekit.auth import jwks, revocation_list, revocations, tokens
+from servicekit.auth.revocation_list import Follower
 from servicekit.models import RevokedSession
-from servicekit.revocation_list import Follower
 from servicekit.testing.client import Caller
 from servicekit.testing.tokens import make_token
 
@@ -168,7 +168,7 @@ def test_answer_that_is_no_list_changes_nothing(users: Elsewhere, body: bytes) -
 
 
 def test_question_to_nobody_is_an_error_that_the_next_one_forgets(users: Elsewhere) -> None:
-    with pytest.raises(keyset.requests.RequestException):
+    with pytest.raises(jwks.requests.RequestException):
         Follower("http://127.0.0.1:1/").ask()
 
 

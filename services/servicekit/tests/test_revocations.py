@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from servicekit import revocations, tokens
+from servicekit.auth import revocations, tokens
 from servicekit.database import direct_connection
 from servicekit.models import RevokedSession
 from servicekit.testing.tokens import make_token

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servicekit import strict_json
-from servicekit.strict_json import MAX_DEPTH, InvalidJson
+from servicekit.http import strict_json
+from servicekit.http.strict_json import MAX_DEPTH, InvalidJson
 
 REFUSED = {
     "empty": b"",

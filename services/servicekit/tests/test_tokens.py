@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from uuid_utils.compat import uuid7
 
-from servicekit import keyset, tokens
+from servicekit.auth import jwks, tokens
 from servicekit.testing import tokens as made
 from servicekit.testing.hostile_tokens import HostileToken, hostile_tokens
 from servicekit.testing.tokens import SIGNER, Signer, compact, make_claims
@@ -29,7 +29,7 @@ def ring_jwks() -> dict[str, Any]:
 def rotating(settings: Any) -> Iterator[list[Signer]]:
     settings.TOKEN_KEYS = f"{__name__}.ring_jwks"
     ring[:] = [Signer("first")]
-    keyset.forget()
+    jwks.forget()
     yield ring
     ring.clear()
 
@@ -188,7 +188,7 @@ def test_new_key_is_believed_beside_the_old(rotating: list[Signer], monkeypatch:
     old, new = rotating[0], Signer("second")
     tokens.verify(old.token())
     rotating.append(new)
-    _let_pass(monkeypatch, keyset.UNKNOWN_KEY_PAUSE_SECONDS)
+    _let_pass(monkeypatch, jwks.UNKNOWN_KEY_PAUSE_SECONDS)
 
     tokens.verify(new.token())
     tokens.verify(old.token())
@@ -199,7 +199,7 @@ def test_withdrawn_key_is_believed_no_more(rotating: list[Signer], monkeypatch: 
     token = rotating[0].token()
     tokens.verify(token)
     rotating[:] = [Signer("second")]
-    _let_pass(monkeypatch, keyset.REFRESH_SECONDS)
+    _let_pass(monkeypatch, jwks.REFRESH_SECONDS)
 
     with pytest.raises(tokens.InvalidToken) as refusal:
         tokens.verify(token)
@@ -213,7 +213,7 @@ def test_id_of_a_key_that_was_replaced_is_no_proof(
     token = rotating[0].token()
     tokens.verify(token)
     rotating[:] = [Signer("first")]
-    _let_pass(monkeypatch, keyset.REFRESH_SECONDS)
+    _let_pass(monkeypatch, jwks.REFRESH_SECONDS)
 
     with pytest.raises(tokens.InvalidToken) as refusal:
         tokens.verify(token)
@@ -225,7 +225,7 @@ def test_token_cannot_be_judged_without_keys(rotating: list[Signer]) -> None:
     token = rotating[0].token()
     rotating.clear()
 
-    with pytest.raises(keyset.KeysUnavailable):
+    with pytest.raises(jwks.KeysUnavailable):
         tokens.verify(token)
 
 

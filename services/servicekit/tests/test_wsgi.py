@@ -7,7 +7,7 @@ from wsgiref.util import setup_testing_defaults
 
 import pytest
 
-from servicekit.problems import CONTENT_TYPE
+from servicekit.http.problems import CONTENT_TYPE
 from tests.project.wsgi import application
 
 # Django looks after its connections at the start of each request.

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from servicekit import keyset, revocations, tokens
+from servicekit.auth import jwks, revocations, tokens
 from users import keys
 
 
@@ -12,7 +12,7 @@ def ring(db: None) -> Iterator[None]:
 
     def forget() -> None:
         keys.forget_ring()
-        keyset.forget()
+        jwks.forget()
         tokens.forget_verified()
         revocations.forget()
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from servicekit import keyset
+from servicekit.auth import jwks
 from servicekit.testing.client import Caller, decoded, problem
 from servicekit.testing.deliver import outbox_events
 from tests.factories import PASSWORD, make_account
@@ -438,7 +438,7 @@ def test_key_set_has_another_tag_after_a_rotation(ring: None) -> None:
 def test_key_set_is_what_verifiers_read_and_holds_nothing_private(ring: None) -> None:
     answer = Caller().get(KEYS, Authorization="Bearer expired.long.ago")
 
-    assert set(keyset.read_keys(answer.content)) == set(SigningKey.objects.values_list("kid", flat=True))
+    assert set(jwks.read_keys(answer.content)) == set(SigningKey.objects.values_list("kid", flat=True))
     assert all("d" not in key for key in decoded(answer)["keys"])
     assert b"PRIVATE" not in answer.content
 

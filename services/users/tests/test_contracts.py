@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
-from servicekit.events_catalogue import check_contracts
+from servicekit.messaging.contracts import check_contracts
 from users import events
 
 SERVICES = Path(__file__).parents[2]

@@ -12,8 +12,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from joserfc.jwk import ECKey
 
-from servicekit import keyset, revocations
-from servicekit import tokens as access_tokens
+from servicekit.auth import jwks, revocations
+from servicekit.auth import tokens as access_tokens
 from servicekit.testing.client import Caller, problem
 from servicekit.testing.deliver import outbox_events
 from servicekit.testing.tokens import make_claims
@@ -135,7 +135,7 @@ def test_rotation_logs_nobody_out(ring: None) -> None:
     kids = {jwt.get_unverified_header(one["access_token"])["kid"] for one in (old, new)}
     assert len(kids) == 2
     access_tokens.forget_verified()
-    keyset.forget()
+    jwks.forget()
     for one in (old, new):
         assert access_tokens.verify(one["access_token"]).subject == account.pk
     sessions.refresh(refresh_token=old["refresh_token"])
@@ -155,7 +155,7 @@ def test_stolen_key_is_refused_at_once_and_nobody_has_to_log_in_again(
 
     assert not published() & stolen
     # What was verified before is remembered, until the key set is asked for again.
-    monkeypatch.setattr(keyset, "REFRESH_SECONDS", 0)
+    monkeypatch.setattr(jwks, "REFRESH_SECONDS", 0)
     for token in (forged, before["access_token"]):
         with pytest.raises(access_tokens.InvalidToken):
             access_tokens.verify(token)
@@ -337,7 +337,7 @@ def test_previous_key_is_published_until_its_last_token_is_over(ring: None) -> N
 
 def test_ring_turns_more_slowly_than_verifiers_forget() -> None:
     # A verifier's set may be a refresh old, and so may the ring of the process that answered it.
-    assert keys.PUBLISH_AHEAD_SECONDS >= keyset.REFRESH_SECONDS + keys.RING_CACHE_SECONDS
+    assert keys.PUBLISH_AHEAD_SECONDS >= jwks.REFRESH_SECONDS + keys.RING_CACHE_SECONDS
     assert keys.PUBLISH_AHEAD_SECONDS >= keys.JWKS_MAX_AGE_SECONDS + keys.RING_CACHE_SECONDS
     # The last token may be signed by a process whose ring is not the newest, and is taken a little after its end.
     last_token_seconds = keys.RING_CACHE_SECONDS + keys.LIFE_SECONDS + access_tokens.LEEWAY_SECONDS
@@ -370,7 +370,7 @@ def test_ring_is_read_once_for_many_tokens(ring: None, django_assert_num_queries
 @pytest.mark.django_db
 def test_signing_key_is_named_in_the_token_and_held_by_verifiers_already(ring: None) -> None:
     account = make_account()
-    verifier = keyset.KeySet(lambda: orjson.dumps(keys.jwks()), background=False)
+    verifier = jwks.KeySet(lambda: orjson.dumps(keys.jwks()), background=False)
     verifier.refresh_if_old()
     age(keys.PUBLISH_AHEAD_SECONDS + 1)
 
@@ -410,7 +410,7 @@ def test_token_of_a_retired_key_is_refused(ring: None) -> None:
         age(keys.KEEP_PREVIOUS_SECONDS + 1)
         keys.rotate_signing_key()
 
-    keyset.forget()
+    jwks.forget()
     access_tokens.forget_verified()
     with pytest.raises(access_tokens.InvalidToken) as refusal:
         access_tokens.verify(answer["access_token"])

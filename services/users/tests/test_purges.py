@@ -8,7 +8,7 @@ from django.apps import apps
 from django.db import connection
 from django.utils import timezone
 
-from servicekit import purge
+from servicekit.operations import purge
 from tests.factories import make_account
 from users import keys, purges, sessions
 from users.errors import InvalidRefreshToken

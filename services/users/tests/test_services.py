@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from uuid_utils.compat import uuid7
 
-from servicekit import tokens as access_tokens
+from servicekit.auth import tokens as access_tokens
 from servicekit.models import OutboxEvent
 from servicekit.testing.deliver import outbox_events
 from servicekit.testing.waiting import wait_until

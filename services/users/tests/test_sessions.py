@@ -9,8 +9,8 @@ import orjson
 import pytest
 from django.utils import timezone
 
-from servicekit import revocations
-from servicekit import tokens as access_tokens
+from servicekit.auth import revocations
+from servicekit.auth import tokens as access_tokens
 from servicekit.models import RevokedSession
 from servicekit.testing.deliver import outbox_events
 from tests.factories import PASSWORD, make_account

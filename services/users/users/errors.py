@@ -1,6 +1,6 @@
 """What users refuses, as the API answers it."""
 
-from servicekit.problems import Problem, ServiceUnavailable
+from servicekit.http.problems import Problem, ServiceUnavailable
 
 
 class EmailTaken(Problem):

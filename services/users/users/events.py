@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime
 
-from servicekit.envelope import PublishedEvent
+from servicekit.messaging.envelope import PublishedEvent
 
 
 class UserRegistered(PublishedEvent):

@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from joserfc.jwk import ECKey
 
-from servicekit.tokens import LONGEST_LIFE_SECONDS
+from servicekit.auth.tokens import LONGEST_LIFE_SECONDS
 from users.errors import NoSigningKey, UnreadableKeys
 from users.models import SigningKey
 

@@ -1,6 +1,6 @@
-"""Rows of users that have served their purpose (servicekit.purge runs them)."""
+"""Rows of users that have served their purpose (servicekit.operations.purge runs them)."""
 
-from servicekit.purge import Purge
+from servicekit.operations.purge import Purge
 
 # A spent token is what tells a replay, so all of a family stay until the family itself has expired and none can be used any more.
 # They go before their session, a batch at a time: a family of two weeks may hold thousands.

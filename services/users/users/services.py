@@ -5,7 +5,7 @@ from uuid import UUID
 from django.contrib.auth.hashers import check_password, make_password
 from django.db import IntegrityError, transaction
 
-from servicekit.outbox import publish
+from servicekit.messaging.outbox import publish
 from users import attempts
 from users.emails import normalise
 from users.errors import EmailTaken, WrongPassword

@@ -20,8 +20,8 @@ from django.db import transaction
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from servicekit import revocations
-from servicekit.outbox import publish
+from servicekit.auth import revocations
+from servicekit.messaging.outbox import publish
 from users import attempts, keys
 from users.emails import InvalidEmail, normalise
 from users.errors import InvalidRefreshToken, WrongCredentials

@@ -1,6 +1,8 @@
 """Settings of the users service: plain assignments, values from the environment (.env.example describes each)."""
 
-from servicekit import env, logs, rest
+from servicekit import env
+from servicekit import settings as kit
+from servicekit.operations import logs
 
 SECRET_KEY = env.secret("SECRET_KEY")
 DEBUG = env.boolean("DEBUG", False)
@@ -13,7 +15,7 @@ INSTALLED_APPS = [
     "servicekit",
     "users",
 ]
-MIDDLEWARE = rest.MIDDLEWARE
+MIDDLEWARE = kit.MIDDLEWARE
 ROOT_URLCONF = "users.urls"
 WSGI_APPLICATION = "users.wsgi.application"
 APPEND_SLASH = False
@@ -35,9 +37,9 @@ EXPECTED_PROCESSES = ["relay"]
 PURGES = [f"users.purges.{name}" for name in ("REFRESH_TOKENS", "SESSIONS", "SIGNING_KEYS", "LOGIN_ATTEMPTS")]
 PREPARE = ["ensure_signing_keys", "ensure_staff"]
 
-REST_FRAMEWORK = rest.REST_FRAMEWORK
-SPECTACULAR_SETTINGS = rest.spectacular("Souk users", "Accounts, tokens and signing keys.")
-SILENCED_SYSTEM_CHECKS = rest.SILENCED_SYSTEM_CHECKS
+REST_FRAMEWORK = kit.REST_FRAMEWORK
+SPECTACULAR_SETTINGS = kit.spectacular("Souk users", "Accounts, tokens and signing keys.")
+SILENCED_SYSTEM_CHECKS = kit.SILENCED_SYSTEM_CHECKS
 
 LOGGING = logs.logging("users")
 USE_TZ = True

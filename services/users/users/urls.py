@@ -1,12 +1,10 @@
 from django.urls import include, path
 
-from servicekit import revocation_list
+from servicekit.auth import revocation_list
+from servicekit.http.exception_handler import handler400, handler403, handler404, handler500
 from users.api import views
 
-handler400 = "servicekit.problems.bad_request"
-handler403 = "servicekit.problems.permission_denied"
-handler404 = "servicekit.problems.not_found"
-handler500 = "servicekit.problems.server_error"
+__all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
 
 urlpatterns = [
     path("", include("servicekit.urls")),

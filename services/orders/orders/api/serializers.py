@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from orders.models import MAX_LINES, MAX_QUANTITY, Status
-from servicekit.fields import BoundedList, IdField, StrictIntegerField, StrictSerializer
+from servicekit.http.fields import BoundedList, IdField, StrictIntegerField, StrictSerializer
 
 
 class LineWrite(StrictSerializer):

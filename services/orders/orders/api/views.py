@@ -16,20 +16,20 @@ from orders.api.waiting import preferred_seconds, wait_for_outcome
 from orders.errors import NotSettledAsWished, OutOfStock
 from orders.models import Status
 from orders.services import WishedLine
-from servicekit import conditional, idempotency, pages
-from servicekit.authentication import caller_of, is_staff
-from servicekit.idempotency import IdempotentRequest, Replay
-from servicekit.identifiers import parse_id
-from servicekit.problems import CONTENT_TYPE as PROBLEM
-from servicekit.problems import InvalidInput
-from servicekit.views import StrictView
+from servicekit.auth.authentication import caller_of, is_staff
+from servicekit.http import conditional, idempotency, pagination
+from servicekit.http.idempotency import IdempotentRequest, Replay
+from servicekit.http.identifiers import parse_id
+from servicekit.http.problems import CONTENT_TYPE as PROBLEM
+from servicekit.http.problems import InvalidInput
+from servicekit.http.views import StrictView
 
 PURCHASE_WAIT_SECONDS = 2
 PRODUCT_EXAMPLE = "0190b7a1-5f3c-7000-8000-6f1d2c3b4a59"
 PLACE_EXAMPLE = OpenApiExample(
     "Two lanterns", {"lines": [{"product": PRODUCT_EXAMPLE, "quantity": 2}]}, request_only=True
 )
-NEWEST = pages.Order("id", UUID, descending=True)
+NEWEST = pagination.Order("id", UUID, descending=True)
 
 
 def _header(name: str, description: str) -> OpenApiParameter:
@@ -47,7 +47,7 @@ KEY = _header(
 class Orders(StrictView):
     """The caller's orders, and a new one."""
 
-    query_parameters: ClassVar = {"GET": pages.PARAMETERS | {"status", "user"}}
+    query_parameters: ClassVar = {"GET": pagination.PARAMETERS | {"status", "user"}}
     max_body_bytes = 128 * 1024  # a thousand lines
 
     @extend_schema(
@@ -71,11 +71,11 @@ class Orders(StrictView):
             status=_status(request),
             user_id=_user(request),
         )
-        found, following = pages.page(request, rows, NEWEST)
+        found, following = pagination.page(request, rows, NEWEST)
         bodies = selectors.bodies(found)
         if len(bodies) < len(found):
-            following = pages.link_after(request, NEWEST, found[len(bodies) - 1])
-        return Response(pages.page_body(bodies, following))
+            following = pagination.link_after(request, NEWEST, found[len(bodies) - 1])
+        return Response(pagination.page_body(bodies, following))
 
     @extend_schema(
         operation_id="place_order",
@@ -166,7 +166,7 @@ def _place(
     """
     asked = preferred_seconds(request.headers.get("Prefer"))
     seconds = wait if asked is None else asked
-    keyed = idempotency.from_request(request, operation, about=about)
+    keyed = idempotency.from_request(request, operation, caller=caller_of(request).id, about=about)
     placed = services.place_order(
         user_id=caller_of(request).id, lines=lines, idempotent=keyed, is_awaited=seconds is not None
     )

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from products.models import CURRENCIES, MAX_STOCK, Category
 from products.selectors import is_slug
-from servicekit.fields import (
+from servicekit.http.fields import (
     CleanCharField,
     MoneyField,
     StrictBooleanField,

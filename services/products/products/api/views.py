@@ -15,17 +15,17 @@ from rest_framework.response import Response
 from products import selectors, services, stock
 from products.api import serializers
 from products.models import Category, Product
-from servicekit import conditional, idempotency, pages
-from servicekit.authentication import caller_of, is_staff
+from servicekit.auth.authentication import caller_of, is_staff
+from servicekit.auth.permissions import IsStaff, IsStaffOrReadOnly
 from servicekit.collations import BY_BYTES
-from servicekit.fields import MONEY
-from servicekit.permissions import IsStaff, IsStaffOrReadOnly
-from servicekit.problems import InvalidInput
-from servicekit.views import StrictView
+from servicekit.http import conditional, idempotency, pagination
+from servicekit.http.fields import MONEY
+from servicekit.http.problems import InvalidInput
+from servicekit.http.views import StrictView
 
 FILTERS = frozenset({"slug", "category", "search", "min_price", "max_price", "ordering", "active"})
 MAX_SEARCH = 100
-BY_SLUG = pages.Order("slug", collation=BY_BYTES)
+BY_SLUG = pagination.Order("slug", collation=BY_BYTES)
 LEDGER_ROWS = 100
 #: A description of 10,000 characters, each written as two escapes.
 MAX_PRODUCT_BYTES = 128 * 1024
@@ -61,7 +61,7 @@ class Products(StrictView):
     """The list, and what is added to it."""
 
     permission_classes = [IsStaffOrReadOnly]
-    query_parameters: ClassVar = {"GET": FILTERS | pages.PARAMETERS}
+    query_parameters: ClassVar = {"GET": FILTERS | pagination.PARAMETERS}
     max_body_bytes = MAX_PRODUCT_BYTES
 
     @extend_schema(
@@ -84,8 +84,8 @@ class Products(StrictView):
             raise InvalidInput(f"ordering is one of {', '.join(selectors.ORDERS)}.")
         wanted = _filter(request)
         with selectors.planned_anew(wanted):
-            rows, following = pages.page(request, selectors.list_products(wanted), order)
-        return Response(pages.page_body([selectors.product_body(row) for row in rows], following))
+            rows, following = pagination.page(request, selectors.list_products(wanted), order)
+        return Response(pagination.page_body([selectors.product_body(row) for row in rows], following))
 
     @extend_schema(
         operation_id="create_product",
@@ -162,7 +162,9 @@ class Stock(StrictView):
     )
     def post(self, request: Request, product_id: UUID) -> Response:
         members = self.valid(serializers.StockAdjust)
-        keyed = idempotency.from_request(request, "adjust_stock", about=str(product_id))
+        keyed = idempotency.from_request(
+            request, "adjust_stock", caller=caller_of(request).id, about=str(product_id)
+        )
         with transaction.atomic():
             replay = keyed.claim() if keyed else None
             if replay:
@@ -178,12 +180,12 @@ class Categories(StrictView):
     """Every category."""
 
     permission_classes = [IsStaffOrReadOnly]
-    query_parameters: ClassVar = {"GET": pages.PARAMETERS}
+    query_parameters: ClassVar = {"GET": pagination.PARAMETERS}
 
     @extend_schema(operation_id="list_categories", parameters=PAGE, responses=serializers.CategoryPage)
     def get(self, request: Request) -> Response:
-        rows, following = pages.page(request, selectors.list_categories(), BY_SLUG)
-        return Response(pages.page_body([selectors.category_body(row) for row in rows], following))
+        rows, following = pagination.page(request, selectors.list_categories(), BY_SLUG)
+        return Response(pagination.page_body([selectors.category_body(row) for row in rows], following))
 
     @extend_schema(
         operation_id="create_category",

@@ -1,6 +1,6 @@
 """Every table of the kit; each service's database has its own copy of them."""
 
-from servicekit.models.deadletters import DeadLetter, DeadLetterAction
+from servicekit.models.dead_letters import DeadLetter, DeadLetterAction
 from servicekit.models.heartbeats import Heartbeat
 from servicekit.models.idempotency import IdempotencyKey
 from servicekit.models.inbox import InboxEvent

@@ -1,4 +1,14 @@
+from typing import Self
+
 from django.db import models
+
+
+class OutboxQuerySet(models.QuerySet["OutboxEvent"]):
+    """Rows of the outbox by what has become of them."""
+
+    def parked(self) -> Self:
+        """Return the rows that wait for a person's decision, oldest first."""
+        return self.filter(parked_at__isnull=False, discarded_at__isnull=True).order_by("position")
 
 
 class OutboxEvent(models.Model):
@@ -24,6 +34,8 @@ class OutboxEvent(models.Model):
     parked_at = models.DateTimeField(null=True)
     discarded_at = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True)
+
+    objects = OutboxQuerySet.as_manager()
 
     class Meta:
         db_table = "outbox"

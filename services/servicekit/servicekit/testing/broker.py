@@ -11,11 +11,21 @@ from typing import Any, ClassVar, Protocol
 
 from amqp.serialization import dumps, loads
 
-from servicekit import broker
-from servicekit.broker import Topology
-from servicekit.delivery import Delivery
-from servicekit.publisher import Message, Outcome, Publisher
-from servicekit.subscription import as_delivery
+from servicekit.messaging.delivery import Delivery
+from servicekit.messaging.publisher import Message, Outcome, Publisher
+from servicekit.messaging.subscription import as_delivery
+from servicekit.messaging.topology import (
+    RETRY_DELAYS,
+    UNSUBSCRIBED,
+    Topology,
+    connect,
+    dead_name,
+    dead_queue_arguments,
+    redrive_name,
+    retry_name,
+    retry_queue_arguments,
+    work_queue_arguments,
+)
 
 
 class TestBroker(Protocol):
@@ -126,17 +136,17 @@ class MemoryBroker:
                 self._route(place.arguments["x-dead-letter-exchange"], held)
 
     def _declare(self, topology: Topology) -> None:
-        self._queues[broker.UNSUBSCRIBED] = _Queue({})
+        self._queues[UNSUBSCRIBED] = _Queue({})
         for service, queues in topology.queues.items():
             for queue in queues:
-                self._queues[queue] = _Queue(broker.work_queue_arguments(service))
-                self._bind(broker.redrive_name(service), queue, queue)
-            for delay in broker.RETRY_DELAYS:
-                name = broker.retry_name(service, delay)
-                self._queues[name] = _Queue(broker.retry_queue_arguments(service, delay))
+                self._queues[queue] = _Queue(work_queue_arguments(service))
+                self._bind(redrive_name(service), queue, queue)
+            for delay in RETRY_DELAYS:
+                name = retry_name(service, delay)
+                self._queues[name] = _Queue(retry_queue_arguments(service, delay))
                 self._bind(name, None, name)
-            self._queues[broker.dead_name(service)] = _Queue(broker.dead_queue_arguments())
-            self._bind(broker.dead_name(service), None, broker.dead_name(service))
+            self._queues[dead_name(service)] = _Queue(dead_queue_arguments())
+            self._bind(dead_name(service), None, dead_name(service))
         for exchange, queue, key in topology.bindings():
             self._bind(exchange, key, queue)
 
@@ -176,7 +186,7 @@ class RealBroker:
     def __init__(self, url: str, admin: Any, vhost: str) -> None:
         self._publisher = Publisher(url)
         self._url, self._admin, self._vhost = url, admin, vhost
-        self._connection = broker.connect(url)
+        self._connection = connect(url)
         self._channel = self._connection.channel()
 
     def publish(self, messages: Sequence[Message]) -> Outcome:

@@ -7,11 +7,11 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from servicekit.batch import handle_batch
-from servicekit.delivery import Delivery
-from servicekit.envelope import CONTENT_TYPE
+from servicekit.messaging.batch import handle_batch
+from servicekit.messaging.delivery import Delivery
+from servicekit.messaging.envelope import CONTENT_TYPE
+from servicekit.messaging.router import Router
 from servicekit.models import OutboxEvent
-from servicekit.router import Router
 
 
 def make_delivery(

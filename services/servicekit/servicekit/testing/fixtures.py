@@ -16,8 +16,8 @@ import pytest
 import requests
 from django.conf import settings as django_settings
 
-from servicekit.broker import Topology
-from servicekit.definitions import topology_definitions
+from servicekit.messaging.broker_definitions import topology_definitions
+from servicekit.messaging.topology import Topology
 from servicekit.testing.waiting import wait_until
 
 # Before any settings are read: a service under test takes its servers from here.
@@ -104,13 +104,13 @@ def broker_url(vhost: str, broker_admin: BrokerAdmin, topology: Topology, settin
 @pytest.fixture
 def test_keys(settings: Any) -> Iterator[None]:
     """Trust the tokens of servicekit.testing.tokens, and forget what earlier tests verified."""
-    from servicekit import keyset, revocations, tokens
+    from servicekit.auth import jwks, revocations, tokens
 
     settings.TOKEN_KEYS = "servicekit.testing.tokens.jwks"
-    for forget in (keyset.forget, tokens.forget_verified, revocations.forget):
+    for forget in (jwks.forget, tokens.forget_verified, revocations.forget):
         forget()
     yield
-    for forget in (keyset.forget, tokens.forget_verified, revocations.forget):
+    for forget in (jwks.forget, tokens.forget_verified, revocations.forget):
         forget()
 
 

@@ -10,8 +10,8 @@ from typing import Any
 from django.apps import apps
 from uuid_utils.compat import uuid7
 
-from servicekit.delivery import Delivery
-from servicekit.envelope import MAX_DATA_BYTES
+from servicekit.messaging.delivery import Delivery
+from servicekit.messaging.envelope import MAX_DATA_BYTES
 from servicekit.models import DeadLetter, OutboxEvent
 
 SERVICES = Path(__file__).parents[3]

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from django.conf import settings
 from uuid_utils.compat import uuid7
 
+from servicekit.auth.tokens import LONGEST_LIFE_SECONDS
 from servicekit.testing.tokens import SIGNER, Signer, compact, encode, make_claims, make_token
-from servicekit.tokens import LONGEST_LIFE_SECONDS
 
 CURVE_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"

@@ -1,6 +1,6 @@
 """What a service would add to readiness and to the gauges."""
 
-from servicekit.metrics import Gauge
+from servicekit.operations.metrics import Gauge
 
 finding = ""
 

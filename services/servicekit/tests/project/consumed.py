@@ -1,6 +1,6 @@
 """What the test project reads of others' events."""
 
-from servicekit.envelope import ConsumedEvent
+from servicekit.messaging.envelope import ConsumedEvent
 
 
 class OrderPlaced(ConsumedEvent, service="orders"):

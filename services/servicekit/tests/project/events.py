@@ -1,6 +1,6 @@
 """An event as the orders service would define it, so that the real topology carries it."""
 
-from servicekit.envelope import PublishedEvent
+from servicekit.messaging.envelope import PublishedEvent
 
 
 class OrderPlaced(PublishedEvent):

@@ -1,6 +1,6 @@
 """A router for the consumer's process."""
 
-from servicekit.router import Received, Router
+from servicekit.messaging.router import Received, Router
 from tests.project.consumed import OrderPlaced
 
 router = Router("products")

@@ -2,7 +2,7 @@
 
 import os
 
-from servicekit import env, rest
+from servicekit import env, settings
 
 SECRET_KEY = "for tests only"
 INSTALLED_APPS = ["servicekit"]
@@ -19,10 +19,10 @@ TIME_ZONE = "UTC"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 ALLOWED_HOSTS = ["testserver"]
-MIDDLEWARE = rest.MIDDLEWARE
+MIDDLEWARE = settings.MIDDLEWARE
 ROOT_URLCONF = "tests.project.urls"
 APPEND_SLASH = False
-REST_FRAMEWORK = rest.REST_FRAMEWORK
+REST_FRAMEWORK = settings.REST_FRAMEWORK
 TOKEN_ISSUER = "souk"
 TOKEN_AUDIENCE = "souk"
 JWKS_URL = "http://127.0.0.1:1/.well-known/jwks.json"

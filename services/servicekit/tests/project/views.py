@@ -14,18 +14,19 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from servicekit import idempotency, outbox, pages
-from servicekit.authentication import caller_of
-from servicekit.fields import (
+from servicekit.auth.authentication import caller_of
+from servicekit.auth.permissions import IsStaff, IsStaffOrReadOnly
+from servicekit.http import idempotency, pagination
+from servicekit.http.fields import (
     CleanCharField,
     MoneyField,
     StrictBooleanField,
     StrictIntegerField,
     StrictSerializer,
 )
+from servicekit.http.views import StrictView
+from servicekit.messaging import outbox
 from servicekit.models import OutboxEvent
-from servicekit.permissions import IsStaff, IsStaffOrReadOnly
-from servicekit.views import StrictView
 from tests.project.events import OrderPlaced
 
 
@@ -107,18 +108,18 @@ def plain(_request: HttpRequest) -> HttpResponse:
 
 
 ORDERS = {
-    "id": pages.Order("id", UUID, descending=True),
-    "created_at": pages.Order("created_at", datetime),
-    "-created_at": pages.Order("created_at", datetime, descending=True),
-    "subject": pages.Order("subject"),
-    "sequence": pages.Order("sequence", int, descending=True),
-    "price": pages.Order("price", Decimal),
+    "id": pagination.Order("id", UUID, descending=True),
+    "created_at": pagination.Order("created_at", datetime),
+    "-created_at": pagination.Order("created_at", datetime, descending=True),
+    "subject": pagination.Order("subject"),
+    "sequence": pagination.Order("sequence", int, descending=True),
+    "price": pagination.Order("price", Decimal),
 }
 
 
 class Events(StrictView):
     permission_classes = ()
-    query_parameters: ClassVar = {"GET": pages.PARAMETERS | {"order", "type"}}
+    query_parameters: ClassVar = {"GET": pagination.PARAMETERS | {"order", "type"}}
 
     def get(self, request: Request) -> Response:
         order = ORDERS[request.query_params.get("order", "id")]
@@ -128,14 +129,14 @@ class Events(StrictView):
         )
         if "type" in request.query_params:
             rows = rows.filter(type=request.query_params["type"])
-        return Response(pages.page_body(*pages.page(request, rows, order)))
+        return Response(pagination.page_body(*pagination.page(request, rows, order)))
 
 
 class Place(StrictView):
     """Its effect is one event in the outbox, once for each key."""
 
     def post(self, request: Request, shelf: str) -> Response:
-        keyed = idempotency.from_request(request, "place", about=shelf)
+        keyed = idempotency.from_request(request, "place", caller=caller_of(request).id, about=shelf)
         with transaction.atomic():
             replay = keyed.claim() if keyed else None
             if replay is None:

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from rest_framework import serializers
 
-from servicekit.fields import CleanCharField, StrictSerializer
+from servicekit.http.fields import CleanCharField, StrictSerializer
 from users.emails import MAX_LENGTH, InvalidEmail, normalise
 from users.passwords import check_new_password
 

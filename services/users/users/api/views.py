@@ -10,15 +10,15 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from servicekit import conditional, pages
-from servicekit.authentication import caller_of
-from servicekit.permissions import IsAuthenticated, IsStaff
-from servicekit.views import StrictView
+from servicekit.auth.authentication import caller_of
+from servicekit.auth.permissions import IsAuthenticated, IsStaff
+from servicekit.http import conditional, pagination
+from servicekit.http.views import StrictView
 from users import attempts, keys, selectors, services, sessions
 from users.api import serializers
 
 NO_STORE = {"Cache-Control": "no-store"}
-NEWEST = pages.Order("id", descending=True)
+NEWEST = pagination.Order("id", descending=True)
 ADA = {"email": "ada@example.org", "password": "a long enough one"}
 REGISTER_EXAMPLE = OpenApiExample("Ada", {**ADA, "name": "Ada"}, request_only=True)
 LOG_IN_EXAMPLE = OpenApiExample("Ada", ADA, request_only=True)
@@ -43,7 +43,7 @@ class KeySet(StrictView):
 class Users(StrictView):
     """Registration, and the list for staff."""
 
-    query_parameters: ClassVar = {"GET": pages.PARAMETERS}
+    query_parameters: ClassVar = {"GET": pagination.PARAMETERS}
 
     def get_authenticators(self) -> list[Any]:
         # Without a request, the OpenAPI document is being made.
@@ -55,8 +55,8 @@ class Users(StrictView):
 
     @extend_schema(operation_id="list_users", responses=serializers.AccountPage)
     def get(self, request: Request) -> Response:
-        rows, following = pages.page(request, selectors.list_accounts(), NEWEST)
-        body = pages.page_body([selectors.account_body(row) for row in rows], following)
+        rows, following = pagination.page(request, selectors.list_accounts(), NEWEST)
+        body = pagination.page_body([selectors.account_body(row) for row in rows], following)
         return Response(body, headers=NO_STORE)
 
     @extend_schema(

@@ -2,9 +2,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from servicekit import metrics
-from servicekit.consumer import consumer_from_settings
-from servicekit.router import service_router
+from servicekit.messaging.consumer import consumer_from_settings
+from servicekit.messaging.router import service_router
+from servicekit.operations import metrics
 
 
 class Command(BaseCommand):

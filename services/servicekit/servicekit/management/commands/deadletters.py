@@ -5,10 +5,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from servicekit import deadletters
+from servicekit.messaging import dead_letters
+from servicekit.messaging.publisher import Publisher, PublishingFailed
+from servicekit.messaging.router import service_router
 from servicekit.models import DeadLetter
-from servicekit.publisher import Publisher, PublishingFailed
-from servicekit.router import service_router
 
 
 class Command(BaseCommand):
@@ -32,7 +32,7 @@ class Command(BaseCommand):
     def handle(self, *, action: str, **options: Any) -> None:
         try:
             getattr(self, f"_{action}")(**options)
-        except (deadletters.LetterNotWaiting, deadletters.RedriveRefused) as error:
+        except (dead_letters.LetterNotWaiting, dead_letters.RedriveRefused) as error:
             raise CommandError(str(error)) from error
         except PublishingFailed as error:
             raise CommandError(
@@ -67,7 +67,7 @@ class Command(BaseCommand):
         sent = 0
         for start in range(0, len(ids), 100):
             part = ids[start : start + 100]
-            sent += deadletters.redrive(
+            sent += dead_letters.redrive(
                 letter_ids=part, publisher=publisher, service=service_router().service, by=by, note=note
             )
         publisher.close()
@@ -76,7 +76,7 @@ class Command(BaseCommand):
         )
 
     def _discard(self, *, by: str, note: str, **options: Any) -> None:
-        count = deadletters.discard(letter_ids=self._ids(**options), by=by, note=note)
+        count = dead_letters.discard(letter_ids=self._ids(**options), by=by, note=note)
         self.stdout.write(
             f"{count} discarded; the rows stay. `deadletters list --state discarded` shows them."
         )

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from servicekit.broker import Topology
-from servicekit.events_catalogue import asyncapi_document
+from servicekit.messaging.contracts import asyncapi_document
+from servicekit.messaging.topology import Topology
 
 REPOSITORY = Path(__file__).parents[5]
 

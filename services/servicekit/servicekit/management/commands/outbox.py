@@ -7,9 +7,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from servicekit import parked, republishing
+from servicekit.messaging import outbox_actions
+from servicekit.messaging.router import service_router
 from servicekit.models import OutboxEvent
-from servicekit.router import service_router
 
 HINT = "`outbox show POSITION` shows one; `outbox retry` sends again after the repair."
 
@@ -42,11 +42,11 @@ class Command(BaseCommand):
     def handle(self, *, action: str, **options: Any) -> None:
         try:
             getattr(self, f"_{action}")(**options)
-        except parked.EventNotParked as error:
+        except outbox_actions.EventNotParked as error:
             raise CommandError(str(error)) from error
 
     def _list(self, **_options: Any) -> None:
-        events = list(parked.list_parked().defer("data"))
+        events = list(OutboxEvent.objects.parked().defer("data"))
         for event in events:
             self._line(event)
         unsent = OutboxEvent.objects.filter(sent_at__isnull=True, parked_at__isnull=True)
@@ -73,11 +73,11 @@ class Command(BaseCommand):
             )
 
     def _retry(self, *, by: str, note: str, **options: Any) -> None:
-        count = parked.retry(positions=self._positions(**options), by=by, note=note)
+        count = outbox_actions.retry(positions=self._positions(**options), by=by, note=note)
         self.stdout.write(f"{count} will be tried again. `outbox list` shows what is parked anew.")
 
     def _discard(self, *, by: str, note: str, **options: Any) -> None:
-        count = parked.discard(positions=self._positions(**options), by=by, note=note)
+        count = outbox_actions.discard(positions=self._positions(**options), by=by, note=note)
         self.stdout.write(f"{count} discarded. `outbox show POSITION` shows who decided it.")
 
     def _republish(
@@ -97,10 +97,10 @@ class Command(BaseCommand):
             return
         until = until or timezone.now()
         if dry_run:
-            events = republishing.sent_events(event_type=event_type, since=since, until=until)
+            events = outbox_actions.sent_events(event_type=event_type, since=since, until=until)
             self.stdout.write(f"{events.count()} would be published again.")
             return
-        count = republishing.republish(event_type=event_type, since=since, until=until, by=by, note=note)
+        count = outbox_actions.republish(event_type=event_type, since=since, until=until, by=by, note=note)
         if not count:
             raise CommandError(f"No {event_type} was sent from {since} to {until}: nothing to publish again.")
         self.stdout.write(
@@ -109,7 +109,7 @@ class Command(BaseCommand):
 
     def _positions(self, *, positions: list[int], all: bool, **_options: Any) -> list[int]:
         if all:
-            return list(parked.list_parked().values_list("pk", flat=True))
+            return list(OutboxEvent.objects.parked().values_list("pk", flat=True))
         if not positions:
             raise CommandError("Name events by position, or say --all. `outbox list` shows what is parked.")
         return positions

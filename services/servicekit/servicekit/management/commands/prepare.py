@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from servicekit.preparation import DatabaseStaysAway, prepare
-from servicekit.web_size import TooManyConnections
+from servicekit.operations.bootstrap import DatabaseStaysAway, prepare
+from servicekit.operations.web_size import TooManyConnections
 
 
 class Command(BaseCommand):

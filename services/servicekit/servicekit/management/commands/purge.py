@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from servicekit import purge
+from servicekit.operations import purge
 
 
 class Command(BaseCommand):

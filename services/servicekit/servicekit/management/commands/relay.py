@@ -2,8 +2,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from servicekit import metrics, purge
-from servicekit.relay import relay_from_settings
+from servicekit.messaging.relay import relay_from_settings
+from servicekit.operations import metrics, purge
 
 
 class Command(BaseCommand):

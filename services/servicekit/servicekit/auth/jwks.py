@@ -1,0 +1,261 @@
+"""The public keys that access tokens are signed with: fetched from users, remembered, and kept when users is away.
+
+A request never waits for a slow users service while a recent set is at hand: one thread fetches, outside any lock that readers take.
+Only where nobody has asked for a while does the first request wait for a newer set, so that a withdrawn key is refused in time even by
+a process that was idle.
+settings.TOKEN_KEYS (a callable's dotted path that returns the JWKS as a dict) replaces the fetch where the keys are at home.
+"""
+
+import base64
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import requests
+from cryptography.hazmat.primitives.asymmetric import ec
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from servicekit.http import strict_json
+from servicekit.http.problems import ServiceUnavailable
+
+logger = logging.getLogger(__name__)
+
+MAX_KEY_ID_LENGTH = 128
+MAX_BODY_BYTES = 65_536
+CONNECT_SECONDS, READ_SECONDS = 1.0, 2.0
+REFRESH_SECONDS = 20.0
+#: A process that was idle does not use a set of that age before users was asked again, or did not answer.
+TOO_OLD_SECONDS = 45.0
+UNKNOWN_KEY_PAUSE_SECONDS = 10.0
+NO_KEYS_PAUSE_SECONDS = 1.0
+
+Keys = Mapping[str, ec.EllipticCurvePublicKey]
+
+
+class KeysUnavailable(ServiceUnavailable):
+    """No key set was ever had: tokens can be called neither good nor bad."""
+
+    code = "keys_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("Tokens cannot be checked yet. Try again.")
+
+
+class UnusableKeySet(ValueError):
+    """The answer is no key set with at least one usable key."""
+
+
+class KeySet:
+    """The last good key set of this process, and when to ask for a newer one."""
+
+    def __init__(
+        self, fetch: Callable[[], bytes], *, background: bool, cache_file: Path | None = None
+    ) -> None:
+        self._fetch = fetch
+        self._background = background
+        self._cache_file = cache_file
+        self._fetching = threading.Lock()
+        self._asked_at = float("-inf")
+        # When the last fetch that has ended was begun: what is here is as old as that.
+        self._settled_at = float("-inf")
+        self.keys: Keys = {}
+        self.generation = 0
+        if cache_file is not None:
+            self._load(cache_file)
+
+    def find(self, kid: str) -> ec.EllipticCurvePublicKey | None:
+        """Return the key, or None when no key of the newest set we may ask for has that id.
+
+        Raises:
+            KeysUnavailable: no set was ever had.
+        """
+        key = self.keys.get(kid)
+        if key is None:
+            pause = UNKNOWN_KEY_PAUSE_SECONDS if self.keys else NO_KEYS_PAUSE_SECONDS
+            self._refresh_or_wait(pause)
+            key = self.keys.get(kid)
+        if not self.keys:
+            raise KeysUnavailable
+        return key
+
+    def refresh_if_old(self) -> None:
+        """Start a fetch when the set is old. Whoever asks meanwhile uses what is here, unless that is too old."""
+        if self._is_too_old():
+            self._refresh_or_wait(REFRESH_SECONDS, wait_seconds=CONNECT_SECONDS + READ_SECONDS)
+            return
+        if self._age() < REFRESH_SECONDS or not self._fetching.acquire(blocking=False):
+            return
+        if self._background and self.keys:
+            threading.Thread(target=self._fetch_and_release, name="keyset", daemon=True).start()
+        else:
+            self._fetch_and_release()
+
+    def _age(self) -> float:
+        return time.monotonic() - self._asked_at
+
+    def _is_too_old(self) -> bool:
+        return time.monotonic() - self._settled_at >= TOO_OLD_SECONDS
+
+    def _refresh_or_wait(self, pause_seconds: float, *, wait_seconds: float = CONNECT_SECONDS) -> None:
+        """Fetch unless that was tried a moment ago; if another thread is at it, wait a little for its result."""
+        if self._fetching.acquire(blocking=False):
+            if self._age() >= pause_seconds:
+                self._fetch_and_release()
+            else:
+                self._fetching.release()
+        elif self._fetching.acquire(timeout=wait_seconds):
+            self._fetching.release()
+
+    def _fetch_and_release(self) -> None:
+        asked_at = self._asked_at = time.monotonic()
+        try:
+            raw = self._fetch()
+            self._accept(read_keys(raw))
+        except (requests.RequestException, UnusableKeySet, OSError) as error:
+            logger.warning("key set not refreshed", extra={"reason": str(error)[:200]})
+        else:
+            self._save(raw)
+        finally:
+            self._settled_at = asked_at
+            self._fetching.release()
+
+    def _accept(self, keys: Keys) -> None:
+        if _numbers(keys) != _numbers(self.keys):
+            self.keys = keys
+            self.generation += 1
+
+    def _load(self, path: Path) -> None:
+        try:
+            self._accept(read_keys(path.read_bytes()))
+        except FileNotFoundError:
+            return
+        except (OSError, UnusableKeySet) as error:
+            logger.warning("kept key set not usable", extra={"reason": str(error)[:200]})
+
+    def _save(self, raw: bytes) -> None:
+        if self._cache_file is None:
+            return
+        partial = self._cache_file.with_name(f"{self._cache_file.name}.{threading.get_native_id()}")
+        try:
+            partial.write_bytes(raw)
+            partial.replace(self._cache_file)
+        except OSError as error:
+            logger.warning("key set not kept", extra={"reason": str(error)[:200]})
+
+
+def read_keys(raw: bytes) -> Keys:
+    """Return the usable keys of a JWKS (RFC 7517) by id; other kinds of keys are skipped.
+
+    Raises:
+        UnusableKeySet: it is no JWKS, or has no usable key.
+    """
+    try:
+        listed = strict_json.loads(raw)["keys"]
+        keys = {jwk["kid"]: _public_key(jwk) for jwk in listed if _is_usable(jwk)}
+    except (ValueError, KeyError, TypeError) as error:
+        raise UnusableKeySet(f"not a key set: {error!r}") from None
+    if not keys:
+        raise UnusableKeySet("no usable key")
+    return keys
+
+
+def _is_usable(jwk: Any) -> bool:
+    return (
+        isinstance(jwk, dict)
+        and (jwk.get("kty"), jwk.get("crv")) == ("EC", "P-256")
+        and jwk.get("alg", "ES256") == "ES256"
+        and jwk.get("use", "sig") == "sig"
+        and "d" not in jwk
+        and isinstance(jwk.get("kid"), str)
+        and 0 < len(jwk["kid"]) <= MAX_KEY_ID_LENGTH
+    )
+
+
+def _public_key(jwk: dict[str, Any]) -> ec.EllipticCurvePublicKey:
+    x, y = (int.from_bytes(_coordinate(jwk[name]), "big") for name in ("x", "y"))
+    return ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+
+
+def _coordinate(text: str) -> bytes:
+    decoded = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if len(decoded) != 32:
+        raise ValueError("a coordinate is not 32 bytes")
+    return decoded
+
+
+def _numbers(keys: Keys) -> dict[str, ec.EllipticCurvePublicNumbers]:
+    return {kid: key.public_numbers() for kid, key in keys.items()}
+
+
+def fetch_over_http(url: str, *, max_bytes: int = MAX_BODY_BYTES, part_bytes: int = 1) -> bytes:
+    """Return the body at `url`, at most `max_bytes` of it, within about three seconds.
+
+    The time is looked at after each part: a longer read waits until it is full, and one byte is right where a request may wait for it.
+
+    Raises:
+        requests.RequestException: nobody answers, too slowly, or with something other than 200.
+        UnusableKeySet: the body is too large.
+    """
+    deadline = time.monotonic() + CONNECT_SECONDS + READ_SECONDS
+    with requests.Session() as session:
+        session.trust_env = False  # a proxy from the environment has no business between two of our services
+        timeout = (CONNECT_SECONDS, READ_SECONDS)
+        with session.get(url, timeout=timeout, stream=True, allow_redirects=False) as response:
+            if response.status_code != 200:
+                raise requests.HTTPError(f"status {response.status_code}")
+            body = bytearray()
+            for part in response.iter_content(part_bytes):
+                body += part
+                if len(body) > max_bytes:
+                    raise UnusableKeySet(f"larger than {max_bytes} bytes")
+                if time.monotonic() > deadline:
+                    raise requests.Timeout("the body came too slowly")
+            return bytes(body)
+
+
+def _from_settings() -> KeySet:
+    dotted_path = getattr(settings, "TOKEN_KEYS", "")
+    if dotted_path:
+        local = import_string(dotted_path)
+        return KeySet(lambda: json.dumps(local()).encode(), background=False)
+    cache_file = getattr(settings, "JWKS_CACHE_FILE", "")
+    return KeySet(
+        lambda: fetch_over_http(str(getattr(settings, "JWKS_URL"))),  # noqa: B009 - users has none
+        background=True,
+        cache_file=Path(cache_file) if cache_file else None,
+    )
+
+
+_shared: KeySet | None = None
+_making = threading.Lock()
+
+
+def _key_set() -> KeySet:
+    global _shared
+    if _shared is None:
+        with _making:
+            _shared = _shared or _from_settings()
+    return _shared
+
+
+def find(kid: str) -> ec.EllipticCurvePublicKey | None:
+    """Return the key with that id (see KeySet.find)."""
+    return _key_set().find(kid)
+
+
+def generation() -> int:
+    """Return a number that changes with the key set, after asking for a newer set if ours is old."""
+    keys = _key_set()
+    keys.refresh_if_old()
+    return keys.generation
+
+
+def forget() -> None:
+    """Drop this process's set; the next use makes a new one from settings (for tests and after a rotation in users)."""
+    global _shared
+    _shared = None

@@ -1,0 +1,145 @@
+"""Serializers and fields that check the shape of input and guess nothing."""
+
+import re
+from decimal import Decimal, InvalidOperation
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from servicekit.http.identifiers import parse_id
+from servicekit.http.problems import MAX_FIELD_ERRORS
+
+# C0 and C1 controls but tab and line ends, the bidi overrides that make text lie, and byte order marks.
+UNCLEAN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+MONEY = re.compile(r"[0-9]{1,10}(\.[0-9]{1,2})?")
+MAX_UNKNOWN_NAMED = 10
+
+
+class BoundedList(serializers.ListSerializer[Any]):
+    """A list that is looked at until enough of it is wrong: an error costs many times what its bytes do."""
+
+    _faults = 0
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the validated items.
+
+        Raises:
+            ValidationError: what the first faulty items, at most MAX_FIELD_ERRORS, object to.
+        """
+        self._faults = 0
+        return super().to_internal_value(data)
+
+    def run_child_validation(self, data: Any) -> Any:
+        """Return the validated item; nothing at all once the list is bad enough to be refused."""
+        if self._faults >= MAX_FIELD_ERRORS:
+            return None
+        try:
+            return super().run_child_validation(data)
+        except serializers.ValidationError:
+            self._faults += 1
+            raise
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """A serializer that refuses members it does not know: a typing error must not be silently ignored."""
+
+    class Meta:
+        list_serializer_class = BoundedList
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the validated members.
+
+        Raises:
+            ValidationError: the first unknown members, or what the fields object to.
+        """
+        strangers = (name for name in data if name not in self.fields) if isinstance(data, dict) else ()
+        unknown = sorted(islice(strangers, MAX_UNKNOWN_NAMED))
+        if unknown:
+            known = ", ".join(self.fields) or "none"
+            raise serializers.ValidationError(
+                {
+                    name: [serializers.ErrorDetail(f"Unknown member. Known: {known}.", "unknown_member")]
+                    for name in unknown
+                }
+            )
+        return super().to_internal_value(data)
+
+
+class NoMembers(StrictSerializer):
+    """For what takes no body: nothing, or an empty object."""
+
+
+class StrictIntegerField(serializers.IntegerField):
+    """A JSON integer: no string, no boolean, no 1.0 and no 1e2."""
+
+    def to_internal_value(self, data: Any) -> int:
+        """Return it, or fail with code `invalid`."""
+        if type(data) is not int:
+            self.fail("invalid")
+        return int(data)
+
+
+class IdField(serializers.UUIDField):
+    """The id of something, in any case: no number, and none of the other spellings of a UUID."""
+
+    def to_internal_value(self, data: Any) -> UUID:
+        """Return it, or fail with code `invalid`."""
+        try:
+            return parse_id(data)
+        except ValueError:
+            self.fail("invalid", value=data)
+
+
+class StrictBooleanField(serializers.BooleanField):
+    """A JSON true or false and nothing that resembles it."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        """Return it, or fail with code `invalid`."""
+        if type(data) is not bool:
+            self.fail("invalid", input=data)
+        return bool(data)
+
+
+@extend_schema_field({"type": "string", "pattern": MONEY.pattern, "example": "2.55"})
+class MoneyField(serializers.Field[Decimal, str, str, Any]):
+    """An amount as a decimal string such as "2.55": at most ten digits before the point and two after it, never negative."""
+
+    default_error_messages = {"invalid": 'Use a decimal string such as "2.55".'}
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        """Return it, or fail with code `invalid`."""
+        if not isinstance(data, str) or not MONEY.fullmatch(data):
+            self.fail("invalid")
+        try:
+            return Decimal(data).quantize(Decimal("0.01"))
+        except InvalidOperation:
+            self.fail("invalid")
+
+    def to_representation(self, value: Decimal) -> str:
+        """Return it with two decimal places."""
+        return f"{value:.2f}"
+
+
+class CleanCharField(serializers.CharField):
+    """Text without control characters, bidi overrides and lone surrogates; otherwise kept exactly as it came."""
+
+    default_error_messages = {"unclean": "Control characters and text direction overrides are not allowed."}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"trim_whitespace": False, **options})
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return it, or fail with code `invalid`, `max_length` or `unclean`."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        # Before anything looks at each character: DRF runs all validators, also on what is too long.
+        if self.max_length is not None and len(data) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)
+        if UNCLEAN.search(data):
+            self.fail("unclean")
+        if not self.allow_blank and not data.strip():
+            self.fail("blank")
+        return str(super().to_internal_value(data))

@@ -1,0 +1,125 @@
+"""Idempotency-Key: the same request again gets the first answer, and never a second effect.
+
+The key row is inserted first and commits with the effect: a twin that arrives meanwhile waits on the unique index and then finds the
+answer. After draft-ietf-httpapi-idempotency-key-header; kept for seven days, scoped to caller and operation.
+
+An effect whose outcome is still open is kept as 202; who learns the outcome keeps it with `settle`, once
+(docs/adr/0069-a-repeat-gets-the-first-answer.md).
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.db import connection
+from psycopg.types.json import Jsonb
+from rest_framework.request import Request
+
+from servicekit.http.problems import InvalidInput, Problem
+from servicekit.models import IdempotencyKey
+
+HEADER = "Idempotency-Key"
+REPLAYED = "Idempotency-Replayed"
+KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+CLAIM = """
+    INSERT INTO idempotency_key (caller, operation, key, request_hash, status, body, headers, created_at)
+    VALUES (%s, %s, %s, %s, 0, '', '{}', clock_timestamp()) ON CONFLICT DO NOTHING RETURNING id
+"""
+STORE = """
+    UPDATE idempotency_key SET status = %s, body = %s, headers = %s WHERE caller = %s AND operation = %s AND key = %s
+"""
+#: The status of an answer that waits for its outcome.
+OPEN = 202
+
+
+class InvalidKey(InvalidInput):
+    """The header is not 1 to 255 visible ASCII characters."""
+
+    code = "invalid_idempotency_key"
+
+
+class KeyReused(Problem):
+    """The key was used for another request: choose a new one."""
+
+    status_code = 422
+    code = "idempotency_key_reused"
+    title = "Idempotency key reused"
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """The first answer to this key."""
+
+    status: int
+    body: Any
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotentRequest:
+    """A request with a key: who asks for what operation, and the hash of what was asked."""
+
+    caller: UUID
+    operation: str
+    key: str
+    request_hash: bytes
+
+    def claim(self) -> Replay | None:
+        """Take the key, inside the effect's transaction; None means go ahead, and call `store` before the commit.
+
+        Raises:
+            KeyReused: the key was used with another request.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute(CLAIM, [self.caller, self.operation, self.key, self.request_hash])
+            if cursor.fetchone():
+                return None
+        row = self._row()
+        if row is None:
+            return self.claim()  # it was seven days old, and purged a moment ago
+        if bytes(row.request_hash) != self.request_hash:
+            raise KeyReused("This key was used with another request. Choose a new one.")
+        return Replay(row.status, orjson.loads(row.body), row.headers)
+
+    def store(self, *, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
+        """Keep the answer with the key; it commits with the effect."""
+        with connection.cursor() as cursor:
+            values: list[Any] = [status, orjson.dumps(body), Jsonb(headers or {})]
+            values += [self.caller, self.operation, self.key]
+            cursor.execute(STORE, values)
+
+    def settle(self, *, status: int, body: Any) -> Replay:
+        """Replace the answer that was kept as open; return the one that holds, another's if that came first."""
+        with connection.cursor() as cursor:
+            values: list[Any] = [status, orjson.dumps(body), Jsonb({})]
+            values += [self.caller, self.operation, self.key, OPEN]
+            cursor.execute(STORE.rstrip() + " AND status = %s", values)
+            row = None if cursor.rowcount else self._row()
+        return Replay(row.status, orjson.loads(row.body), row.headers) if row else Replay(status, body)
+
+    def _row(self) -> IdempotencyKey | None:
+        rows = IdempotencyKey.objects.filter(caller=self.caller, operation=self.operation, key=self.key)
+        return rows.first()
+
+
+def from_request(
+    request: Request, operation: str, *, caller: UUID, about: str = ""
+) -> IdempotentRequest | None:
+    """Read the header; None without one. `about` is what the path adds to the body, such as a product's id.
+
+    Raises:
+        InvalidKey: it is not 1 to 255 visible ASCII characters.
+    """
+    key = request.headers.get(HEADER)
+    if key is None:
+        return None
+    if not KEY.fullmatch(key):
+        raise InvalidKey(f"{HEADER} is 1 to 255 visible ASCII characters.")
+    # Not orjson: it fails on integers beyond 64 bits, which are JSON, and the serializer may not have refused them yet.
+    canonical = json.dumps([about, request.data], sort_keys=True, separators=(",", ":"), default=str)
+    return IdempotentRequest(caller, operation, key, hashlib.sha256(canonical.encode()).digest())

@@ -1,0 +1,52 @@
+"""What every operation of the OpenAPI documents has in common: its errors (RFC 9457)."""
+
+from typing import Any
+
+from servicekit.http.problems import CONTENT_TYPE
+
+PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "description": "RFC 9457. Branch on status and code; quote request_id when you ask for help.",
+    "required": ["type", "title", "status", "detail", "instance", "code", "request_id"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "instance": {"type": "string"},
+        "code": {"type": "string"},
+        "request_id": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "code", "detail"],
+                "properties": {
+                    "pointer": {"type": "string", "description": "JSON Pointer (RFC 6901) into the body"},
+                    "code": {"type": "string"},
+                    "detail": {"type": "string"},
+                },
+            },
+        },
+    },
+    "example": {
+        "type": "about:blank",
+        "title": "Invalid input",
+        "status": 400,
+        "detail": "The input is not valid; errors says where.",
+        "instance": "/api/orders/",
+        "code": "invalid",
+        "request_id": "5f1c5c6de6f84d0f9f6b0a3f0c6f4d1e",
+        "errors": [{"pointer": "/lines/0/quantity", "code": "min_value", "detail": "It must be at least 1."}],
+    },
+}
+
+
+def add_problems(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
+    """Give every operation a default answer: a problem. A drf-spectacular postprocessing hook."""
+    result.setdefault("components", {}).setdefault("schemas", {})["Problem"] = PROBLEM
+    content = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for operations in result["paths"].values():
+        for operation in operations.values():
+            operation["responses"].setdefault("default", {"description": "A problem", "content": content})
+    return result

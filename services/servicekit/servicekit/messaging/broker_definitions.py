@@ -1,0 +1,251 @@
+"""RabbitMQ's definitions file from the topology: exchanges, queues, bindings, users and what each user may do.
+
+`python -m servicekit.messaging.broker_definitions --topology deploy/topology.json --passwords passwords.json > definitions.json` prints them;
+with `--apply` they go to the broker at BROKER_ADMIN_URL, and the passwords come from BROKER_PASSWORD_<USER>.
+
+A service may write its own exchanges only, under its own routing keys only, read its own queues only, bind these to the event types that
+the topology names only (docs/adr/0072-consumers-bind-their-own-queues.md), and configure nothing;
+its background jobs have a virtual host of their own, where it may do anything. After rabbitmq.com/docs/access-control.
+"""
+
+import argparse
+import base64
+import hashlib
+import json
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from servicekit import env
+from servicekit.messaging.topology import (
+    RETRY_DELAYS,
+    UNSUBSCRIBED,
+    Topology,
+    dead_name,
+    dead_queue_arguments,
+    exchange_name,
+    jobs_vhost,
+    plumbing,
+    redrive_name,
+    retry_name,
+    retry_queue_arguments,
+    work_queue_arguments,
+)
+
+ADMIN = "admin"
+
+
+def password_hash(password: str, salt: bytes | None = None) -> str:
+    """Return rabbit_password_hashing_sha256 of a password (rabbitmq.com/docs/passwords)."""
+    salt = salt or os.urandom(4)
+    return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
+
+
+def topology_definitions(topology: Topology) -> dict[str, Any]:
+    """Return exchanges, queues and bindings without a virtual host, as the import for one virtual host takes them."""
+    exchanges, queues = [], [_queue(UNSUBSCRIBED, _unsubscribed_arguments())]
+    bindings: list[tuple[str, str, str]] = []
+    for service in topology.queues:
+        exchanges += _exchanges(service)
+        queues += _queues(service, list(topology.queues[service]))
+        bindings += plumbing(service, list(topology.queues[service]))
+    bindings += topology.bindings()
+    return {
+        "exchanges": exchanges,
+        "queues": queues,
+        "bindings": [_binding(*one) for one in bindings],
+        "policies": [],
+        "parameters": [],
+    }
+
+
+def full_definitions(topology: Topology, passwords: Mapping[str, str], vhost: str = "souk") -> dict[str, Any]:
+    """Return the whole definitions file: the topology in `vhost`, one user per service, one admin.
+
+    Raises:
+        KeyError: a user's password is missing from `passwords`.
+    """
+    inner = topology_definitions(topology)
+    services = list(topology.queues)
+    return {
+        "vhosts": [{"name": name} for name in (vhost, *map(jobs_vhost, sorted(topology.jobs)))],
+        "users": [_user(name, passwords[name], "") for name in services]
+        + [_user(ADMIN, passwords[ADMIN], "administrator")],
+        "permissions": [{"vhost": vhost, **_permission(topology, name)} for name in services]
+        + [_everything(jobs_vhost(name), name) for name in sorted(topology.jobs)]
+        + [_everything(name, ADMIN) for name in (vhost, *map(jobs_vhost, sorted(topology.jobs)))],
+        "topic_permissions": [
+            {"vhost": vhost, **one} for name in services for one in _topic_permissions(topology, name)
+        ],
+        **{
+            kind: [{"vhost": vhost, **one} for one in inner[kind]]
+            for kind in ("exchanges", "queues", "bindings")
+        },
+    }
+
+
+def _unsubscribed_arguments() -> dict[str, Any]:
+    return {"x-queue-type": "classic", "x-max-length": 10_000, "x-overflow": "drop-head"}
+
+
+def _exchange(name: str, kind: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "type": kind,
+        "durable": True,
+        "auto_delete": False,
+        "internal": False,
+        "arguments": {},
+    }
+
+
+def _queue(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "durable": True, "auto_delete": False, "arguments": arguments}
+
+
+def _binding(source: str, queue: str, key: str) -> dict[str, Any]:
+    return {
+        "source": source,
+        "destination": queue,
+        "destination_type": "queue",
+        "routing_key": key,
+        "arguments": {},
+    }
+
+
+def _exchanges(service: str) -> list[dict[str, Any]]:
+    return [
+        _exchange(exchange_name(service), "topic"),
+        _exchange(redrive_name(service), "direct"),
+        _exchange(dead_name(service), "fanout"),
+        *(_exchange(retry_name(service, delay), "fanout") for delay in RETRY_DELAYS),
+    ]
+
+
+def _queues(service: str, work: list[str]) -> list[dict[str, Any]]:
+    return [
+        *(_queue(name, work_queue_arguments(service)) for name in work),
+        *(
+            _queue(retry_name(service, delay), retry_queue_arguments(service, delay))
+            for delay in RETRY_DELAYS
+        ),
+        _queue(dead_name(service), dead_queue_arguments()),
+    ]
+
+
+def _user(name: str, password: str, tags: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "password_hash": password_hash(password),
+        "hashing_algorithm": "rabbit_password_hashing_sha256",
+        "tags": tags,
+    }
+
+
+def _permission(topology: Topology, service: str) -> dict[str, str]:
+    """Return what a service may do. A binding needs the right to write the queue and to read the exchange."""
+    queues = [re.escape(name) for name in topology.queues[service]]
+    sources = [re.escape(name) for name in topology.subscriptions(service)]
+    own = re.escape(f"{service}.")
+    returns = [own + r"(redrive|dead|retry\.\d+s)"] if queues else [own + "dead"]
+    writes = [own + r"(events|redrive|dead|retry\.\d+s)", *queues]
+    return {
+        "user": service,
+        "configure": "^$",
+        "write": "^(" + "|".join(writes) + ")$",
+        "read": "^(" + "|".join([*queues, *returns, *sources]) + ")$",
+    }
+
+
+def _everything(vhost: str, user: str) -> dict[str, str]:
+    return {"vhost": vhost, "user": user, "configure": ".*", "write": ".*", "read": ".*"}
+
+
+def _topic_permissions(topology: Topology, service: str) -> list[dict[str, str]]:
+    """Return which routing keys a service may publish, and to which it may bind."""
+    own = {
+        "user": service,
+        "exchange": exchange_name(service),
+        "write": rf"^{re.escape(service)}\.[a-z_]+\.v\d+$",
+        "read": "^$",
+    }
+    others = [
+        {
+            "user": service,
+            "exchange": exchange,
+            "write": "^$",
+            "read": f"^({'|'.join(map(re.escape, types))})$",
+        }
+        for exchange, types in topology.subscriptions(service).items()
+    ]
+    return [own, *others]
+
+
+def passwords_of_environment(topology: Topology) -> dict[str, str]:
+    """Return each user's password from BROKER_PASSWORD_<USER> (or the file that BROKER_PASSWORD_<USER>_FILE names)."""
+    return {name: env.secret(f"BROKER_PASSWORD_{name.upper()}") for name in (*topology.queues, ADMIN)}
+
+
+def apply(definitions: Mapping[str, Any], admin_url: str, *, wait_seconds: float) -> None:
+    """Give the definitions to a running broker, and wait for it if it is still starting. Twice is once.
+
+    Raises:
+        requests.RequestException: it does not answer in time, or refuses them.
+    """
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            answer = requests.post(f"{admin_url.rstrip('/')}/api/definitions", json=definitions, timeout=30)
+        except requests.ConnectionError:
+            answer = None
+        if answer is not None and answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+            break
+        if time.monotonic() > deadline:
+            raise requests.ConnectionError("the broker's management interface does not answer")
+        time.sleep(0.5)
+    if not answer.ok:
+        raise requests.HTTPError(
+            f"the broker refuses the definitions: {answer.status_code} {answer.text[:500]}"
+        )
+
+
+def main() -> int:
+    """Print the definitions, or give them to a broker. Return the exit code."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--topology", type=Path, required=True)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--passwords", type=Path, help='JSON: {"admin": …, "orders": …, …}')
+    source.add_argument("--apply", action="store_true", help="to the broker at BROKER_ADMIN_URL")
+    parser.add_argument("--vhost", default="souk")
+    parser.add_argument("--wait", type=float, default=120.0, help="seconds to wait for the broker")
+    options = parser.parse_args()
+    # The first process of a container is not ended by a signal that it does not handle.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    topology = Topology.load(options.topology)
+    if not options.apply:
+        passwords = json.loads(options.passwords.read_text(encoding="utf-8"))
+        json.dump(full_definitions(topology, passwords, options.vhost), sys.stdout, indent=1)
+        sys.stdout.write("\n")
+        return 0
+    definitions = full_definitions(topology, passwords_of_environment(topology), options.vhost)
+    try:
+        apply(definitions, env.secret("BROKER_ADMIN_URL"), wait_seconds=options.wait)
+    except requests.RequestException as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(
+        f"The broker has {len(definitions['queues'])} queues and {len(definitions['users'])} users.\n"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

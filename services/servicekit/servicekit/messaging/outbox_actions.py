@@ -1,0 +1,106 @@
+"""What people do to outbox rows, each with an audit row: retry or discard what is parked, publish again what was sent.
+
+A parked row can never be sent as it is. Events that were sent are published again for a queue that was unbound, purged or lost
+while they went by: they keep their ids, so a consumer that has handled one does nothing, and one that has not decides by its
+version or state as for any late event (docs/events.md). The inbox must remember longer than an event can be sent again: it keeps
+30 days, the outbox 7 days from the last sending.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from servicekit.models import OutboxAction, OutboxEvent
+from servicekit.operations import purge
+
+RETRIED, DISCARDED, REPUBLISHED = "retried", "discarded", "republished"
+#: Older events stay where they are: sent again and again, one would outlive its rows in the inboxes and have its effect twice.
+LONGEST_AGE = timedelta(days=purge.INBOX.days // 2)
+BATCH = 1000
+
+
+class EventNotParked(ValueError):
+    """The event is not in the outbox, or it is not parked: it was sent, is about to be, or was discarded before."""
+
+
+def retry(*, positions: Sequence[int], by: str, note: str) -> int:
+    """Let the relay try these rows again, after their cause was repaired; return how many.
+
+    Raises:
+        EventNotParked: one of them is not parked; none was changed.
+    """
+    with transaction.atomic():
+        events = _parked(positions)
+        _update(events, parked_at=None, not_before=None, attempts=0)
+        _record(events, RETRIED, by=by, note=note)
+    return len(events)
+
+
+def discard(*, positions: Sequence[int], by: str, note: str) -> int:
+    """Give these rows up, keeping them and who decided it; return how many. Their consumers never learn of them.
+
+    Raises:
+        EventNotParked: one of them is not parked; none was changed.
+    """
+    with transaction.atomic():
+        events = _parked(positions)
+        _update(events, discarded_at=timezone.now())
+        _record(events, DISCARDED, by=by, note=note)
+    return len(events)
+
+
+def sent_events(*, event_type: str, since: datetime, until: datetime) -> QuerySet[OutboxEvent]:
+    """Return the events of a type that were last sent from `since` to just before `until` and may be sent again, oldest first."""
+    return OutboxEvent.objects.filter(
+        type=event_type,
+        sent_at__gte=since,
+        sent_at__lt=until,
+        created_at__gt=timezone.now() - LONGEST_AGE,
+    ).order_by("position")
+
+
+def republish(*, event_type: str, since: datetime, until: datetime, by: str, note: str) -> int:
+    """Let the relay send these events again, in their order; return how many. Each is recorded with who asked for it.
+
+    In many transactions: none locks for long, and one that is interrupted may simply be repeated.
+    """
+    until = min(until, timezone.now())  # what the relay has sent again meanwhile is not sent a third time
+    total = 0
+    while count := _republish_some(sent_events(event_type=event_type, since=since, until=until), by, note):
+        total += count
+    return total
+
+
+def _parked(positions: Sequence[int]) -> list[OutboxEvent]:
+    """Return the rows, locked."""
+    events = list(OutboxEvent.objects.parked().filter(pk__in=positions).select_for_update())
+    missing = sorted(set(positions) - {event.pk for event in events})
+    if missing:
+        raise EventNotParked(f"not parked: {', '.join(map(str, missing))}. `outbox list` shows what is.")
+    return events
+
+
+def _update(events: Sequence[OutboxEvent], **values: object) -> None:
+    OutboxEvent.objects.filter(pk__in=[event.pk for event in events]).update(**values)
+
+
+def _record(events: Sequence[OutboxEvent], action: str, *, by: str, note: str) -> None:
+    now = timezone.now()
+    OutboxAction.objects.bulk_create(
+        OutboxAction(event=event, action=action, by=by, note=note, at=now) for event in events
+    )
+
+
+def _republish_some(events: QuerySet[OutboxEvent], by: str, note: str) -> int:
+    with transaction.atomic():
+        positions = list(events.select_for_update().values_list("pk", flat=True)[:BATCH])
+        now = timezone.now()
+        OutboxAction.objects.bulk_create(
+            OutboxAction(event_id=position, action=REPUBLISHED, by=by, note=note, at=now)
+            for position in positions
+        )
+        OutboxEvent.objects.filter(pk__in=positions).update(sent_at=None, not_before=None)
+    return len(positions)

@@ -1,0 +1,1 @@
+"""Running a service: health, heartbeats, metrics, logs, bootstrap, purges, the web server."""
