@@ -10,10 +10,10 @@ import amqp
 import kombu
 import pytest
 
-from servicekit.messaging import broker_definitions, topology
+from servicekit.messaging import broker_definitions
 from servicekit.messaging.broker_definitions import full_definitions
 from servicekit.messaging.publisher import Message, Publisher
-from servicekit.messaging.topology import Topology
+from servicekit.messaging.topology import Topology, connect, plumbing, work_queue_arguments
 from servicekit.operations import heartbeats
 from servicekit.operations.health import _processes
 from servicekit.testing.deliver import make_delivery
@@ -100,7 +100,7 @@ def test_queue_that_comes_back_is_read_again(
             wait_until(lambda: recorder.handled == ["early"])
             broker_admin.call("DELETE", f"/queues/{vhost}/{QUEUE}")
         wait_until(lambda: QUEUE in _processes())
-        queue = broker_definitions._queue(QUEUE, topology.work_queue_arguments("products"))
+        queue = broker_definitions._queue(QUEUE, work_queue_arguments("products"))
         broker_admin.call("PUT", f"/queues/{vhost}/{QUEUE}", {**queue, "name": None})
         wait_until(lambda: (EXCHANGE, OrderPlaced.type) in bindings(broker_admin, vhost))
         send(broker_url, "late")
@@ -120,11 +120,11 @@ def as_service(broker_admin: Any, topology: Topology) -> Iterator[Any]:
     )
     parts = urlsplit(os.environ["TEST_BROKER_URL"])
 
-    def connect(service: str) -> kombu.Connection:
+    def connected(service: str) -> kombu.Connection:
         netloc = f"{service}:secret@{parts.hostname}:{parts.port}"
-        return topology.connect(urlunsplit((parts.scheme, netloc, f"/{vhost}", "", "")))
+        return connect(urlunsplit((parts.scheme, netloc, f"/{vhost}", "", "")))
 
-    yield connect
+    yield connected
     for name in (vhost, "orders-jobs"):
         broker_admin.call("DELETE", f"/vhosts/{name}")
     for user in users:
@@ -138,7 +138,7 @@ def test_service_may_bind_what_the_topology_says(as_service: Any, topology: Topo
             for exchange, queue, key in topology.bindings():
                 if queue in queues:
                     channel.queue_bind(queue, exchange, key)
-            for exchange, queue, key in topology.plumbing(service, list(queues)) if queues else []:
+            for exchange, queue, key in plumbing(service, list(queues)) if queues else []:
                 channel.queue_bind(queue, exchange, key)
 
 

@@ -428,9 +428,9 @@ def test_value_that_cannot_be_stored_is_invalid_and_logged(
 
     problem(nobody.get(path), 400, "invalid")
 
-    assert [record.levelno for record in caplog.records if record.name == "servicekit.http.problems"] == [
-        logging.ERROR
-    ]
+    assert [
+        record.levelno for record in caplog.records if record.name == "servicekit.http.exception_handler"
+    ] == [logging.ERROR]
     assert not OutboxEvent.objects.exists()
 
 
