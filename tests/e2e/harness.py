@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from servicekit.testing.openapi import published
 from shopper.ops import Ops
 
 Result = TypeVar("Result")
@@ -61,13 +62,21 @@ class Shop:
         headers: Any = None,
         **more: Any,
     ) -> httpx.Response:
-        """Make one request; `who` sends their token, `key` an Idempotency-Key."""
+        """Make one request; `who` sends their token, `key` an Idempotency-Key. The answer is as its document says."""
         sent = dict(headers or {})
         if who is not None:
             sent["Authorization"] = who.bearer
         if key:
             sent["Idempotency-Key"] = key
-        return self.http.request(method, path, headers=sent, **more)
+        answer = self.http.request(method, path, headers=sent, **more)
+        published().check(
+            method,
+            path,
+            status=answer.status_code,
+            headers=answer.headers,
+            content=answer.content,
+        )
+        return answer
 
     def register(self, email: str = "", password: str = PASSWORD) -> Person:
         email = email or f"{uuid.uuid4()}@e2e.example"

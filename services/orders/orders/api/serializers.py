@@ -83,11 +83,13 @@ class ProblemRead(serializers.Serializer[Any]):
     title = serializers.CharField()
     status = serializers.IntegerField()
     detail = serializers.CharField()
-    instance = serializers.CharField()
+    instance = serializers.CharField(required=False)
     code = serializers.CharField()
     request_id = serializers.CharField()
 
 
 class OutOfStockRead(ProblemRead):
-    shortages = ShortageRead(many=True)
-    order = OrderRead()
+    """Every refusal of a placement; `order` came to be and has ended, `shortages` with `out_of_stock` only."""
+
+    shortages = ShortageRead(many=True, required=False)
+    order = OrderRead(required=False)

@@ -7,13 +7,16 @@ from servicekit.http.problems import CONTENT_TYPE
 PROBLEM: dict[str, Any] = {
     "type": "object",
     "description": "RFC 9457. Branch on status and code; quote request_id when you ask for help.",
-    "required": ["type", "title", "status", "detail", "instance", "code", "request_id"],
+    "required": ["type", "title", "status", "detail", "code", "request_id"],
     "properties": {
         "type": {"type": "string"},
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string"},
-        "instance": {"type": "string"},
+        "instance": {
+            "type": "string",
+            "description": "The path; missing where the gateway refuses one that it cannot read.",
+        },
         "code": {"type": "string"},
         "request_id": {"type": "string"},
         "errors": {

@@ -4,10 +4,12 @@ import json
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.http import HttpResponse
 from django.test import Client
 from uuid_utils.compat import uuid7
 
+from servicekit.testing.openapi import FOLDER, published
 from servicekit.testing.tokens import make_token
 
 
@@ -37,6 +39,14 @@ class Caller:
         data = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
         answer = self._client.generic(method, path, data, content_type=content_type, headers=sent)
         assert isinstance(answer, HttpResponse)
+        if service := _published_service():
+            published(service).check(
+                method,
+                path,
+                status=answer.status_code,
+                headers=answer.headers,
+                content=answer.content,
+            )
         return answer
 
     def get(self, path: str, **headers: Any) -> HttpResponse:
@@ -67,3 +77,9 @@ def problem(answer: HttpResponse, status: int, code: str = "", *pointers: str) -
     assert body["code"] == (code or body["code"]), body
     assert [one["pointer"] for one in body.get("errors", [])] == list(pointers) or not pointers, body
     return body
+
+
+def _published_service() -> str:
+    """Return the service under test, or nothing for the kit's own test project, which publishes no document."""
+    service = settings.ROOT_URLCONF.partition(".")[0]
+    return service if (FOLDER / f"{service}.json").exists() else ""

@@ -30,7 +30,7 @@ class KeySet(StrictView):
     authentication_classes = []
     permission_classes = [AllowAny]
 
-    @extend_schema(operation_id="read_key_set", responses=serializers.KeySetRead, auth=[])
+    @extend_schema(operation_id="read_key_set", responses={200: serializers.KeySetRead, 304: None}, auth=[])
     def get(self, request: Request) -> Response:
         body = keys.jwks()
         tag = f'"{hashlib.sha256(orjson.dumps(body)).hexdigest()[:32]}"'
