@@ -80,7 +80,7 @@ def test_service_builds_requests_with_the_kit(name: str) -> None:
 
 
 def test_gateway_services_and_issuer_agree_on_the_longest_life_of_a_token() -> None:
-    kit = REPOSITORY / "services" / "servicekit" / "servicekit" / "tokens.py"
+    kit = REPOSITORY / "services" / "servicekit" / "servicekit" / "auth" / "tokens.py"
     checked = re.findall(r"^LONGEST_LIFE_SECONDS = (\d+)$", kit.read_text(), re.MULTILINE)
     gateway = (REPOSITORY / "gateway" / "njs" / "claims.js").read_text()
     issued = (REPOSITORY / "services" / "users" / "users" / "keys.py").read_text()
@@ -284,7 +284,7 @@ def test_postgresql_has_the_same_settings_in_both_runtimes() -> None:
 
 
 def test_deploy_and_services_count_connections_alike() -> None:
-    kit = (REPOSITORY / "services" / "servicekit" / "servicekit" / "web_size.py").read_text()
+    kit = (REPOSITORY / "services" / "servicekit" / "servicekit" / "operations" / "web_size.py").read_text()
     deploy = (REPOSITORY / "deploy" / "native" / "connections.py").read_text()
 
     reserved = [

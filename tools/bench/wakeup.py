@@ -1,4 +1,4 @@
-"""What wakes the relay: NOTIFY at commit, or a short poll? Measures both; docs/adr/0002 records the result.
+"""What wakes the relay: NOTIFY at commit, or a short poll? Measures both; docs/adr/0002-relay-polls.md records the result.
 
     . <(python3 deploy/native test-env) && .venv/bin/python tools/bench/wakeup.py
 
