@@ -24,6 +24,15 @@ REST_FRAMEWORK: dict[str, Any] = {
     "NUM_PROXIES": 1,
 }
 
+#: Only what a stock class of simplejwt would read: no key of this process signs anything.
+SIMPLE_JWT: dict[str, Any] = {
+    "ALGORITHM": "ES256",
+    "SIGNING_KEY": None,
+    "USER_ID_CLAIM": "sub",
+    "AUTH_TOKEN_CLASSES": ("servicekit.auth.tokens.AccessToken",),
+    "TOKEN_USER_CLASS": "servicekit.auth.authentication.Principal",
+}
+
 MIDDLEWARE = ["servicekit.http.middleware.RequestContext"]
 
 # The services answer JSON to the gateway on an inner network: TLS, its headers and framing are the gateway's, and there are no

@@ -297,7 +297,7 @@ def test_make_staff_counts_the_version_and_the_next_tokens_tell_the_role(ring: N
     account.refresh_from_db()
     assert (account.is_staff, account.version) == (True, 2)
     answer = sessions.log_in(email=account.email, password=PASSWORD)
-    assert access_tokens.verify(answer["access_token"]).roles == {"customer", "staff"}
+    assert access_tokens.verified(answer["access_token"]).claims.roles == {"customer", "staff"}
 
 
 @pytest.mark.django_db(transaction=True)

@@ -222,7 +222,7 @@ def test_token_of_an_inactive_account_is_401(ada: Caller, method: str, path: str
 def test_tokens_of_strangers_under_our_key_id_are_refused(ring: None) -> None:
     account = make_account()
     claims = {"sub": str(account.pk), "roles": ["customer", "staff"]}
-    forged = Signer(signing_keys.ring().signing_kid).token(**claims)
+    forged = Signer(signing_keys.signing_key().kid).token(**claims)
     unknown = make_token(account.pk, roles=("customer", "staff"))
 
     for token in (forged, unknown):

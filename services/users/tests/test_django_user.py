@@ -63,7 +63,7 @@ def test_superuser_is_staff_in_tokens_and_may_do_everything(ring: None) -> None:
 
     answer = sessions.log_in(email=account.email, password=PASSWORD)
 
-    assert access_tokens.verify(answer["access_token"]).roles == {"customer", "staff"}
+    assert access_tokens.verified(answer["access_token"]).claims.roles == {"customer", "staff"}
     assert account.has_perm("users.change_account")
     (event,) = outbox_events("users.user_registered.v1")
     assert event["data"]["roles"] == ["customer", "staff"]

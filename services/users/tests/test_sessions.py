@@ -35,7 +35,7 @@ def test_log_in_gives_a_token_that_verifies(ring: None) -> None:
 
     answer = sessions.log_in(email="ADA@example.org", password=PASSWORD)
 
-    claims = access_tokens.verify(answer["access_token"])
+    claims = access_tokens.verified(answer["access_token"]).claims
     assert (claims.subject, claims.roles) == (account.pk, frozenset({"customer"}))
     assert claims.session_id == Session.objects.get().pk
     assert (answer["token_type"], answer["expires_in"]) == ("Bearer", 300)
@@ -79,7 +79,7 @@ def test_refresh_rotates_and_stays_in_the_session(ring: None) -> None:
     third = sessions.refresh(refresh_token=second["refresh_token"])
 
     assert len({one["refresh_token"] for one in (first, second, third)}) == 3
-    ids = {access_tokens.verify(one["access_token"]).session_id for one in (first, second, third)}
+    ids = {access_tokens.verified(one["access_token"]).claims.session_id for one in (first, second, third)}
     assert ids == {Session.objects.get().pk}
     assert outbox_events(REVOKED) == []
 
@@ -127,7 +127,7 @@ def test_spent_token_after_the_grace_ends_the_session_for_everybody(ring: None) 
     assert Session.objects.get().end_reason == "replay"
     (event,) = outbox_events(REVOKED)
     assert event["data"]["session_id"] == str(Session.objects.get().pk)
-    assert revocations.is_revoked(access_tokens.verify(second["access_token"]))
+    assert revocations.is_revoked(access_tokens.verified(second["access_token"]).claims)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -165,8 +165,8 @@ def test_log_out_ends_one_session_once(ring: None) -> None:
         sessions.refresh(refresh_token=gone["refresh_token"])
     sessions.refresh(refresh_token=kept["refresh_token"])
     assert len(outbox_events(REVOKED)) == 1
-    assert revocations.is_revoked(access_tokens.verify(gone["access_token"]))
-    assert not revocations.is_revoked(access_tokens.verify(kept["access_token"]))
+    assert revocations.is_revoked(access_tokens.verified(gone["access_token"]).claims)
+    assert not revocations.is_revoked(access_tokens.verified(kept["access_token"]).claims)
 
 
 @pytest.mark.django_db
@@ -239,8 +239,8 @@ def test_refresh_tells_the_account_as_it_is_now(ring: None) -> None:
 
     second = sessions.refresh(refresh_token=first["refresh_token"])
 
-    assert not access_tokens.verify(first["access_token"]).email_verified
-    assert access_tokens.verify(second["access_token"]).email_verified
+    assert not access_tokens.verified(first["access_token"]).claims.email_verified
+    assert access_tokens.verified(second["access_token"]).claims.email_verified
 
 
 @pytest.mark.django_db
@@ -298,7 +298,7 @@ def test_replay_in_one_session_leaves_the_others(ring: None) -> None:
         sessions.refresh(refresh_token=stolen["refresh_token"])
 
     sessions.refresh(refresh_token=other["refresh_token"])
-    assert not revocations.is_revoked(access_tokens.verify(other["access_token"]))
+    assert not revocations.is_revoked(access_tokens.verified(other["access_token"]).claims)
     assert Session.objects.filter(ended_at=None).count() == 1
 
 

@@ -14,6 +14,7 @@ from joserfc.jwk import ECKey
 
 from servicekit.auth import jwks, revocations
 from servicekit.auth import tokens as access_tokens
+from servicekit.auth.token_rules import LEEWAY_SECONDS, LONGEST_LIFE_SECONDS
 from servicekit.testing.client import Caller, problem
 from servicekit.testing.deliver import outbox_events
 from servicekit.testing.tokens import make_claims
@@ -137,7 +138,7 @@ def test_rotation_logs_nobody_out(ring: None) -> None:
     access_tokens.forget_verified()
     jwks.forget()
     for one in (old, new):
-        assert access_tokens.verify(one["access_token"]).subject == account.pk
+        assert access_tokens.verified(one["access_token"]).claims.subject == account.pk
     sessions.refresh(refresh_token=old["refresh_token"])
 
 
@@ -149,7 +150,7 @@ def test_stolen_key_is_refused_at_once_and_nobody_has_to_log_in_again(
     before = sessions.log_in(email=account.email, password=PASSWORD)
     stolen = set(states().values())
     forged = forge_staff_token(SigningKey.objects.get(state="current"))
-    assert access_tokens.verify(forged).roles == {"customer", "staff"}
+    assert access_tokens.verified(forged).claims.roles == {"customer", "staff"}
 
     call_command("rotate_signing_key", "--now")
 
@@ -158,9 +159,9 @@ def test_stolen_key_is_refused_at_once_and_nobody_has_to_log_in_again(
     monkeypatch.setattr(jwks, "REFRESH_SECONDS", 0)
     for token in (forged, before["access_token"]):
         with pytest.raises(access_tokens.InvalidToken):
-            access_tokens.verify(token)
+            access_tokens.verified(token)
     renewed = sessions.refresh(refresh_token=before["refresh_token"])
-    assert access_tokens.verify(renewed["access_token"]).subject == account.pk
+    assert access_tokens.verified(renewed["access_token"]).claims.subject == account.pk
     said = capsys.readouterr().out
     assert all(kid in said for kid in stolen)
     assert "within 60 s" in said
@@ -343,11 +344,9 @@ def test_ring_turns_more_slowly_than_verifiers_forget() -> None:
         >= signing_keys.JWKS_MAX_AGE_SECONDS + signing_keys.RING_CACHE_SECONDS
     )
     # The last token may be signed by a process whose ring is not the newest, and is taken a little after its end.
-    last_token_seconds = (
-        signing_keys.RING_CACHE_SECONDS + signing_keys.LIFE_SECONDS + access_tokens.LEEWAY_SECONDS
-    )
+    last_token_seconds = signing_keys.RING_CACHE_SECONDS + signing_keys.LIFE_SECONDS + LEEWAY_SECONDS
     assert last_token_seconds <= signing_keys.KEEP_PREVIOUS_SECONDS
-    assert signing_keys.LIFE_SECONDS <= access_tokens.LONGEST_LIFE_SECONDS
+    assert signing_keys.LIFE_SECONDS <= LONGEST_LIFE_SECONDS
 
 
 @pytest.mark.django_db(transaction=True)
@@ -402,7 +401,7 @@ def test_rotation_ends_no_session_and_publishes_nothing(ring: None) -> None:
 
     assert outbox_events() == before
     fresh = sessions.refresh(refresh_token=answer["refresh_token"])
-    assert not revocations.is_revoked(access_tokens.verify(fresh["access_token"]))
+    assert not revocations.is_revoked(access_tokens.verified(fresh["access_token"]).claims)
     assert SigningKey.objects.filter(state="retired").count() == 1
 
 
@@ -418,5 +417,18 @@ def test_token_of_a_retired_key_is_refused(ring: None) -> None:
     jwks.forget()
     access_tokens.forget_verified()
     with pytest.raises(access_tokens.InvalidToken) as refusal:
-        access_tokens.verify(answer["access_token"])
+        access_tokens.verified(answer["access_token"])
     assert refusal.value.code == "key"
+
+
+def test_thumbprint_is_that_of_the_rfc() -> None:
+    """RFC 7638, section 3.1."""
+    members = {
+        "kty": "RSA",
+        "n": "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ"
+        "_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrd"
+        "kt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw",
+        "e": "AQAB",
+    }
+
+    assert signing_keys.thumbprint(members) == "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"

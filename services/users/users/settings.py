@@ -32,6 +32,7 @@ TOKEN_ISSUER = env.text("TOKEN_ISSUER", "souk")
 TOKEN_AUDIENCE = env.text("TOKEN_AUDIENCE", "souk")
 # The keys are at home here: tokens are checked against the ring itself.
 TOKEN_KEYS = "users.services.signing_keys.jwks"  # noqa: S105 - a name, no secret
+TOKEN_SIGNER = "users.services.signing_keys.signing_key"  # noqa: S105 - a name, no secret
 KEY_ENCRYPTION_KEYS = env.encryption_keys("KEY_ENCRYPTION_KEY")
 AUTH_USER_MODEL = "users.Account"
 PASSWORD_HASHERS = ["users.hashers.SoukArgon2Hasher"]
@@ -47,6 +48,7 @@ PURGES = [f"users.purges.{name}" for name in ("REFRESH_TOKENS", "SESSIONS", "SIG
 PREPARE = ["ensure_signing_keys", "ensure_staff"]
 
 REST_FRAMEWORK = kit.REST_FRAMEWORK
+SIMPLE_JWT = kit.SIMPLE_JWT
 SPECTACULAR_SETTINGS = kit.spectacular("Souk users", "Accounts, tokens and signing keys.")
 SILENCED_SYSTEM_CHECKS = kit.SILENCED_SYSTEM_CHECKS
 

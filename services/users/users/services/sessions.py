@@ -5,22 +5,19 @@ Refresh tokens are random and opaque, stored as SHA-256 only (docs/adr/0010-own-
 
 import hashlib
 import secrets
-import time
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import jwt
 import orjson
 from cryptography.fernet import InvalidToken
-from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.utils import timezone
-from uuid_utils.compat import uuid7
 
 from servicekit.auth import revocations
+from servicekit.auth.tokens import AccessToken
 from servicekit.messaging.outbox import publish
 from users.errors import InvalidRefreshToken, WrongCredentials
 from users.events import UserSessionsRevoked
@@ -137,21 +134,13 @@ def _issue(account: Account, session: Session) -> Tokens:
 
 
 def _access_token(account: Account, session: Session) -> str:
-    ring, now = signing_keys.ring(), int(time.time())
-    claims = {
-        "iss": settings.TOKEN_ISSUER,
-        "aud": settings.TOKEN_AUDIENCE,
-        "sub": str(account.pk),
-        "iat": now,
-        "nbf": now,
-        "exp": now + signing_keys.LIFE_SECONDS,
-        "jti": str(uuid7()),
-        "sid": str(session.pk),
-        "roles": account.roles,
-        "email_verified": account.email_verified,
-    }
-    headers = {"kid": ring.signing_kid, "typ": "at+jwt"}
-    return jwt.encode(claims, ring.signing_pem, algorithm="ES256", headers=headers)
+    token = AccessToken.for_session(
+        subject=account.pk,
+        session_id=session.pk,
+        roles=account.roles,
+        email_verified=account.email_verified,
+    )
+    return str(token)
 
 
 def _digest(token: str) -> bytes:
