@@ -83,7 +83,7 @@ def test_gateway_services_and_issuer_agree_on_the_longest_life_of_a_token() -> N
     kit = REPOSITORY / "services" / "servicekit" / "servicekit" / "auth" / "tokens.py"
     checked = re.findall(r"^LONGEST_LIFE_SECONDS = (\d+)$", kit.read_text(), re.MULTILINE)
     gateway = (REPOSITORY / "gateway" / "njs" / "claims.js").read_text()
-    issued = (REPOSITORY / "services" / "users" / "users" / "keys.py").read_text()
+    issued = (REPOSITORY / "services" / "users" / "users" / "services" / "signing_keys.py").read_text()
 
     assert re.findall(r"^var LONGEST_LIFE_SECONDS = (.*);$", gateway, re.MULTILINE) == checked
     assert re.findall(r"^LIFE_SECONDS = (.*)$", issued, re.MULTILINE) == ["LONGEST_LIFE_SECONDS"]
@@ -99,7 +99,7 @@ def seconds_in(path: str) -> dict[str, float]:
 
 
 def test_withdrawn_key_is_refused_in_the_time_that_its_command_promises() -> None:
-    users = seconds_in("services/users/users/keys.py")
+    users = seconds_in("services/users/users/services/signing_keys.py")
     kit = seconds_in("services/servicekit/servicekit/auth/jwks.py")
     script, verifier = seconds_in("gateway/njs/keys.js"), seconds_in("gateway/njs/verifier.js")
     gateway = seconds_in("gateway/defaults.env")

@@ -10,8 +10,8 @@ from servicekit.auth import jwks
 from servicekit.testing.client import Caller, decoded, problem
 from servicekit.testing.deliver import outbox_events
 from tests.factories import PASSWORD, make_account
-from users import keys
 from users.models import Account, RefreshToken, Session, SigningKey
+from users.services import signing_keys
 
 USERS, TOKEN, REFRESH, REVOKE = "/api/users/", "/api/auth/token/", "/api/auth/refresh/", "/api/auth/revoke/"
 ME, KEYS = "/api/users/me/", "/.well-known/jwks.json"
@@ -426,7 +426,7 @@ def test_key_set_is_revalidated_however_the_tag_is_sent(ring: None, wrap: str) -
 def test_key_set_has_another_tag_after_a_rotation(ring: None) -> None:
     before = Caller().get(KEYS)
 
-    keys.withdraw_signing_keys()
+    signing_keys.withdraw_signing_keys()
 
     after = Caller().get(KEYS, If_None_Match=before["ETag"])
     assert len(decoded(after)["keys"]) == 2
@@ -445,7 +445,7 @@ def test_key_set_is_what_verifiers_read_and_holds_nothing_private(ring: None) ->
 
 @pytest.mark.django_db
 def test_service_without_a_signing_key_is_503_and_says_what_to_run(nobody: Caller) -> None:
-    keys.forget_ring()
+    signing_keys.forget_ring()
     make_account(email="ada@example.org")
 
     for answer in (

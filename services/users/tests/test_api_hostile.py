@@ -10,8 +10,8 @@ from servicekit.testing.client import Caller, decoded, problem
 from servicekit.testing.deliver import outbox_events
 from servicekit.testing.tokens import Signer, make_token
 from tests.factories import PASSWORD, make_account
-from users import keys, sessions
 from users.models import Account, Session
+from users.services import sessions, signing_keys
 
 USERS, TOKEN, REFRESH, REVOKE = "/api/users/", "/api/auth/token/", "/api/auth/refresh/", "/api/auth/revoke/"
 ME, PASSWORDS, KEYS = "/api/users/me/", "/api/users/me/password/", "/.well-known/jwks.json"
@@ -222,7 +222,7 @@ def test_token_of_an_inactive_account_is_401(ada: Caller, method: str, path: str
 def test_tokens_of_strangers_under_our_key_id_are_refused(ring: None) -> None:
     account = make_account()
     claims = {"sub": str(account.pk), "roles": ["customer", "staff"]}
-    forged = Signer(keys.ring().signing_kid).token(**claims)
+    forged = Signer(signing_keys.ring().signing_kid).token(**claims)
     unknown = make_token(account.pk, roles=("customer", "staff"))
 
     for token in (forged, unknown):

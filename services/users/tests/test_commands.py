@@ -10,9 +10,9 @@ from django.core.management import CommandError, call_command
 
 from servicekit.testing.deliver import outbox_events
 from tests.factories import PASSWORD, make_account
-from users import sessions
 from users.errors import InvalidRefreshToken, WrongCredentials
 from users.models import Account, Session, SigningKey
+from users.services import sessions
 
 
 def typed(text: str) -> io.TextIOWrapper:

@@ -8,8 +8,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from tests.factories import PASSWORD, make_account
-from users import sessions
 from users.models import Account, RefreshToken, Session, SigningKey
+from users.services import sessions
 
 
 @pytest.mark.django_db

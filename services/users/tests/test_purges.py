@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from servicekit.operations import purge
 from tests.factories import make_account
-from users import keys, purges, sessions
+from users import purges
 from users.errors import InvalidRefreshToken
 from users.models import LoginAttempt, RefreshToken, Session, SigningKey
+from users.services import sessions, signing_keys
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MANY = 3 * purge.BATCH + 1
@@ -75,7 +76,7 @@ def test_family_that_has_not_expired_stays_though_it_has_ended() -> None:
 
 
 def test_token_of_a_purged_family_is_refused() -> None:
-    keys.ensure_signing_keys()
+    signing_keys.ensure_signing_keys()
     make_account(email="ada@example.org", password="a long enough one")
     answer = sessions.log_in(email="ada@example.org", password="a long enough one")
     Session.objects.update(expires_at=timezone.now() - timedelta(days=2))
@@ -86,7 +87,7 @@ def test_token_of_a_purged_family_is_refused() -> None:
 
 
 def test_retired_keys_go_and_the_ring_stays() -> None:
-    keys.ensure_signing_keys()
+    signing_keys.ensure_signing_keys()
     old, young = (
         SigningKey.objects.create(kid=kid, state="retired", encrypted_pem=b"") for kid in ("old", "young")
     )

@@ -15,9 +15,9 @@ from servicekit.models import RevokedSession
 from servicekit.testing.deliver import outbox_events
 from tests.factories import PASSWORD, make_account
 from tests.races import at_once
-from users import sessions
 from users.errors import InvalidRefreshToken, WrongCredentials
 from users.models import Account, RefreshToken, Session
+from users.services import sessions
 
 REVOKED = "users.user_sessions_revoked.v1"
 

@@ -97,7 +97,7 @@ class RefreshToken(models.Model):
 
 
 class LoginAttempt(models.Model):
-    """How often a password was tried lately: for an address (by its hash) and a source, or all sources together (""). See attempts.py."""
+    """How often a password was tried lately: for an address (by its hash) and a source, or all sources together (""). See services/login_attempts.py."""
 
     account = models.BinaryField(max_length=32)
     source = models.CharField(max_length=50, blank=True)

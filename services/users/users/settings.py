@@ -30,7 +30,7 @@ CONSUMER_BATCH = env.integer("CONSUMER_BATCH", 100, minimum=1, maximum=1000)
 TOKEN_ISSUER = env.text("TOKEN_ISSUER", "souk")
 TOKEN_AUDIENCE = env.text("TOKEN_AUDIENCE", "souk")
 # The keys are at home here: tokens are checked against the ring itself.
-TOKEN_KEYS = "users.keys.jwks"  # noqa: S105 - a name, no secret
+TOKEN_KEYS = "users.services.signing_keys.jwks"  # noqa: S105 - a name, no secret
 KEY_ENCRYPTION_KEYS = env.encryption_keys("KEY_ENCRYPTION_KEY")
 PASSWORD_HASHERS = ["users.hashers.SoukArgon2Hasher"]
 EXPECTED_PROCESSES = ["relay"]

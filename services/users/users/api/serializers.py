@@ -74,7 +74,7 @@ def check_password_field(name: str, password: str, email: str) -> None:
         raise serializers.ValidationError({name: [detail]}) from error
 
 
-# What clients get. These document; the bodies are shaped in selectors.py and sessions.py.
+# What clients get. These document; the bodies are shaped in selectors.py and services/sessions.py.
 
 
 class AccountRead(serializers.Serializer[Any]):

@@ -14,8 +14,9 @@ from servicekit.auth.authentication import caller_of
 from servicekit.auth.permissions import IsAuthenticated, IsStaff
 from servicekit.http import conditional, pagination
 from servicekit.http.views import StrictView
-from users import attempts, keys, selectors, services, sessions
+from users import selectors
 from users.api import serializers
+from users.services import accounts, login_attempts, sessions, signing_keys
 
 NO_STORE = {"Cache-Control": "no-store"}
 NEWEST = pagination.Order("id", descending=True)
@@ -32,9 +33,9 @@ class KeySet(StrictView):
 
     @extend_schema(operation_id="read_key_set", responses={200: serializers.KeySetRead, 304: None}, auth=[])
     def get(self, request: Request) -> Response:
-        body = keys.jwks()
+        body = signing_keys.jwks()
         tag = f'"{hashlib.sha256(orjson.dumps(body)).hexdigest()[:32]}"'
-        headers = {"Cache-Control": f"public, max-age={keys.JWKS_MAX_AGE_SECONDS}", "ETag": tag}
+        headers = {"Cache-Control": f"public, max-age={signing_keys.JWKS_MAX_AGE_SECONDS}", "ETag": tag}
         if conditional.is_known(request, tag):
             return Response(status=304, headers=headers)
         return Response(body, headers=headers)
@@ -66,7 +67,7 @@ class Users(StrictView):
         examples=[REGISTER_EXAMPLE],
     )
     def post(self, request: Request) -> Response:
-        account = services.register(**self.valid(serializers.Register))
+        account = accounts.register(**self.valid(serializers.Register))
         headers = {**NO_STORE, "Location": "/api/users/me/"}
         return Response(selectors.account_for_id(account.pk), 201, headers=headers)
 
@@ -81,7 +82,7 @@ class Me(StrictView):
     @extend_schema(operation_id="edit_me", request=serializers.Rename, responses=serializers.AccountRead)
     def patch(self, request: Request) -> Response:
         _own(request)
-        services.rename(account_id=caller_of(request).id, **self.valid(serializers.Rename))
+        accounts.rename(account_id=caller_of(request).id, **self.valid(serializers.Rename))
         return Response(_own(request), headers=NO_STORE)
 
 
@@ -92,12 +93,12 @@ class Password(StrictView):
     def post(self, request: Request) -> Response:
         members = self.valid(serializers.ChangePassword)
         serializers.check_password_field("new_password", members["new_password"], _own(request)["email"])
-        services.change_password(
+        accounts.change_password(
             account_id=caller_of(request).id,
             current=members["current_password"],
             new=members["new_password"],
             session_id=caller_of(request).session_id,
-            source=attempts.source_of(request),
+            source=login_attempts.source_of(request),
         )
         return Response(status=204)
 
@@ -115,7 +116,7 @@ class LogIn(StrictView):
         examples=[LOG_IN_EXAMPLE],
     )
     def post(self, request: Request) -> Response:
-        tokens = sessions.log_in(**self.valid(serializers.LogIn), source=attempts.source_of(request))
+        tokens = sessions.log_in(**self.valid(serializers.LogIn), source=login_attempts.source_of(request))
         return Response(tokens, headers=NO_STORE)
 
 

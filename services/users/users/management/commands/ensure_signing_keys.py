@@ -2,8 +2,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from users import keys
 from users.errors import UnreadableKeys
+from users.services import signing_keys
 
 
 class Command(BaseCommand):
@@ -11,8 +11,8 @@ class Command(BaseCommand):
 
     def handle(self, **_options: Any) -> None:
         try:
-            made = keys.ensure_signing_keys()
-            renewed = keys.renew_encryption()
+            made = signing_keys.ensure_signing_keys()
+            renewed = signing_keys.renew_encryption()
         except UnreadableKeys as error:
             raise CommandError(
                 "KEY_ENCRYPTION_KEY does not decrypt the signing keys: put the key that they were encrypted under "

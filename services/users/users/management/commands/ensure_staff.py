@@ -5,8 +5,8 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from servicekit import env
-from users import services
 from users.models import Account
+from users.services import accounts
 
 
 class Command(BaseCommand):
@@ -32,6 +32,6 @@ class Command(BaseCommand):
         """
         password = env.secret("STAFF_PASSWORD", "")
         if account.version == 1 and password and check_password(password, account.password):
-            services.make_staff(account=account)
+            accounts.make_staff(account=account)
             return f"{account.email} is staff."
         return f"{account.email} is registered and is no staff. `make_staff {account.email}` makes it so."

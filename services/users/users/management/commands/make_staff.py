@@ -7,10 +7,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from servicekit import env
-from users import services
 from users.management.accounts import account_for, find_account
 from users.models import Account
 from users.passwords import check_new_password
+from users.services import accounts
 
 
 class Command(BaseCommand):
@@ -32,13 +32,13 @@ class Command(BaseCommand):
     ) -> None:
         if revoke:
             account = account_for(email)
-            had = services.revoke_staff(account=account)
+            had = accounts.revoke_staff(account=account)
             self.stdout.write(f"{account.email} is no staff{' any more; its sessions end' if had else ''}.")
             return
         # One transaction: a crash between the two would leave an account without its role.
         with transaction.atomic():
             account = self._create(email, from_stdin=password_stdin) if create else account_for(email)
-            new = services.make_staff(account=account)
+            new = accounts.make_staff(account=account)
         self.stdout.write(f"{account.email} is staff{'' if new else ' already'}.")
 
     def _create(self, email: str, *, from_stdin: bool) -> Account:
@@ -50,7 +50,7 @@ class Command(BaseCommand):
             check_new_password(password, email=email)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
-        return services.register(email=email, password=password)
+        return accounts.register(email=email, password=password)
 
 
 def _password_line() -> str:

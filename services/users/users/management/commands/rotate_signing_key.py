@@ -3,7 +3,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from users.keys import REFUSED_WITHIN_SECONDS, NextKeyTooYoung, rotate_signing_key, withdraw_signing_keys
+from users.services.signing_keys import (
+    REFUSED_WITHIN_SECONDS,
+    NextKeyTooYoung,
+    rotate_signing_key,
+    withdraw_signing_keys,
+)
 
 
 class Command(BaseCommand):

@@ -17,17 +17,17 @@ from servicekit.testing.deliver import outbox_events
 from servicekit.testing.waiting import wait_until
 from tests.factories import PASSWORD, make_account
 from tests.races import at_once, somebody_waits_for_us
-from users import services, sessions
 from users.emails import ADDRESS, InvalidEmail, normalise
 from users.errors import EmailTaken, WrongCredentials, WrongPassword
 from users.models import Account, RefreshToken, Session
+from users.services import accounts, sessions
 
 REVOKED = "users.user_sessions_revoked.v1"
 
 
 @pytest.mark.django_db
 def test_register_makes_an_account_and_says_so() -> None:
-    account = services.register(email="Ada@Example.ORG", password=PASSWORD, name="Ada")
+    account = accounts.register(email="Ada@Example.ORG", password=PASSWORD, name="Ada")
 
     assert (account.email, account.name, account.is_staff) == ("ada@example.org", "Ada", False)
     assert account.password.startswith("argon2$argon2id$")
@@ -44,7 +44,7 @@ def test_register_refuses_an_address_that_has_an_account() -> None:
     make_account(email="ada@example.org")
 
     with pytest.raises(EmailTaken):
-        services.register(email="ADA@example.org", password=PASSWORD)
+        accounts.register(email="ADA@example.org", password=PASSWORD)
 
     assert Account.objects.count() == 1
     assert len(outbox_events()) == 1
@@ -60,7 +60,7 @@ def test_register_refuses_an_address_that_has_an_account() -> None:
 )  # fmt: skip
 def test_register_refuses_what_is_no_address(address: str) -> None:
     with pytest.raises(InvalidEmail):
-        services.register(email=address, password=PASSWORD)
+        accounts.register(email=address, password=PASSWORD)
 
     assert not Account.objects.exists()
     assert outbox_events() == []
@@ -69,7 +69,7 @@ def test_register_refuses_what_is_no_address(address: str) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_register_many_times_at_once_makes_one_account() -> None:
     def run() -> Account:
-        return services.register(email="ada@example.org", password=PASSWORD)
+        return accounts.register(email="ada@example.org", password=PASSWORD)
 
     results = at_once(*[run] * 8)
 
@@ -84,7 +84,7 @@ def test_change_password_ends_every_other_session(ring: None) -> None:
     account = make_account()
     here, elsewhere = (log_in(account) for _ in range(2))
 
-    services.change_password(
+    accounts.change_password(
         account_id=account.pk, current=PASSWORD, new="another good one", session_id=here.pk
     )
 
@@ -102,7 +102,7 @@ def test_change_password_with_a_wrong_one_changes_nothing(ring: None) -> None:
     session = log_in(account)
 
     with pytest.raises(WrongPassword):
-        services.change_password(
+        accounts.change_password(
             account_id=account.pk, current="wrong", new="another good one", session_id=None
         )
 
@@ -117,8 +117,8 @@ def test_make_staff_ends_sessions_that_tell_the_old_role(ring: None) -> None:
     account = make_account()
     session = log_in(account)
 
-    assert services.make_staff(account=account)
-    assert not services.make_staff(account=account)
+    assert accounts.make_staff(account=account)
+    assert not accounts.make_staff(account=account)
 
     account.refresh_from_db()
     assert account.roles == ["customer", "staff"]
@@ -172,7 +172,7 @@ def test_register_keeps_dots_and_plus_parts_apart() -> None:
     spellings = ["ada.b@example.org", "adab@example.org", "ada+b@example.org", "ada.b@mail.example.org"]
 
     for spelling in spellings:
-        services.register(email=spelling, password=PASSWORD)
+        accounts.register(email=spelling, password=PASSWORD)
 
     assert set(Account.objects.values_list("email", flat=True)) == set(spellings)
 
@@ -196,7 +196,7 @@ def test_address_has_one_spelling_whatever_its_case(address: str, random: Any) -
 @pytest.mark.django_db
 def test_other_faults_of_a_row_are_not_called_a_taken_address() -> None:
     with pytest.raises(IntegrityError, match='column "name"'):
-        services.register(email="ada@example.org", password=PASSWORD, name=None)  # type: ignore[arg-type]
+        accounts.register(email="ada@example.org", password=PASSWORD, name=None)  # type: ignore[arg-type]
 
     assert not Account.objects.exists()
     assert outbox_events() == []
@@ -207,8 +207,8 @@ def test_rename_touches_one_account_and_publishes_nothing() -> None:
     account, other = make_account(name="Ada"), make_account(name="Bob")
     before = outbox_events()
 
-    services.rename(account_id=account.pk, name="Countess")
-    services.rename(account_id=uuid7(), name="Nobody")
+    accounts.rename(account_id=account.pk, name="Countess")
+    accounts.rename(account_id=uuid7(), name="Nobody")
 
     assert set(Account.objects.values_list("pk", "name")) == {(account.pk, "Countess"), (other.pk, "Bob")}
     assert outbox_events() == before
@@ -219,7 +219,7 @@ def test_change_password_leaves_other_accounts_alone(ring: None) -> None:
     account, other = make_account(), make_account()
     session = log_in(other)
 
-    services.change_password(account_id=account.pk, current=PASSWORD, new="another good one", session_id=None)
+    accounts.change_password(account_id=account.pk, current=PASSWORD, new="another good one", session_id=None)
 
     assert Session.objects.get(pk=session.pk).ended_at is None
     other.refresh_from_db()
@@ -231,7 +231,7 @@ def test_change_password_spares_no_session_of_a_stranger(ring: None) -> None:
     account = make_account()
     session, foreign = log_in(account), log_in(make_account())
 
-    services.change_password(
+    accounts.change_password(
         account_id=account.pk, current=PASSWORD, new="another good one", session_id=foreign.pk
     )
 
@@ -243,7 +243,7 @@ def test_change_password_twice_at_once_happens_once() -> None:
     account = make_account()
 
     def change(new: str) -> None:
-        services.change_password(account_id=account.pk, current=PASSWORD, new=new, session_id=None)
+        accounts.change_password(account_id=account.pk, current=PASSWORD, new=new, session_id=None)
 
     results = at_once(lambda: change("first good one"), lambda: change("second good one"))
 
@@ -280,7 +280,7 @@ def test_log_in_that_meets_a_change_of_its_account_begins_no_session(ring: None,
 
 def change_account(account_id: UUID, change: str) -> None:
     if change == "password":
-        services.change_password(
+        accounts.change_password(
             account_id=account_id, current=PASSWORD, new="another good one", session_id=None
         )
     else:
@@ -292,7 +292,7 @@ def change_account(account_id: UUID, change: str) -> None:
 def test_make_staff_counts_the_version_and_the_next_tokens_tell_the_role(ring: None) -> None:
     account = make_account()
 
-    services.make_staff(account=account)
+    accounts.make_staff(account=account)
 
     account.refresh_from_db()
     assert (account.is_staff, account.version) == (True, 2)
@@ -305,7 +305,7 @@ def test_make_staff_at_once_gives_the_role_once(ring: None) -> None:
     account = make_account()
     log_in(account)
 
-    results = at_once(*[lambda: services.make_staff(account=account)] * 4)
+    results = at_once(*[lambda: accounts.make_staff(account=account)] * 4)
 
     assert sorted(results) == [False, False, False, True]
     account.refresh_from_db()

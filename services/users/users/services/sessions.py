@@ -22,11 +22,11 @@ from uuid_utils.compat import uuid7
 
 from servicekit.auth import revocations
 from servicekit.messaging.outbox import publish
-from users import attempts, keys
 from users.emails import InvalidEmail, normalise
 from users.errors import InvalidRefreshToken, WrongCredentials
 from users.events import UserSessionsRevoked
 from users.models import Account, RefreshToken, Session
+from users.services import login_attempts, signing_keys
 
 REFRESH_LIFE = timedelta(days=14)
 #: An honest client whose answer was lost, or two tabs at once, get the same answer within this time (RFC 9700 asks for detection).
@@ -34,14 +34,14 @@ GRACE_SECONDS = 10
 Tokens = dict[str, Any]
 
 
-def log_in(*, email: str, password: str, source: str = attempts.UNKNOWN) -> Tokens:
-    """Begin a session and return its first tokens. `source` is where the request comes from (attempts.source_of).
+def log_in(*, email: str, password: str, source: str = login_attempts.UNKNOWN) -> Tokens:
+    """Begin a session and return its first tokens. `source` is where the request comes from (login_attempts.source_of).
 
     Raises:
         TooManyAttempts: the password was guessed at too often; it was not looked at.
         WrongCredentials: no active account has them. It takes as long as a success, whatever is wrong.
     """
-    attempts.take_try(email=email, source=source)
+    login_attempts.take_try(email=email, source=source)
     account = _account_for(email)
     if account is None:
         make_password(password)  # takes as long as checking one: the time must not tell who is registered
@@ -55,7 +55,7 @@ def log_in(*, email: str, password: str, source: str = attempts.UNKNOWN) -> Toke
             raise WrongCredentials("No active account has this address and password.")
         session = Session.objects.create(account=account, expires_at=timezone.now() + REFRESH_LIFE)
         tokens = _issue(account, session)
-    attempts.forgive(email=email, source=source)
+    login_attempts.forgive(email=email, source=source)
     return tokens
 
 
@@ -72,7 +72,7 @@ def refresh(*, refresh_token: str) -> Tokens:
         if row.spent_at is None:
             answer = _issue(row.session.account, row.session)
             row.spent_at = timezone.now()
-            row.encrypted_answer = keys.cipher().encrypt(orjson.dumps(answer))
+            row.encrypted_answer = signing_keys.cipher().encrypt(orjson.dumps(answer))
             row.save(update_fields=["spent_at", "encrypted_answer"])
             _forget_answers(row.session)
             return answer
@@ -113,21 +113,21 @@ def _issue(account: Account, session: Session) -> Tokens:
     return {
         "access_token": _access_token(account, session),
         "token_type": "Bearer",
-        "expires_in": keys.LIFE_SECONDS,
+        "expires_in": signing_keys.LIFE_SECONDS,
         "refresh_token": token,
         "refresh_expires_in": int((session.expires_at - timezone.now()).total_seconds()),
     }
 
 
 def _access_token(account: Account, session: Session) -> str:
-    ring, now = keys.ring(), int(time.time())
+    ring, now = signing_keys.ring(), int(time.time())
     claims = {
         "iss": settings.TOKEN_ISSUER,
         "aud": settings.TOKEN_AUDIENCE,
         "sub": str(account.pk),
         "iat": now,
         "nbf": now,
-        "exp": now + keys.LIFE_SECONDS,
+        "exp": now + signing_keys.LIFE_SECONDS,
         "jti": str(uuid7()),
         "sid": str(session.pk),
         "roles": account.roles,
@@ -154,7 +154,7 @@ def _kept_answer(row: RefreshToken) -> Tokens | None:
     if (timezone.now() - row.spent_at).total_seconds() > GRACE_SECONDS:
         return None
     try:
-        answer: Tokens = orjson.loads(keys.cipher().decrypt(bytes(row.encrypted_answer)))
+        answer: Tokens = orjson.loads(signing_keys.cipher().decrypt(bytes(row.encrypted_answer)))
     except InvalidToken:
         return None
     return answer

@@ -1,4 +1,4 @@
-"""Every write to accounts. Sessions and their tokens are in sessions.py, the key ring in keys.py."""
+"""Every write to accounts. Sessions and tokens: sessions.py; the key ring: signing_keys.py."""
 
 from uuid import UUID
 
@@ -6,12 +6,12 @@ from django.contrib.auth.hashers import check_password, make_password
 from django.db import IntegrityError, transaction
 
 from servicekit.messaging.outbox import publish
-from users import attempts
 from users.emails import normalise
 from users.errors import EmailTaken, WrongPassword
 from users.events import UserRegistered
 from users.models import Account
-from users.sessions import end_sessions
+from users.services import login_attempts
+from users.services.sessions import end_sessions
 
 
 def register(*, email: str, password: str, name: str = "") -> Account:
@@ -46,16 +46,16 @@ def rename(*, account_id: UUID, name: str) -> None:
 
 
 def change_password(
-    *, account_id: UUID, current: str, new: str, session_id: UUID | None, source: str = attempts.UNKNOWN
+    *, account_id: UUID, current: str, new: str, session_id: UUID | None, source: str = login_attempts.UNKNOWN
 ) -> None:
-    """Set a new password and end every other session. `source` is where the request comes from (attempts.source_of).
+    """Set a new password and end every other session. `source` is where the request comes from (login_attempts.source_of).
 
     Raises:
         TooManyAttempts: the current password was guessed at too often.
         WrongPassword: `current` is not the account's password.
     """
     email = Account.objects.values_list("email", flat=True).get(pk=account_id)
-    attempts.take_try(email=email, source=source)
+    login_attempts.take_try(email=email, source=source)
     with transaction.atomic():
         account = Account.objects.select_for_update().get(pk=account_id)
         if not check_password(current, account.password):
@@ -63,7 +63,7 @@ def change_password(
         account.password = make_password(new)
         account.save(update_fields=["password"])
         end_sessions(account=account, reason="password", except_session=session_id)
-    attempts.forgive(email=email, source=source)
+    login_attempts.forgive(email=email, source=source)
 
 
 def make_staff(*, account: Account) -> bool:
