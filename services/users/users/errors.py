@@ -20,6 +20,9 @@ class WrongCredentials(Problem):
 
     auth_header = 'Bearer realm="souk"'
 
+    def __init__(self) -> None:
+        super().__init__("No active account has this address and password.")
+
 
 class TooManyAttempts(Problem):
     """The password was guessed at too often, here or everywhere; whether the address has an account is not told."""
@@ -63,3 +66,6 @@ class WrongPassword(Problem):
     status_code = 403
     code = "wrong_password"
     title = "Wrong password"
+
+    def __init__(self) -> None:
+        super().__init__("The current password is not that.")

@@ -2,35 +2,30 @@
 
 from typing import Any
 
+from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from rest_framework import serializers
 
 from servicekit.http.fields import CleanCharField, StrictSerializer
-from users.emails import MAX_LENGTH, InvalidEmail, normalise
-from users.passwords import check_new_password
+from users.models import MAX_EMAIL_LENGTH, Account, validate_email
 
-#: A password is capped before it is hashed; beyond the rule's own limit, so that the rule can say what is wrong.
-MAX_PASSWORD = 1024
+#: A password is capped before it is hashed; beyond the rule's own limit, so that the rule can say
+#: what is wrong.
+MAX_PASSWORD_LENGTH = 1024
 
 
 class EmailField(CleanCharField):
-    """An address, in the one spelling that is stored."""
+    """An address, as it was typed: accounts.register stores it in its one spelling."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(max_length=MAX_LENGTH, **options)
-
-    def to_internal_value(self, data: Any) -> str:
-        try:
-            return normalise(super().to_internal_value(data))
-        except InvalidEmail as error:
-            raise serializers.ValidationError(str(error), "invalid_email") from error
+        super().__init__(max_length=MAX_EMAIL_LENGTH, validators=[validate_email], **options)
 
 
 class PasswordField(CleanCharField):
     """A password, exactly as it was typed."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**{"max_length": MAX_PASSWORD, "allow_blank": True, **options})
+        super().__init__(**{"max_length": MAX_PASSWORD_LENGTH, "allow_blank": True, **options})
 
 
 class Register(StrictSerializer):
@@ -44,7 +39,7 @@ class Register(StrictSerializer):
 
 
 class LogIn(StrictSerializer):
-    email = CleanCharField(max_length=MAX_LENGTH)
+    email = CleanCharField(max_length=MAX_EMAIL_LENGTH)
     password = PasswordField()
 
 
@@ -62,15 +57,16 @@ class ChangePassword(StrictSerializer):
 
 
 def check_password_field(name: str, password: str, email: str) -> None:
-    """Apply the password rule to a member.
+    """Apply AUTH_PASSWORD_VALIDATORS to a member.
 
     Raises:
-        ValidationError: naming the member and what is wrong with it.
+        ValidationError: naming the member and the first thing that is wrong with it.
     """
     try:
-        check_new_password(password, email=email)
+        validate_password(password, Account(email=email))
     except ValidationError as error:
-        detail = serializers.ErrorDetail(" ".join(error.messages), getattr(error, "code", None) or "invalid")
+        first = error.error_list[0]
+        detail = serializers.ErrorDetail(first.messages[0], first.code)
         raise serializers.ValidationError({name: [detail]}) from error
 
 

@@ -12,8 +12,8 @@ import math
 from django.db import connection
 from rest_framework.request import Request
 
-from users.emails import InvalidEmail, normalise
 from users.errors import TooManyAttempts
+from users.models import Account, InvalidEmail
 
 #: Tries that cost no wait. After them a try may follow 15 s after the one before, then twice as long, up to 15 minutes:
 #: with 5 free tries 10 in a quarter of an hour, with 20 about 30.
@@ -115,7 +115,7 @@ def _take(account: bytes, source: str, free: int) -> None:
 def _account_key(email: str) -> bytes:
     """Return a hash of the address: the table needs not hold the addresses of strangers."""
     try:
-        spelling = normalise(email)
+        spelling = Account.objects.normalize_email(email)
     except InvalidEmail:
         spelling = email
     return hashlib.sha256(spelling.encode()).digest()

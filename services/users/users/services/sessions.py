@@ -15,14 +15,13 @@ import jwt
 import orjson
 from cryptography.fernet import InvalidToken
 from django.conf import settings
-from django.contrib.auth.hashers import check_password, make_password
+from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from servicekit.auth import revocations
 from servicekit.messaging.outbox import publish
-from users.emails import InvalidEmail, normalise
 from users.errors import InvalidRefreshToken, WrongCredentials
 from users.events import UserSessionsRevoked
 from users.models import Account, RefreshToken, Session
@@ -35,26 +34,20 @@ Tokens = dict[str, Any]
 
 
 def log_in(*, email: str, password: str, source: str = login_attempts.UNKNOWN) -> Tokens:
-    """Begin a session and return its first tokens. `source` is where the request comes from (login_attempts.source_of).
+    """Begin a session and return its first tokens.
+
+    `source` is where the request comes from (login_attempts.source_of).
 
     Raises:
         TooManyAttempts: the password was guessed at too often; it was not looked at.
-        WrongCredentials: no active account has them. It takes as long as a success, whatever is wrong.
+        WrongCredentials: no active account has them. It takes as long as a success, whatever is
+            wrong.
     """
     login_attempts.take_try(email=email, source=source)
-    account = _account_for(email)
-    if account is None:
-        make_password(password)  # takes as long as checking one: the time must not tell who is registered
-    if account is None or not check_password(password, account.password) or not account.is_active:
-        raise WrongCredentials("No active account has this address and password.")
-    with transaction.atomic():
-        # As it was checked, or not at all: a change of password meanwhile has ended its sessions and would not know of this one.
-        rows = Account.objects.select_for_update(no_key=True)
-        account = rows.filter(pk=account.pk, password=account.password, is_active=True).first()
-        if account is None:
-            raise WrongCredentials("No active account has this address and password.")
-        session = Session.objects.create(account=account, expires_at=timezone.now() + REFRESH_LIFE)
-        tokens = _issue(account, session)
+    # Twice at most: between check and session another log-in may have renewed the hash.
+    tokens = _begin(_checked(email, password)) or _begin(_checked(email, password))
+    if tokens is None:
+        raise WrongCredentials
     login_attempts.forgive(email=email, source=source)
     return tokens
 
@@ -100,11 +93,35 @@ def end_sessions(*, account: Account, reason: str, except_session: UUID | None =
     _end([one for one in sessions if one.pk != except_session], reason=reason)
 
 
-def _account_for(email: str) -> Account | None:
+def _checked(email: str, password: str) -> Account:
+    """Return the active account that has this address and password.
+
+    Raises:
+        WrongCredentials: there is none.
+    """
     try:
-        return Account.objects.filter(email=normalise(email)).first()
-    except InvalidEmail:
-        return None
+        account = Account.objects.get_by_natural_key(email)
+    except Account.DoesNotExist:
+        # Takes as long as checking: the time must not tell who is registered.
+        make_password(password)
+        raise WrongCredentials from None
+    if not account.check_password(password) or not account.is_active:
+        raise WrongCredentials
+    return account
+
+
+def _begin(checked: Account) -> Tokens | None:
+    """Begin a session of the account as it was checked, or return None when it was changed since.
+
+    A change of password meanwhile has ended its sessions and would not know of this new session.
+    """
+    with transaction.atomic():
+        rows = Account.objects.select_for_update(no_key=True)
+        account = rows.filter(pk=checked.pk, password=checked.password, is_active=True).first()
+        if account is None:
+            return None
+        session = Session.objects.create(account=account, expires_at=timezone.now() + REFRESH_LIFE)
+        return _issue(account, session)
 
 
 def _issue(account: Account, session: Session) -> Tokens:

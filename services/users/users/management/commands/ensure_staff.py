@@ -1,10 +1,10 @@
 from typing import Any
 
-from django.contrib.auth.hashers import check_password
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from servicekit import env
+from users.management.accounts import find_account
 from users.models import Account
 from users.services import accounts
 
@@ -17,7 +17,7 @@ class Command(BaseCommand):
         if not email:
             self.stdout.write("STAFF_EMAIL is not set: no staff made.")
             return
-        account = Account.objects.filter(email=email.lower()).first()
+        account = find_account(email)
         if account is None:
             call_command("make_staff", email, "--create", stdout=self.stdout)
         elif account.is_staff:
@@ -31,7 +31,7 @@ class Command(BaseCommand):
         Anybody may have registered the address before us, and whoever lost the role again must not get it back at the next start.
         """
         password = env.secret("STAFF_PASSWORD", "")
-        if account.version == 1 and password and check_password(password, account.password):
+        if account.version == 1 and password and account.check_password(password):
             accounts.make_staff(account=account)
             return f"{account.email} is staff."
         return f"{account.email} is registered and is no staff. `make_staff {account.email}` makes it so."

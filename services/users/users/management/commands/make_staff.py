@@ -2,6 +2,7 @@ import re
 import sys
 from typing import Any
 
+from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
@@ -9,7 +10,6 @@ from django.db import transaction
 from servicekit import env
 from users.management.accounts import account_for, find_account
 from users.models import Account
-from users.passwords import check_new_password
 from users.services import accounts
 
 
@@ -47,7 +47,7 @@ class Command(BaseCommand):
             return account
         password = _password_line() if from_stdin else env.secret("STAFF_PASSWORD", "")
         try:
-            check_new_password(password, email=email)
+            validate_password(password, Account(email=email))
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
         return accounts.register(email=email, password=password)
