@@ -182,7 +182,9 @@ def test_changepassword_gives_back_no_role_that_was_lost_meanwhile(
 
 
 @pytest.mark.django_db
-def test_changepassword_gives_up_and_changes_nothing(ring: None, typed: Callable[..., None]) -> None:
+def test_changepassword_gives_up_and_changes_nothing(
+    ring: None, typed: Callable[..., None]
+) -> None:
     account = make_account(email="ada@example.org")
     sessions.log_in(email=account.email, password=PASSWORD)
     typed(*["password1"] * 6)
@@ -277,7 +279,9 @@ def test_log_ins_at_once_that_renew_a_hash_all_succeed(ring: None, other_hasher:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_change_of_password_succeeds_while_log_ins_renew_the_hash(ring: None, other_hasher: str) -> None:
+def test_change_of_password_succeeds_while_log_ins_renew_the_hash(
+    ring: None, other_hasher: str
+) -> None:
     account = make_account()
     Account.objects.update(password=OLD_HASH)
 

@@ -45,7 +45,9 @@ def test_list_holds_the_inactive_too() -> None:
 
 
 @pytest.mark.django_db
-def test_list_is_one_query_whatever_its_length(staff: Caller, django_assert_num_queries: Any) -> None:
+def test_list_is_one_query_whatever_its_length(
+    staff: Caller, django_assert_num_queries: Any
+) -> None:
     decoded(staff.get("/api/users/"))  # the snapshot of revoked sessions is read now
 
     for _ in range(3):

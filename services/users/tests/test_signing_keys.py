@@ -226,7 +226,9 @@ def test_ring_that_cannot_be_read_is_a_problem_and_stops_the_start(
 
 
 @pytest.mark.django_db
-def test_repeated_refresh_whose_answer_cannot_be_read_any_more_is_refused(ring: None, settings: Any) -> None:
+def test_repeated_refresh_whose_answer_cannot_be_read_any_more_is_refused(
+    ring: None, settings: Any
+) -> None:
     account = make_account()
     tokens = sessions.log_in(email=account.email, password=PASSWORD)
     sessions.refresh(refresh_token=tokens["refresh_token"])
@@ -337,7 +339,9 @@ def test_previous_key_is_published_until_its_last_token_is_over(ring: None) -> N
 
 def test_ring_turns_more_slowly_than_verifiers_forget() -> None:
     # A verifier's set may be a refresh old, and so may the ring of the process that answered it.
-    assert signing_keys.PUBLISH_AHEAD_SECONDS >= jwks.REFRESH_SECONDS + signing_keys.RING_CACHE_SECONDS
+    assert (
+        signing_keys.PUBLISH_AHEAD_SECONDS >= jwks.REFRESH_SECONDS + signing_keys.RING_CACHE_SECONDS
+    )
     assert (
         signing_keys.PUBLISH_AHEAD_SECONDS
         >= signing_keys.JWKS_MAX_AGE_SECONDS + signing_keys.RING_CACHE_SECONDS

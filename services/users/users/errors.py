@@ -4,7 +4,7 @@ from servicekit.http.problems import Problem, ServiceUnavailable
 
 
 class EmailTaken(Problem):
-    """Somebody registered with this address before."""
+    """The address has an account already."""
 
     status_code = 409
     code = "email_taken"
@@ -12,7 +12,7 @@ class EmailTaken(Problem):
 
 
 class WrongCredentials(Problem):
-    """No active account has this address and password; which of the two is wrong is not told."""
+    """No active account has this address and password; which is wrong is not told."""
 
     status_code = 401
     code = "wrong_credentials"
@@ -25,7 +25,10 @@ class WrongCredentials(Problem):
 
 
 class TooManyAttempts(Problem):
-    """The password was guessed at too often, here or everywhere; whether the address has an account is not told."""
+    """The password was tried too often from this source or from all of them.
+
+    Addresses without an account get the same answer.
+    """
 
     status_code = 429
     code = "too_many_attempts"
@@ -36,7 +39,7 @@ class TooManyAttempts(Problem):
 
 
 class NoSigningKey(ServiceUnavailable):
-    """Nobody has made the first signing keys."""
+    """The first signing keys were not made yet."""
 
     def __init__(self) -> None:
         detail = "There is no signing key yet: `manage.py ensure_signing_keys` makes one."
@@ -44,7 +47,7 @@ class NoSigningKey(ServiceUnavailable):
 
 
 class UnreadableKeys(ServiceUnavailable):
-    """The signing keys were encrypted under a key that KEY_ENCRYPTION_KEY does not hold."""
+    """The signing keys were encrypted under a key that is not in KEY_ENCRYPTION_KEY."""
 
     def __init__(self) -> None:
         super().__init__("The signing keys cannot be read.", code="signing_keys_unreadable")
@@ -61,7 +64,7 @@ class InvalidRefreshToken(Problem):
 
 
 class WrongPassword(Problem):
-    """The current password is not that."""
+    """The current password that was sent is not the account's."""
 
     status_code = 403
     code = "wrong_password"

@@ -114,7 +114,8 @@ class Account(AbstractBaseUser, PermissionsMixin):
         constraints = [
             # Tokens know the staff role only; taking it back must leave no superuser behind.
             models.CheckConstraint(
-                name="account_superuser_is_staff", condition=Q(is_superuser=False) | Q(is_staff=True)
+                name="account_superuser_is_staff",
+                condition=Q(is_superuser=False) | Q(is_staff=True),
             )
         ]
 
@@ -223,7 +224,9 @@ class LoginAttempt(models.Model):
 
     class Meta:
         db_table = "login_attempt"
-        constraints = [models.UniqueConstraint(fields=["account", "source"], name="login_attempt_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "source"], name="login_attempt_once")
+        ]
         indexes = [models.Index(fields=["last_at"], name="login_attempt_last_at")]
 
     def __str__(self) -> str:

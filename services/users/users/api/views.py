@@ -16,7 +16,8 @@ from servicekit.http import conditional, pagination
 from servicekit.http.views import StrictView
 from users import selectors
 from users.api import serializers
-from users.services import accounts, login_attempts, sessions, signing_keys
+from users.api.sources import source_of
+from users.services import accounts, sessions, signing_keys
 
 NO_STORE = {"Cache-Control": "no-store"}
 NEWEST = pagination.Order("id", descending=True)
@@ -31,11 +32,16 @@ class KeySet(StrictView):
     authentication_classes = []
     permission_classes = [AllowAny]
 
-    @extend_schema(operation_id="read_key_set", responses={200: serializers.KeySetRead, 304: None}, auth=[])
+    @extend_schema(
+        operation_id="read_key_set", responses={200: serializers.KeySetRead, 304: None}, auth=[]
+    )
     def get(self, request: Request) -> Response:
         body = signing_keys.jwks()
         tag = f'"{hashlib.sha256(orjson.dumps(body)).hexdigest()[:32]}"'
-        headers = {"Cache-Control": f"public, max-age={signing_keys.JWKS_MAX_AGE_SECONDS}", "ETag": tag}
+        headers = {
+            "Cache-Control": f"public, max-age={signing_keys.JWKS_MAX_AGE_SECONDS}",
+            "ETag": tag,
+        }
         if conditional.is_known(request, tag):
             return Response(status=304, headers=headers)
         return Response(body, headers=headers)
@@ -79,7 +85,9 @@ class Me(StrictView):
     def get(self, request: Request) -> Response:
         return Response(_own(request), headers=NO_STORE)
 
-    @extend_schema(operation_id="edit_me", request=serializers.Rename, responses=serializers.AccountRead)
+    @extend_schema(
+        operation_id="edit_me", request=serializers.Rename, responses=serializers.AccountRead
+    )
     def patch(self, request: Request) -> Response:
         _own(request)
         accounts.rename(account_id=caller_of(request).id, **self.valid(serializers.Rename))
@@ -89,16 +97,20 @@ class Me(StrictView):
 class Password(StrictView):
     """A new password; every other session ends."""
 
-    @extend_schema(operation_id="change_password", request=serializers.ChangePassword, responses={204: None})
+    @extend_schema(
+        operation_id="change_password", request=serializers.ChangePassword, responses={204: None}
+    )
     def post(self, request: Request) -> Response:
         members = self.valid(serializers.ChangePassword)
-        serializers.check_password_field("new_password", members["new_password"], _own(request)["email"])
+        serializers.check_password_field(
+            "new_password", members["new_password"], _own(request)["email"]
+        )
         accounts.change_password(
             account_id=caller_of(request).id,
             current=members["current_password"],
             new=members["new_password"],
             session_id=caller_of(request).session_id,
-            source=login_attempts.source_of(request),
+            source=source_of(request),
         )
         return Response(status=204)
 
@@ -116,7 +128,7 @@ class LogIn(StrictView):
         examples=[LOG_IN_EXAMPLE],
     )
     def post(self, request: Request) -> Response:
-        tokens = sessions.log_in(**self.valid(serializers.LogIn), source=login_attempts.source_of(request))
+        tokens = sessions.log_in(**self.valid(serializers.LogIn), source=source_of(request))
         return Response(tokens, headers=NO_STORE)
 
 
@@ -126,7 +138,9 @@ class Refresh(StrictView):
     authentication_classes = []
     permission_classes = [AllowAny]
 
-    @extend_schema(operation_id="refresh", request=serializers.RefreshToken, responses=serializers.TokensRead)
+    @extend_schema(
+        operation_id="refresh", request=serializers.RefreshToken, responses=serializers.TokensRead
+    )
     def post(self, request: Request) -> Response:
         return Response(sessions.refresh(**self.valid(serializers.RefreshToken)), headers=NO_STORE)
 

@@ -48,7 +48,7 @@ def change_password(
 ) -> None:
     """Set a new password and end every other session.
 
-    `source` is where the request comes from (login_attempts.source_of).
+    `source` is where the request comes from (api.sources.source_of).
 
     Raises:
         TooManyAttempts: the current password was guessed at too often.
@@ -116,7 +116,10 @@ def _change(account: Account, *, reason: str, **values: bool) -> bool:
 
 def _create(email: str, password: str | None, account: Account) -> Account:
     # Hashed before the transaction: a hash takes longer than all of its statements.
-    account.email, account.password = Account.objects.normalize_email(email), make_password(password)
+    account.email, account.password = (
+        Account.objects.normalize_email(email),
+        make_password(password),
+    )
     try:
         with transaction.atomic():
             account.save(force_insert=True)
