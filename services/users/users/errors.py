@@ -1,23 +1,20 @@
 """What users refuses, as the API answers it."""
 
-from servicekit.http.problems import Problem, ServiceUnavailable
+from servicekit.http.problems import Conflict, Problem, ServiceUnavailable
 
 
-class EmailTaken(Problem):
+class EmailTaken(Conflict):
     """The address has an account already."""
 
-    status_code = 409
-    code = "email_taken"
-    title = "Email taken"
+    def __init__(self) -> None:
+        super().__init__("This address has an account. Log in, or use another.")
 
 
 class WrongCredentials(Problem):
     """No active account has this address and password; which is wrong is not told."""
 
     status_code = 401
-    code = "wrong_credentials"
     title = "Wrong email or password"
-
     auth_header = 'Bearer realm="souk"'
 
     def __init__(self) -> None:
@@ -31,8 +28,6 @@ class TooManyAttempts(Problem):
     """
 
     status_code = 429
-    code = "too_many_attempts"
-    title = "Too many attempts"
 
     def __init__(self, *, wait_seconds: int) -> None:
         super().__init__("Try again later.", headers={"Retry-After": str(wait_seconds)})
@@ -57,9 +52,6 @@ class InvalidRefreshToken(Problem):
     """The refresh token is unknown, spent, expired or revoked: log in again."""
 
     status_code = 401
-    code = "invalid_refresh_token"
-    title = "Invalid refresh token"
-
     auth_header = 'Bearer realm="souk", error="invalid_token"'
 
 
@@ -67,8 +59,6 @@ class WrongPassword(Problem):
     """The current password that was sent is not the account's."""
 
     status_code = 403
-    code = "wrong_password"
-    title = "Wrong password"
 
     def __init__(self) -> None:
         super().__init__("The current password is not that.")

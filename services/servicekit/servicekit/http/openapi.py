@@ -54,6 +54,18 @@ class AutoSchema(openapi.AutoSchema):
         """Return the name of the component."""
         return f"{serializer_name.removesuffix('Read')}Page"
 
+    def _map_serializer(
+        self, serializer: Any, direction: Any, bypass_extensions: bool = False
+    ) -> dict[str, Any]:
+        """Leave `readOnly` out of answers: requests have components of their own."""
+        schema: dict[str, Any] = super()._map_serializer(  # type: ignore[no-untyped-call]
+            serializer, direction, bypass_extensions
+        )
+        if direction == "response":
+            for member in schema.get("properties", {}).values():
+                member.pop("readOnly", None)
+        return schema
+
 
 def add_problems(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
     """Give every operation a default answer: a problem. A drf-spectacular postprocessing hook."""

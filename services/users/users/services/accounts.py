@@ -134,7 +134,7 @@ def _create(email: str, password: str | None, account: Account) -> Account:
     except IntegrityError as error:
         if "email" not in str(error):
             raise
-        raise EmailTaken("This address has an account. Log in, or use another.") from error
+        raise EmailTaken from error
     return account
 
 
