@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth import authenticate
 from django.contrib.auth.hashers import Argon2PasswordHasher, ScryptPasswordHasher
 from django.contrib.auth.password_validation import validate_password
@@ -262,6 +263,7 @@ def test_renewed_hash_never_brings_back_an_old_password(other_hasher: str) -> No
     accounts.set_password(account=checked_by_a_log_in, password=NEW)
 
     checked_by_a_log_in.check_password(PASSWORD)
+    async_to_sync(checked_by_a_log_in.acheck_password)(PASSWORD)
 
     assert Account.objects.get().check_password(NEW)
     assert not Account.objects.get().check_password(PASSWORD)

@@ -45,7 +45,7 @@ def log_in(*, email: str, password: str, source: str = login_attempts.UNKNOWN) -
         WrongCredentials: no active account has them. The time taken does not tell which is wrong.
     """
     login_attempts.take_try(email=email, source=source)
-    # Twice at most: between check and session another log-in may have renewed the hash.
+    # Twice at most: between check and session, another log-in may have renewed the hash.
     tokens = _begin(_checked(email, password)) or _begin(_checked(email, password))
     if tokens is None:
         raise WrongCredentials
