@@ -16,7 +16,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "servicekit.http.media_types.JsonNegotiation",
     "DEFAULT_PARSER_CLASSES": ["servicekit.http.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["servicekit.http.parsers.OrjsonRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "servicekit.http.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "servicekit.http.exception_handler.exception_handler",
     "UNAUTHENTICATED_USER": "servicekit.auth.authentication.Anonymous",
     "URL_FORMAT_OVERRIDE": None,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth import authenticate
 from django.contrib.auth.hashers import Argon2PasswordHasher, ScryptPasswordHasher
 from django.contrib.auth.password_validation import validate_password
@@ -182,7 +183,9 @@ def test_changepassword_gives_back_no_role_that_was_lost_meanwhile(
 
 
 @pytest.mark.django_db
-def test_changepassword_gives_up_and_changes_nothing(ring: None, typed: Callable[..., None]) -> None:
+def test_changepassword_gives_up_and_changes_nothing(
+    ring: None, typed: Callable[..., None]
+) -> None:
     account = make_account(email="ada@example.org")
     sessions.log_in(email=account.email, password=PASSWORD)
     typed(*["password1"] * 6)
@@ -260,6 +263,7 @@ def test_renewed_hash_never_brings_back_an_old_password(other_hasher: str) -> No
     accounts.set_password(account=checked_by_a_log_in, password=NEW)
 
     checked_by_a_log_in.check_password(PASSWORD)
+    async_to_sync(checked_by_a_log_in.acheck_password)(PASSWORD)
 
     assert Account.objects.get().check_password(NEW)
     assert not Account.objects.get().check_password(PASSWORD)
@@ -277,7 +281,9 @@ def test_log_ins_at_once_that_renew_a_hash_all_succeed(ring: None, other_hasher:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_change_of_password_succeeds_while_log_ins_renew_the_hash(ring: None, other_hasher: str) -> None:
+def test_change_of_password_succeeds_while_log_ins_renew_the_hash(
+    ring: None, other_hasher: str
+) -> None:
     account = make_account()
     Account.objects.update(password=OLD_HASH)
 

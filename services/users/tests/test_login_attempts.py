@@ -1,4 +1,6 @@
-"""Guesses at a password are slowed down, by account and source; the owner is not locked out by them."""
+"""Guesses at a password are slowed down, by account and source; the owner is not locked out by
+them.
+"""
 
 from datetime import timedelta
 from typing import Any
@@ -130,7 +132,9 @@ def test_address_is_counted_under_one_spelling() -> None:
 @pytest.mark.django_db
 def test_current_password_is_not_for_guessing_either(ring: None) -> None:
     account = make_account()
-    token = sessions.log_in(email=account.email, password=PASSWORD, source=ELSEWHERE)["access_token"]
+    token = sessions.log_in(email=account.email, password=PASSWORD, source=ELSEWHERE)[
+        "access_token"
+    ]
     body = {"current_password": "not the password", "new_password": "a completely new one"}
     headers = {"Authorization": f"Bearer {token}", "X_Real_IP": HERE}
     caller = Caller()
@@ -165,6 +169,8 @@ def test_count_is_forgotten_after_a_day() -> None:
     email = make_account().email
     guesses_in(300, email)
 
-    LoginAttempt.objects.update(last_at=timezone.now() - timedelta(hours=25), not_before=timezone.now())
+    LoginAttempt.objects.update(
+        last_at=timezone.now() - timedelta(hours=25), not_before=timezone.now()
+    )
 
     assert [guess(email) for _ in range(4)] == [True] * 4

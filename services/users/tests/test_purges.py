@@ -1,4 +1,6 @@
-"""What users forgets: families of refresh tokens that have expired, and keys that verify nothing any more."""
+"""What users forgets: families of refresh tokens that have expired, and keys that verify nothing
+any more.
+"""
 
 from datetime import timedelta
 from typing import Any
@@ -21,7 +23,9 @@ MANY = 3 * purge.BATCH + 1
 
 def session_of(expired_for: timedelta, **overrides: Any) -> Session:
     account = overrides.pop("account", None) or make_account()
-    return Session.objects.create(account=account, expires_at=timezone.now() - expired_for, **overrides)
+    return Session.objects.create(
+        account=account, expires_at=timezone.now() - expired_for, **overrides
+    )
 
 
 def give_tokens(session: Session, count: int) -> None:
@@ -63,7 +67,9 @@ def test_all_expired_sessions_go_in_one_run() -> None:
 
 
 def test_family_that_has_not_expired_stays_though_it_has_ended() -> None:
-    """A replay of any of its tokens must be told from an unknown one for as long as it could be used."""
+    """A replay of any of its tokens must be told from an unknown one for as long as it could be
+    used.
+    """
     for session in (
         session_of(timedelta(hours=-1), ended_at=timezone.now()),
         session_of(timedelta(hours=23)),
@@ -89,14 +95,19 @@ def test_token_of_a_purged_family_is_refused() -> None:
 def test_retired_keys_go_and_the_ring_stays() -> None:
     signing_keys.ensure_signing_keys()
     old, young = (
-        SigningKey.objects.create(kid=kid, state="retired", encrypted_pem=b"") for kid in ("old", "young")
+        SigningKey.objects.create(kid=kid, state="retired", encrypted_pem=b"")
+        for kid in ("old", "young")
     )
     SigningKey.objects.exclude(pk=young.pk).update(changed_at=timezone.now() - timedelta(days=2))
 
     purge.run()
 
     assert not SigningKey.objects.filter(pk=old.pk).exists()
-    assert sorted(SigningKey.objects.values_list("state", flat=True)) == ["current", "next", "retired"]
+    assert sorted(SigningKey.objects.values_list("state", flat=True)) == [
+        "current",
+        "next",
+        "retired",
+    ]
 
 
 @pytest.mark.parametrize("one", [purges.REFRESH_TOKENS, purges.SESSIONS], ids=lambda one: one.table)
@@ -109,9 +120,9 @@ def test_purge_finds_its_rows_by_an_index(one: purge.Purge) -> None:
 
     assert "Seq Scan" not in plan
     assert "session_by_expiry" in plan
-    assert "statement_timestamp()" in "".join(line for line in plan.splitlines() if "Index Cond" in line), (
-        plan
-    )
+    assert "statement_timestamp()" in "".join(
+        line for line in plan.splitlines() if "Index Cond" in line
+    ), plan
 
 
 def test_old_attempts_go_and_known_sources_stay_for_a_month() -> None:
@@ -133,4 +144,7 @@ def test_old_attempts_go_and_known_sources_stay_for_a_month() -> None:
 
     purge.run()
 
-    assert sorted(LoginAttempt.objects.values_list("source", flat=True)) == ["192.0.2.1", "192.0.2.3"]
+    assert sorted(LoginAttempt.objects.values_list("source", flat=True)) == [
+        "192.0.2.1",
+        "192.0.2.3",
+    ]

@@ -45,7 +45,8 @@ def test_log_in_gives_a_token_that_verifies(ring: None) -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("email", "password"),
-    [("ada@example.org", "wrong"), ("ada@example.org", ""), ("bob@example.org", PASSWORD), ("no address", PASSWORD),
+    [("ada@example.org", "wrong"), ("ada@example.org", ""), ("bob@example.org", PASSWORD),
+     ("no address", PASSWORD),
      ("ada@example.org", PASSWORD + " "), ("ada@example.org", PASSWORD.upper())],
 )  # fmt: skip
 def test_wrong_credentials_are_refused_alike(ring: None, email: str, password: str) -> None:
@@ -278,10 +279,14 @@ def test_refusal_of_a_dead_session_leaves_everything_as_it_was(ring: None, end: 
 
 
 def everything() -> list[object]:
-    rows = RefreshToken.objects.order_by("pk").values_list("pk", "digest", "spent_at", "encrypted_answer")
+    rows = RefreshToken.objects.order_by("pk").values_list(
+        "pk", "digest", "spent_at", "encrypted_answer"
+    )
     return [
         [[bytes(one) if isinstance(one, memoryview) else one for one in row] for row in rows],
-        list(Session.objects.order_by("pk").values_list("pk", "ended_at", "end_reason", "expires_at")),
+        list(
+            Session.objects.order_by("pk").values_list("pk", "ended_at", "end_reason", "expires_at")
+        ),
         outbox_events(),
         RevokedSession.objects.count(),
     ]

@@ -227,7 +227,9 @@ def test_ring_that_cannot_be_read_is_a_problem_and_stops_the_start(
 
 
 @pytest.mark.django_db
-def test_repeated_refresh_whose_answer_cannot_be_read_any_more_is_refused(ring: None, settings: Any) -> None:
+def test_repeated_refresh_whose_answer_cannot_be_read_any_more_is_refused(
+    ring: None, settings: Any
+) -> None:
     account = make_account()
     tokens = sessions.log_in(email=account.email, password=PASSWORD)
     sessions.refresh(refresh_token=tokens["refresh_token"])
@@ -338,13 +340,17 @@ def test_previous_key_is_published_until_its_last_token_is_over(ring: None) -> N
 
 def test_ring_turns_more_slowly_than_verifiers_forget() -> None:
     # A verifier's set may be a refresh old, and so may the ring of the process that answered it.
-    assert signing_keys.PUBLISH_AHEAD_SECONDS >= jwks.REFRESH_SECONDS + signing_keys.RING_CACHE_SECONDS
+    assert (
+        signing_keys.PUBLISH_AHEAD_SECONDS >= jwks.REFRESH_SECONDS + signing_keys.RING_CACHE_SECONDS
+    )
     assert (
         signing_keys.PUBLISH_AHEAD_SECONDS
         >= signing_keys.JWKS_MAX_AGE_SECONDS + signing_keys.RING_CACHE_SECONDS
     )
     # The last token may be signed by a process whose ring is not the newest, and is taken a little after its end.
-    last_token_seconds = signing_keys.RING_CACHE_SECONDS + signing_keys.LIFE_SECONDS + LEEWAY_SECONDS
+    last_token_seconds = (
+        signing_keys.RING_CACHE_SECONDS + signing_keys.LIFE_SECONDS + LEEWAY_SECONDS
+    )
     assert last_token_seconds <= signing_keys.KEEP_PREVIOUS_SECONDS
     assert signing_keys.LIFE_SECONDS <= LONGEST_LIFE_SECONDS
 
@@ -425,9 +431,10 @@ def test_thumbprint_is_that_of_the_rfc() -> None:
     """RFC 7638, section 3.1."""
     members = {
         "kty": "RSA",
-        "n": "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ"
-        "_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrd"
-        "kt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw",
+        "n": "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6t"
+        "Soc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YG"
+        "jQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-b"
+        "FTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw",
         "e": "AQAB",
     }
 

@@ -2,6 +2,7 @@
 
 import re
 
+from asgiref.sync import sync_to_async
 from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.core.exceptions import ValidationError
@@ -102,7 +103,7 @@ class Account(AbstractBaseUser, PermissionsMixin):
     email_verified = models.BooleanField(default=False)
     registered_at = models.DateTimeField(db_default=Now())
     version = models.IntegerField(default=1)
-    # Each log-in makes a row in `session`; a second write to the account's row would tell no more.
+    # Each log-in makes a row in `session`: another write to the account's row would tell no more.
     last_login = None
 
     USERNAME_FIELD = "email"
@@ -114,7 +115,8 @@ class Account(AbstractBaseUser, PermissionsMixin):
         constraints = [
             # Tokens know the staff role only; taking it back must leave no superuser behind.
             models.CheckConstraint(
-                name="account_superuser_is_staff", condition=Q(is_superuser=False) | Q(is_staff=True)
+                name="account_superuser_is_staff",
+                condition=Q(is_superuser=False) | Q(is_staff=True),
             )
         ]
 
@@ -140,6 +142,10 @@ class Account(AbstractBaseUser, PermissionsMixin):
                 self.password = renewed
 
         return check_password(raw_password, self.password, renew)
+
+    async def acheck_password(self, raw_password: str | None) -> bool:
+        """Return whether this is the password, as check_password does."""
+        return await sync_to_async(self.check_password)(raw_password)
 
 
 class SigningKey(models.Model):
@@ -223,7 +229,9 @@ class LoginAttempt(models.Model):
 
     class Meta:
         db_table = "login_attempt"
-        constraints = [models.UniqueConstraint(fields=["account", "source"], name="login_attempt_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "source"], name="login_attempt_once")
+        ]
         indexes = [models.Index(fields=["last_at"], name="login_attempt_last_at")]
 
     def __str__(self) -> str:

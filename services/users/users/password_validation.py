@@ -1,4 +1,5 @@
-"""What a new password must be, besides Django's list of common passwords (AUTH_PASSWORD_VALIDATORS).
+"""What a new password must be, besides Django's list of common passwords
+(AUTH_PASSWORD_VALIDATORS).
 
 Rules and order follow OWASP ASVS 5.0, 6.2. A password is used exactly as it was typed.
 """

@@ -1,4 +1,6 @@
-"""Settings of the users service: plain assignments, values from the environment (.env.example describes each)."""
+"""Settings of the users service: plain assignments, values from the environment (.env.example
+describes each).
+"""
 
 from servicekit import env
 from servicekit import settings as kit
@@ -44,7 +46,10 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 EXPECTED_PROCESSES = ["relay"]
-PURGES = [f"users.purges.{name}" for name in ("REFRESH_TOKENS", "SESSIONS", "SIGNING_KEYS", "LOGIN_ATTEMPTS")]
+PURGES = [
+    f"users.purges.{name}"
+    for name in ("REFRESH_TOKENS", "SESSIONS", "SIGNING_KEYS", "LOGIN_ATTEMPTS")
+]
 PREPARE = ["ensure_signing_keys", "ensure_staff"]
 
 REST_FRAMEWORK = kit.REST_FRAMEWORK

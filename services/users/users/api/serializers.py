@@ -6,7 +6,8 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from rest_framework import serializers
 
-from servicekit.http.fields import CleanCharField, StrictSerializer
+from servicekit.http.fields import CleanCharField
+from servicekit.http.serializers import StrictSerializer
 from users.models import MAX_EMAIL_LENGTH, Account, validate_email
 
 #: A password is capped before it is hashed; beyond the rule's own limit, so that the rule can say
@@ -34,7 +35,7 @@ class Register(StrictSerializer):
     name = CleanCharField(max_length=200, allow_blank=True, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        check_password_field("password", attrs["password"], attrs["email"])
+        check_password("password", attrs["password"], Account(email=attrs["email"]))
         return attrs
 
 
@@ -51,40 +52,35 @@ class Rename(StrictSerializer):
     name = CleanCharField(max_length=200, allow_blank=True)
 
 
+# Its context holds the account.
 class ChangePassword(StrictSerializer):
     current_password = PasswordField()
     new_password = PasswordField()
 
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        check_password("new_password", attrs["new_password"], self.context["account"])
+        return attrs
 
-def check_password_field(name: str, password: str, email: str) -> None:
+
+def check_password(name: str, password: str, account: Account) -> None:
     """Apply AUTH_PASSWORD_VALIDATORS to a member.
 
     Raises:
         ValidationError: naming the member and the first thing that is wrong with it.
     """
     try:
-        validate_password(password, Account(email=email))
+        validate_password(password, account)
     except ValidationError as error:
-        first = error.error_list[0]
-        detail = serializers.ErrorDetail(first.messages[0], first.code)
-        raise serializers.ValidationError({name: [detail]}) from error
+        raise ValidationError({name: error.error_list[:1]}) from error
 
 
-# What clients get. These document; the bodies are shaped in selectors.py and services/sessions.py.
+class AccountRead(serializers.ModelSerializer[Account]):
+    roles = serializers.ListField(child=serializers.CharField(), read_only=True)
 
-
-class AccountRead(serializers.Serializer[Any]):
-    id = serializers.UUIDField()
-    email = serializers.CharField()
-    name = serializers.CharField()
-    roles = serializers.ListField(child=serializers.CharField())
-    email_verified = serializers.BooleanField()
-    registered_at = serializers.DateTimeField()
-
-
-class AccountPage(serializers.Serializer[Any]):
-    results = AccountRead(many=True)
-    next = serializers.CharField(allow_null=True)
+    class Meta:
+        model = Account
+        fields = ("id", "email", "name", "roles", "email_verified", "registered_at")
+        read_only_fields = fields
 
 
 class TokensRead(serializers.Serializer[Any]):
@@ -105,5 +101,6 @@ class KeyRead(serializers.Serializer[Any]):
     use = serializers.CharField()
 
 
+# Documents what signing_keys.jwks makes; the tests check each answer against it.
 class KeySetRead(serializers.Serializer[Any]):
     keys = KeyRead(many=True)

@@ -25,5 +25,7 @@ def account_for(email: str) -> Account:
     """
     account = find_account(email)
     if account is None:
-        raise CommandError(f"Nobody is registered as {email}. `make_staff --create` makes an account.")
+        raise CommandError(
+            f"Nobody is registered as {email}. `make_staff --create` makes an account."
+        )
     return account

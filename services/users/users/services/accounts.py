@@ -48,7 +48,7 @@ def change_password(
 ) -> None:
     """Set a new password and end every other session.
 
-    `source` is where the request comes from (login_attempts.source_of).
+    `source` is where the request comes from (api.sources.source_of).
 
     Raises:
         TooManyAttempts: the current password was guessed at too often.
@@ -56,7 +56,7 @@ def change_password(
     """
     email = Account.objects.values_list("email", flat=True).get(pk=account_id)
     login_attempts.take_try(email=email, source=source)
-    # Twice at most: between check and change a log-in may have renewed the hash.
+    # Twice at most: between check and change, a log-in may have renewed the hash.
     changed = _replace_password(account_id, current, new, session_id)
     if not (changed or _replace_password(account_id, current, new, session_id)):
         raise WrongPassword
@@ -115,8 +115,9 @@ def _change(account: Account, *, reason: str, **values: bool) -> bool:
 
 
 def _create(email: str, password: str | None, account: Account) -> Account:
-    # Hashed before the transaction: a hash takes longer than all of its statements.
-    account.email, account.password = Account.objects.normalize_email(email), make_password(password)
+    account.email = Account.objects.normalize_email(email)
+    # Before the transaction: a hash takes longer than all of its statements.
+    account.password = make_password(password)
     try:
         with transaction.atomic():
             account.save(force_insert=True)
@@ -131,7 +132,7 @@ def _create(email: str, password: str | None, account: Account) -> Account:
     except IntegrityError as error:
         if "email" not in str(error):
             raise
-        raise EmailTaken("This address has an account. Log in, or use another.") from error
+        raise EmailTaken from error
     return account
 
 

@@ -1,6 +1,7 @@
-"""Log in, refresh, log out. Refresh tokens rotate in families: a spent one that comes back ends the session.
+"""Log in, refresh, log out.
 
-Refresh tokens are random and opaque, stored as SHA-256 only (docs/adr/0010-own-refresh-tokens.md; RFC 9700, section 4.14).
+Refresh tokens are random and opaque, stored as SHA-256 only. They rotate in families: a spent token
+that comes back ends the session (docs/adr/0010-own-refresh-tokens.md; RFC 9700, section 4.14).
 """
 
 import hashlib
@@ -25,7 +26,8 @@ from users.models import Account, RefreshToken, Session
 from users.services import login_attempts, signing_keys
 
 REFRESH_LIFE = timedelta(days=14)
-#: An honest client whose answer was lost, or two tabs at once, get the same answer within this time (RFC 9700 asks for detection).
+#: Within this time a spent token gets the same answer again: for a client whose answer was lost,
+#: and for two tabs at once. Later it counts as stolen (RFC 9700 asks for the detection of replays).
 GRACE_SECONDS = 10
 Tokens = dict[str, Any]
 
@@ -33,15 +35,14 @@ Tokens = dict[str, Any]
 def log_in(*, email: str, password: str, source: str = login_attempts.UNKNOWN) -> Tokens:
     """Begin a session and return its first tokens.
 
-    `source` is where the request comes from (login_attempts.source_of).
+    `source` is where the request comes from (api.sources.source_of).
 
     Raises:
         TooManyAttempts: the password was guessed at too often; it was not looked at.
-        WrongCredentials: no active account has them. It takes as long as a success, whatever is
-            wrong.
+        WrongCredentials: no active account has them. The time taken does not tell which is wrong.
     """
     login_attempts.take_try(email=email, source=source)
-    # Twice at most: between check and session another log-in may have renewed the hash.
+    # Twice at most: between check and session, another log-in may have renewed the hash.
     tokens = _begin(_checked(email, password)) or _begin(_checked(email, password))
     if tokens is None:
         raise WrongCredentials
@@ -50,10 +51,13 @@ def log_in(*, email: str, password: str, source: str = login_attempts.UNKNOWN) -
 
 
 def refresh(*, refresh_token: str) -> Tokens:
-    """Spend a refresh token and return new tokens; the same token within 10 seconds gets the same answer.
+    """Spend a refresh token and return new tokens.
+
+    The same token within GRACE_SECONDS gets the same answer.
 
     Raises:
-        InvalidRefreshToken: it is unknown, expired or revoked, or was spent earlier, which ends the session.
+        InvalidRefreshToken: it is unknown, expired or revoked, or was spent earlier, which ends the
+            session.
     """
     with transaction.atomic():
         row = _locked(refresh_token)
@@ -75,7 +79,7 @@ def refresh(*, refresh_token: str) -> Tokens:
 
 
 def log_out(*, refresh_token: str) -> None:
-    """End the session that a refresh token belongs to; an unknown token is nobody's business (RFC 7009, section 2.2)."""
+    """End the session of a refresh token; an unknown token is ignored (RFC 7009, section 2.2)."""
     with transaction.atomic():
         row = _locked(refresh_token)
         if row is not None:
@@ -83,11 +87,11 @@ def log_out(*, refresh_token: str) -> None:
 
 
 def end_sessions(*, account: Account, reason: str, except_session: UUID | None = None) -> None:
-    """End an account's sessions, all but one if it is named. Call it in the transaction of the change that demands it."""
-    sessions = (
-        Session.objects.select_for_update().filter(account=account, ended_at__isnull=True).order_by("id")
-    )
-    _end([one for one in sessions if one.pk != except_session], reason=reason)
+    """End an account's sessions but `except_session`, in the caller's transaction."""
+    alive = Session.objects.filter(account=account, ended_at__isnull=True)
+    # In one sequence: two that end the same sessions at once must not wait for each other.
+    locked = alive.select_for_update().order_by("id")
+    _end([session for session in locked if session.pk != except_session], reason=reason)
 
 
 def _checked(email: str, password: str) -> Account:
@@ -148,13 +152,16 @@ def _digest(token: str) -> bytes:
 
 
 def _locked(refresh_token: str) -> RefreshToken | None:
-    """Return the token's row with its session, locked: of two at once, one spends it and the other sees it spent."""
-    rows = RefreshToken.objects.select_for_update(of=["self", "session"]).select_related("session__account")
-    return rows.filter(digest=_digest(refresh_token)).first()
+    """Return the token's row with its session, locked.
+
+    Of two requests with the same token, one spends it and the other sees it spent.
+    """
+    rows = RefreshToken.objects.select_for_update(of=["self", "session"])
+    return rows.select_related("session__account").filter(digest=_digest(refresh_token)).first()
 
 
 def _kept_answer(row: RefreshToken) -> Tokens | None:
-    """Return the answer that a spent token got, within its grace; None after it, or when its encryption key is gone."""
+    """Return the answer that a spent token got; None after its grace or without its key."""
     if row.encrypted_answer is None or row.spent_at is None:
         return None
     if (timezone.now() - row.spent_at).total_seconds() > GRACE_SECONDS:
@@ -168,13 +175,17 @@ def _kept_answer(row: RefreshToken) -> Tokens | None:
 
 def _forget_answers(session: Session) -> None:
     """Drop the kept answers whose grace is over: they hold tokens."""
-    over = timezone.now() - timedelta(seconds=GRACE_SECONDS)
-    spent = RefreshToken.objects.filter(session=session, spent_at__lt=over, encrypted_answer__isnull=False)
-    spent.update(encrypted_answer=None)
+    grace_began = timezone.now() - timedelta(seconds=GRACE_SECONDS)
+    over = session.refresh_tokens.filter(spent_at__lt=grace_began, encrypted_answer__isnull=False)
+    over.update(encrypted_answer=None)
 
 
 def _is_alive(session: Session) -> bool:
-    return session.ended_at is None and session.expires_at > timezone.now() and session.account.is_active
+    return (
+        session.ended_at is None
+        and session.expires_at > timezone.now()
+        and session.account.is_active
+    )
 
 
 def _end(sessions: Iterable[Session], *, reason: str) -> None:
@@ -189,5 +200,6 @@ def _end(sessions: Iterable[Session], *, reason: str) -> None:
 def _announce(session: Session, now: datetime) -> None:
     user_id = session.account_id
     event = UserSessionsRevoked(user_id=user_id, session_id=session.pk, revoked_at=now)
+    # Revocations of an account have no version of their own: microseconds count them.
     publish(event, subject=str(user_id), sequence=int(now.timestamp() * 1_000_000))
     revocations.revoke(session.pk, user_id, now)

@@ -15,6 +15,5 @@ class Command(BaseCommand):
     def handle(self, *, email: str, **_options: Any) -> None:
         account = account_for(email)
         new = accounts.deactivate(account=account)
-        self.stdout.write(
-            f"{account.email} {'can no longer log in; its sessions end' if new else 'is deactivated already'}."
-        )
+        state = "can no longer log in; its sessions end" if new else "is deactivated already"
+        self.stdout.write(f"{account.email} {state}.")

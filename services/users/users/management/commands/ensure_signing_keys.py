@@ -7,7 +7,10 @@ from users.services import signing_keys
 
 
 class Command(BaseCommand):
-    help = "Make the first signing keys where there are none, and encrypt all under the first KEY_ENCRYPTION_KEY; it may run any number of times."
+    help = (
+        "Make the first signing keys where there are none, and encrypt all under the first "
+        "KEY_ENCRYPTION_KEY; it may run any number of times."
+    )
 
     def handle(self, **_options: Any) -> None:
         try:
@@ -15,8 +18,9 @@ class Command(BaseCommand):
             renewed = signing_keys.renew_encryption()
         except UnreadableKeys as error:
             raise CommandError(
-                "KEY_ENCRYPTION_KEY does not decrypt the signing keys: put the key that they were encrypted under "
-                "behind the new one, separated by a comma; or `rotate_signing_key --now` makes new ones."
+                "KEY_ENCRYPTION_KEY does not decrypt the signing keys: put the key that they were "
+                "encrypted under behind the new one, separated by a comma; or "
+                "`rotate_signing_key --now` makes new ones."
             ) from error
         self.stdout.write(f"Made {', '.join(made)}." if made else "The signing keys are there.")
         if renewed:

@@ -10,7 +10,10 @@ from users.services import accounts
 
 
 class Command(BaseCommand):
-    help = "Make the first member of staff, STAFF_EMAIL with STAFF_PASSWORD, unless an account has that address; it may run any number of times."
+    help = (
+        "Make the first member of staff, STAFF_EMAIL with STAFF_PASSWORD, unless an account has "
+        "that address; it may run any number of times."
+    )
 
     def handle(self, **_options: Any) -> None:
         email = env.text("STAFF_EMAIL", "")
@@ -26,12 +29,17 @@ class Command(BaseCommand):
             self.stdout.write(self._promote(account))
 
     def _promote(self, account: Account) -> str:
-        """Give the role to an account that this command made and a crash left without it: unchanged since, with our password.
+        """Give the role to an account that this command made and a crash left without it.
 
-        Anybody may have registered the address before us, and whoever lost the role again must not get it back at the next start.
+        Such an account is unchanged since and has our password. Any other is left alone: a stranger
+        may have registered the address first, and a role that was taken back must not return at the
+        next start.
         """
         password = env.secret("STAFF_PASSWORD", "")
         if account.version == 1 and password and account.check_password(password):
             accounts.make_staff(account=account)
             return f"{account.email} is staff."
-        return f"{account.email} is registered and is no staff. `make_staff {account.email}` makes it so."
+        return (
+            f"{account.email} is registered and is not staff. "
+            f"`make_staff {account.email}` makes it so."
+        )

@@ -14,7 +14,10 @@ from users.services import accounts
 
 
 class Command(BaseCommand):
-    help = "Give an account the staff role, or take it back (--revoke). With --create, make the account; its password comes from --password-stdin or STAFF_PASSWORD."
+    help = (
+        "Give an account the staff role, or take it back (--revoke). With --create, make the "
+        "account; its password comes from --password-stdin or STAFF_PASSWORD."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email")
@@ -24,7 +27,9 @@ class Command(BaseCommand):
             "--revoke", action="store_true", help="take the role back; the account's sessions end"
         )
         parser.add_argument(
-            "--password-stdin", action="store_true", help="read the new account's password from stdin"
+            "--password-stdin",
+            action="store_true",
+            help="read the new account's password from stdin",
         )
 
     def handle(
@@ -33,15 +38,17 @@ class Command(BaseCommand):
         if revoke:
             account = account_for(email)
             had = accounts.revoke_staff(account=account)
-            self.stdout.write(f"{account.email} is no staff{' any more; its sessions end' if had else ''}.")
+            self.stdout.write(
+                f"{account.email} is not staff{' any more; its sessions end' if had else ''}."
+            )
             return
         # One transaction: a crash between the two would leave an account without its role.
         with transaction.atomic():
-            account = self._create(email, from_stdin=password_stdin) if create else account_for(email)
+            account = self._ensured(email, password_stdin) if create else account_for(email)
             new = accounts.make_staff(account=account)
         self.stdout.write(f"{account.email} is staff{'' if new else ' already'}.")
 
-    def _create(self, email: str, *, from_stdin: bool) -> Account:
+    def _ensured(self, email: str, from_stdin: bool) -> Account:
         account = find_account(email)
         if account is not None:
             return account
