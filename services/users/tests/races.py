@@ -22,7 +22,7 @@ def at_once(*works: Callable[[], Any]) -> list[Any]:
         finally:
             connections.close_all()
 
-    threads = [threading.Thread(target=run, args=one) for one in enumerate(works)]
+    threads = [threading.Thread(target=run, args=numbered) for numbered in enumerate(works)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -76,8 +76,8 @@ def test_register_many_times_at_once_makes_one_account() -> None:
 
     results = at_once(*[run] * 8)
 
-    assert sum(isinstance(one, Account) for one in results) == 1
-    assert sum(isinstance(one, EmailTaken) for one in results) == 7
+    assert sum(isinstance(result, Account) for result in results) == 1
+    assert sum(isinstance(result, EmailTaken) for result in results) == 7
     assert Account.objects.count() == 1
     assert len(outbox_events()) == 1
 
@@ -149,7 +149,7 @@ def test_no_secret_stands_in_the_tables(ring: None) -> None:
     assert RefreshToken.objects.exclude(encrypted_answer=None).count() == 1
     for secret in (
         PASSWORD,
-        *(one[name] for one in (first, second) for name in ("refresh_token", "access_token")),
+        *(tokens[name] for tokens in (first, second) for name in ("refresh_token", "access_token")),
     ):
         assert secret.encode() not in stored + published
     assert account.password.encode() not in published
@@ -187,7 +187,7 @@ def test_register_keeps_dots_and_plus_parts_apart() -> None:
 
 @given(st.from_regex(EMAIL, fullmatch=True), st.randoms(use_true_random=False))
 def test_address_has_one_spelling_whatever_its_case(address: str, random: Any) -> None:
-    other = "".join(random.choice((one.upper(), one)) for one in address)
+    other = "".join(random.choice((letter.upper(), letter)) for letter in address)
 
     normalise = Account.objects.normalize_email
     try:
@@ -263,7 +263,7 @@ def test_change_password_twice_at_once_happens_once() -> None:
 
     results = at_once(lambda: change("first good one"), lambda: change("second good one"))
 
-    assert sorted(type(one).__name__ for one in results) == ["NoneType", "WrongPassword"]
+    assert sorted(type(result).__name__ for result in results) == ["NoneType", "WrongPassword"]
     account.refresh_from_db()
     winner = ("first good one", "second good one")[results.index(None)]
     assert check_password(winner, account.password)
@@ -292,7 +292,7 @@ def test_log_in_that_meets_a_change_of_its_account_begins_no_session(
         wait_until(somebody_waits_for_us)
     late.join(timeout=60)
 
-    assert [type(one) for one in results] == [WrongCredentials]
+    assert [type(result) for result in results] == [WrongCredentials]
     assert not Session.objects.exists()
 
 

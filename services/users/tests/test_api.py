@@ -40,7 +40,7 @@ def test_register_log_in_and_read_oneself(ring: None) -> None:
         False,
     )
     assert made["Location"] == ME
-    assert {one["Cache-Control"] for one in (made, answer, me)} == {"no-store"}
+    assert {answered["Cache-Control"] for answered in (made, answer, me)} == {"no-store"}
     assert "password" not in account
 
 
@@ -104,7 +104,7 @@ def test_bad_registration_is_400_with_a_pointer_and_leaves_nothing(
 
     found = problem(nobody.post(USERS, body), 400)
 
-    assert pointer in [one["pointer"] for one in found.get("errors", [{"pointer": ""}])]
+    assert pointer in [error["pointer"] for error in found.get("errors", [{"pointer": ""}])]
     assert not Account.objects.exists()
     assert outbox_events() == []
 
@@ -151,7 +151,7 @@ def test_wrong_log_in_does_not_tell_what_is_wrong(ring: None, nobody: Caller) ->
     ]
 
     bodies = [problem(answer, 401, "wrong_credentials") for answer in answers]
-    assert len({(one["detail"], one["title"]) for one in bodies}) == 1
+    assert len({(body["detail"], body["title"]) for body in bodies}) == 1
     assert all(answer["WWW-Authenticate"].startswith("Bearer") for answer in answers)
     assert not Session.objects.exists()
 
@@ -235,7 +235,7 @@ def test_list_is_for_staff_in_pages(customer: Caller, staff: Caller, nobody: Cal
     seen, link = [], f"{USERS}?page_size=2"
     while link:
         page = decoded(staff.get(link))
-        seen += [one["id"] for one in page["results"]]
+        seen += [account["id"] for account in page["results"]]
         link = page["next"]
 
     assert len(set(seen)) == 5
@@ -291,7 +291,7 @@ def test_every_fault_of_a_registration_is_told_at_once(nobody: Caller) -> None:
 
     found = problem(nobody.post(USERS, body), 400, "invalid", "/email", "/password", "/name")
 
-    assert [one["code"] for one in found["errors"]] == ["invalid_email", "invalid", "null"]
+    assert [error["code"] for error in found["errors"]] == ["invalid_email", "invalid", "null"]
 
 
 @pytest.mark.django_db
@@ -347,7 +347,7 @@ def test_refresh_twice_gives_the_same_bytes_and_keeps_them_out_of_caches(ring: N
     answers = [caller.post(REFRESH, {"refresh_token": first["refresh_token"]}) for _ in range(2)]
 
     assert answers[0].content == answers[1].content
-    assert {one["Cache-Control"] for one in answers} == {"no-store"}
+    assert {answer["Cache-Control"] for answer in answers} == {"no-store"}
     assert set(decoded(answers[0])) == {
         "access_token",
         "token_type",
@@ -431,7 +431,9 @@ def test_refused_change_of_password_changes_nothing(
 
     answer = problem(customer.post("/api/users/me/password/", body), status)
 
-    assert [one["pointer"] for one in answer.get("errors", [])] == ([pointer] if pointer else [])
+    assert [error["pointer"] for error in answer.get("errors", [])] == (
+        [pointer] if pointer else []
+    )
     assert Account.objects.get().password == account.password
     assert outbox_events() == before
 
@@ -443,9 +445,9 @@ def test_list_shows_the_newest_first_and_no_secret(staff: Caller) -> None:
     answer = staff.get(USERS)
 
     page = decoded(answer)
-    assert [one["id"] for one in page["results"]] == ids[::-1]
+    assert [account["id"] for account in page["results"]] == ids[::-1]
     assert page["next"] is None
-    assert {frozenset(one) for one in page["results"]} == {
+    assert {frozenset(account) for account in page["results"]} == {
         frozenset({"id", "email", "name", "roles", "email_verified", "registered_at"})
     }
     assert answer["Cache-Control"] == "no-store"

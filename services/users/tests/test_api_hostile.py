@@ -127,7 +127,7 @@ def test_unknown_members_are_400_and_named(ada: Caller, method: str, path: str) 
 
     answer = problem(ada.call(method, path, body), 400, "invalid", "/a~1b~0c", "/id", "/roles")
 
-    assert {one["code"] for one in answer["errors"]} == {"unknown_member"}
+    assert {error["code"] for error in answer["errors"]} == {"unknown_member"}
     assert state() == before
 
 
@@ -218,7 +218,7 @@ def test_unknown_parameter_is_400(ring: None, ada: Caller, method: str, path: st
 
     answer = problem(ada.call(method, f"{path}?role=staff", GOOD.get((method, path))), 400)
 
-    assert [one["code"] for one in answer["errors"]] == ["unknown_parameter"]
+    assert [error["code"] for error in answer["errors"]] == ["unknown_parameter"]
     assert state() == before
 
 

@@ -70,7 +70,7 @@ def test_make_staff_takes_the_password_from_the_environment(
     account = Account.objects.get()
     assert (account.email, account.is_staff) == ("ada@example.org", True)
     assert check_password(PASSWORD, account.password)
-    assert [one["type"] for one in outbox_events()] == ["users.user_registered.v1"]
+    assert [event["type"] for event in outbox_events()] == ["users.user_registered.v1"]
 
 
 @pytest.mark.django_db
@@ -171,13 +171,13 @@ def test_off_boarding_ends_every_session(
     call_command(name, "ada@example.org", *options)
 
     revoked = outbox_events("users.user_sessions_revoked.v1")
-    assert {one["data"]["session_id"] for one in revoked} == set(
+    assert {event["data"]["session_id"] for event in revoked} == set(
         map(str, Session.objects.values_list("pk", flat=True))
     )
     assert len(revoked) == 2
-    for one in tokens:
+    for answer in tokens:
         with pytest.raises(InvalidRefreshToken):
-            sessions.refresh(refresh_token=one["refresh_token"])
+            sessions.refresh(refresh_token=answer["refresh_token"])
     assert capsys.readouterr().out.count("end") == 1
 
 

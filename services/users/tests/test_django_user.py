@@ -296,7 +296,7 @@ def test_change_of_password_succeeds_while_log_ins_renew_the_hash(
     changed, *logged_in = at_once(change, log_in, log_in)
 
     assert changed is None
-    assert all(isinstance(one, dict | WrongCredentials) for one in logged_in)
+    assert all(isinstance(result, dict | WrongCredentials) for result in logged_in)
     assert Account.objects.get().check_password(NEW)
     assert not Session.objects.filter(ended_at=None).exists()
 

@@ -40,14 +40,14 @@ def give_tokens(session: Session, count: int) -> None:
 def test_every_table_that_grows_is_purged() -> None:
     tables = {model._meta.db_table for model in apps.get_app_config("users").get_models()}
 
-    assert tables - {one.table for one in purge.purges()} == {"account"}
+    assert tables - {each.table for each in purge.purges()} == {"account"}
 
 
 def test_expired_family_goes_whole_however_large() -> None:
     give_tokens(session_of(timedelta(days=1, minutes=1)), MANY)
     session_of(timedelta(days=1, minutes=1), ended_at=timezone.now(), end_reason="logout")
 
-    done = {one.table: (one.deleted, one.error) for one in purge.run()}
+    done = {outcome.table: (outcome.deleted, outcome.error) for outcome in purge.run()}
 
     assert (done["refresh_token"], done["session"]) == ((MANY, ""), (2, ""))
     assert not RefreshToken.objects.exists()
@@ -67,9 +67,7 @@ def test_all_expired_sessions_go_in_one_run() -> None:
 
 
 def test_family_that_has_not_expired_stays_though_it_has_ended() -> None:
-    """A replay of any of its tokens must be told from an unknown one for as long as it could be
-    used.
-    """
+    """As long as a token could be used, its replay must be told from an unknown token."""
     for session in (
         session_of(timedelta(hours=-1), ended_at=timezone.now()),
         session_of(timedelta(hours=23)),
@@ -110,11 +108,13 @@ def test_retired_keys_go_and_the_ring_stays() -> None:
     ]
 
 
-@pytest.mark.parametrize("one", [purges.REFRESH_TOKENS, purges.SESSIONS], ids=lambda one: one.table)
-def test_purge_finds_its_rows_by_an_index(one: purge.Purge) -> None:
+@pytest.mark.parametrize(
+    "each", [purges.REFRESH_TOKENS, purges.SESSIONS], ids=lambda each: each.table
+)
+def test_purge_finds_its_rows_by_an_index(each: purge.Purge) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET enable_seqscan = off")
-        cursor.execute(f"EXPLAIN {one.statement}", {"days": one.days, "batch": purge.BATCH})
+        cursor.execute(f"EXPLAIN {each.statement}", {"days": each.days, "batch": purge.BATCH})
         plan = "\n".join(row[0] for row in cursor.fetchall())
         cursor.execute("RESET enable_seqscan")
 

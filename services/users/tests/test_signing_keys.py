@@ -347,7 +347,8 @@ def test_ring_turns_more_slowly_than_verifiers_forget() -> None:
         signing_keys.PUBLISH_AHEAD_SECONDS
         >= signing_keys.JWKS_MAX_AGE_SECONDS + signing_keys.RING_CACHE_SECONDS
     )
-    # The last token may be signed by a process whose ring is not the newest, and is taken a little after its end.
+    # The last token may be signed by a process with an older ring, and is taken a little after its
+    # end.
     last_token_seconds = (
         signing_keys.RING_CACHE_SECONDS + signing_keys.LIFE_SECONDS + LEEWAY_SECONDS
     )

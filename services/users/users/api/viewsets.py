@@ -123,7 +123,7 @@ class UserViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Account]):
 
 
 class SessionViewSet(StrictViewSetMixin, GenericViewSet[Account]):
-    """Tokens: a session begins with a log-in, is renewed by refresh, and ends when it is revoked."""
+    """Tokens: a session begins with a log-in, is renewed by refresh and ends when revoked."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
