@@ -84,7 +84,8 @@ def test_refresh_rotates_and_stays_in_the_session(ring: None) -> None:
 
     assert len({tokens["refresh_token"] for tokens in (first, second, third)}) == 3
     ids = {
-        access_tokens.verified(tokens["access_token"]).claims.session_id for tokens in (first, second, third)
+        access_tokens.verified(tokens["access_token"]).claims.session_id
+        for tokens in (first, second, third)
     }
     assert ids == {Session.objects.get().pk}
     assert outbox_events(REVOKED) == []
