@@ -24,7 +24,8 @@ sys.path.insert(0, str(HERE.parent))
 from gateway.tests.harness.client import request  # noqa: E402
 from gateway.tests.harness.dns import NameServer  # noqa: E402
 from gateway.tests.harness.nginx import GENEROUS, free_port, wait_until  # noqa: E402
-from gateway.tests.harness.tokens import Signer, key_set  # noqa: E402
+
+from servicekit.testing.tokens import Signer, key_set  # noqa: E402
 
 RUNS = int(os.environ.get("RUNS", "3"))
 SECONDS = int(os.environ.get("SECONDS", "3"))

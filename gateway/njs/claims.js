@@ -1,17 +1,21 @@
-// What an access token must say (docs: design section 6). The services check the same in servicekit/tokens.py: change both.
+// What an access token must say (docs/architecture.md, "Identity"). The services check the same: their numbers are in
+// servicekit/auth/token_rules.py, and tests/repository compares them.
 
 var LEEWAY_SECONDS = 5;
 var LONGEST_LIFE_SECONDS = 300;
+var MAX_KEY_ID_LENGTH = 128;
+var MAX_TEXT_LENGTH = 255;
 var UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 // Each of these asks the reader to trust or do something the header's writer chose.
 var FORBIDDEN_HEADERS = ['crit', 'b64', 'zip', 'enc', 'jku', 'jwk', 'x5u', 'x5c', 'x5t', 'x5t#S256'];
 
 function filled(value) {
-    return typeof value === 'string' && value !== '';
+    return typeof value === 'string' && value !== '' && value.length <= MAX_TEXT_LENGTH;
 }
 
-function matches(value, pattern) {
-    return typeof value === 'string' && pattern.test(value);
+// The length, because $ matches before a line break at the end, too.
+function isId(value) {
+    return typeof value === 'string' && value.length === 36 && UUID.test(value);
 }
 
 function seconds(value) {
@@ -29,7 +33,7 @@ function headerFault(header) {
     if (header.typ !== 'at+jwt') {
         return 'type';
     }
-    if (!filled(header.kid)) {
+    if (!filled(header.kid) || header.kid.length > MAX_KEY_ID_LENGTH) {
         return 'key';
     }
     return FORBIDDEN_HEADERS.some((name) => has(header, name)) ? 'header' : '';
@@ -62,7 +66,7 @@ function claimsFault(claims, issuer, audience, now) {
     if (!audienceNames(claims.aud, audience)) {
         return 'audience';
     }
-    if (!matches(claims.sub, UUID) || !matches(claims.sid, UUID) || !filled(claims.jti)) {
+    if (!isId(claims.sub) || !isId(claims.sid) || !filled(claims.jti)) {
         return 'subject';
     }
     if (!Array.isArray(claims.roles) || !claims.roles.every(filled)) {

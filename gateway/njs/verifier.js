@@ -8,11 +8,11 @@ import keys from 'keys.js';
 var VERDICT_SECONDS = 30;
 var KEYS_UNAVAILABLE = 'keys_unavailable';
 // Ours have about 600. What is longer is refused before anything of it is read.
-var MOST_CHARACTERS = 4096;
+var MAX_TOKEN_CHARACTERS = 4096;
 var CREDENTIALS = /^bearer ([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$/i;
 
 function parse(credentials) {
-    if (credentials.length > MOST_CHARACTERS) {
+    if (credentials.length > MAX_TOKEN_CHARACTERS) {
         throw new Error('too long');
     }
     var parts = CREDENTIALS.exec(credentials);

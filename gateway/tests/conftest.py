@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from harness.nginx import Gateway, Services
-from harness.tokens import Signer, key_set
 from harness.upstream import Answer
+
+from servicekit.testing.tokens import Signer, key_set
 
 JWKS = "/.well-known/jwks.json"
 

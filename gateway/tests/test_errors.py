@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 from harness.client import CONNECT_SECONDS, assert_problem, parse, send_raw
 from harness.nginx import Gateway, Services, wait_until
-from harness.tokens import Signer
+
+from servicekit.testing.tokens import Signer
 
 StartGateway = Callable[..., Gateway]
 

@@ -6,8 +6,9 @@ from collections.abc import Callable
 import pytest
 from harness.client import assert_problem
 from harness.nginx import Gateway, Services
-from harness.tokens import Signer
 from harness.upstream import Answer
+
+from servicekit.testing.tokens import Signer
 
 StartGateway = Callable[..., Gateway]
 PATH = "/api/products/"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from harness.client import assert_problem
 from harness.nginx import Gateway, Services, wait_until
-from harness.tokens import Signer
+
+from servicekit.testing.tokens import Signer
 
 StartGateway = Callable[..., Gateway]
 ORDERS, PRODUCTS = "/api/orders/", "/api/products/"

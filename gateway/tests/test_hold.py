@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from harness.client import Response, assert_problem
 from harness.nginx import Gateway, Services, wait_until
-from harness.tokens import Signer
 from harness.upstream import PROBLEM, Answer
+
+from servicekit.testing.tokens import Signer
 
 StartGateway = Callable[..., Gateway]
 ORDERS, PRODUCTS = "/api/orders/", "/api/products/"

@@ -3,7 +3,8 @@
 import pytest
 from harness.client import assert_problem, parse, send_raw
 from harness.nginx import Gateway, Services
-from harness.tokens import Signer
+
+from servicekit.testing.tokens import Signer
 
 PLAIN_HEAD = "Host: localhost\r\nConnection: close\r\n"
 

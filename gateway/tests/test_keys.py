@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from harness.client import assert_problem
 from harness.nginx import Gateway, Services, wait_until
-from harness.tokens import Signer, compact, key_set
 from harness.upstream import Answer, Upstream
+
+from servicekit.testing.tokens import Signer, compact, key_set
 
 NJS = Path(__file__).parents[1] / "njs"
 KEYS = "/.well-known/jwks.json"

@@ -9,7 +9,8 @@ from itertools import product
 import pytest
 from harness.client import assert_problem
 from harness.nginx import Gateway, Services
-from harness.tokens import Signer
+
+from servicekit.testing.tokens import Signer
 
 StartGateway = Callable[..., Gateway]
 SLOW = "1r/m"  # so slow that no test run refills it

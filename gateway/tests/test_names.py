@@ -7,8 +7,9 @@ import pytest
 from harness.client import assert_problem
 from harness.dns import NameServer
 from harness.nginx import Gateway, Services, wait_until
-from harness.tokens import Signer
 from harness.upstream import Upstream
+
+from servicekit.testing.tokens import Signer
 
 StartGateway = Callable[..., Gateway]
 PRODUCTS = "/api/products/"

@@ -3,7 +3,8 @@
 import pytest
 from harness.client import assert_problem, parse, send_raw
 from harness.nginx import Gateway, Services
-from harness.tokens import Signer
+
+from servicekit.testing.tokens import Signer
 
 READ = [
     "Accept", "Accept-Language", "Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match",

@@ -6,8 +6,9 @@ import json
 import pytest
 from harness.client import assert_problem, parse, send_raw
 from harness.nginx import Gateway, Services
-from harness.tokens import Signer
 from harness.upstream import PROBLEM, Answer
+
+from servicekit.testing.tokens import Signer
 
 # Everything a service may ever be told; a new header is a decision (proxy.conf).
 FORWARDED = {

@@ -3,7 +3,8 @@
 import pytest
 from harness.client import assert_problem
 from harness.nginx import Gateway, Services
-from harness.tokens import Signer
+
+from servicekit.testing.tokens import Signer
 
 PRODUCT = "/api/products/0190a5b4-0000-7000-8000-000000000001"
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from harness.client import assert_problem, parse
 from harness.nginx import Gateway, Services, wait_until
-from harness.tokens import Signer
 from harness.upstream import Answer
+
+from servicekit.testing.tokens import Signer
 
 StartGateway = Callable[..., Gateway]
 HEAD = "POST /api/auth/token/ HTTP/1.1\r\nHost: localhost\r\n"

@@ -7,6 +7,7 @@ import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -79,13 +80,31 @@ def test_service_builds_requests_with_the_kit(name: str) -> None:
     assert "django.core.wsgi" not in text
 
 
-def test_gateway_services_and_issuer_agree_on_the_longest_life_of_a_token() -> None:
-    kit = REPOSITORY / "services" / "servicekit" / "servicekit" / "auth" / "tokens.py"
-    checked = re.findall(r"^LONGEST_LIFE_SECONDS = (\d+)$", kit.read_text(), re.MULTILINE)
-    gateway = (REPOSITORY / "gateway" / "njs" / "claims.js").read_text()
-    issued = (REPOSITORY / "services" / "users" / "users" / "keys.py").read_text()
+def test_gateway_and_services_have_the_same_rules_for_tokens() -> None:
+    rules: dict[str, Any] = {}
+    exec((REPOSITORY / "services/servicekit/servicekit/auth/token_rules.py").read_text(), rules)  # noqa: S102
+    njs = "".join((REPOSITORY / "gateway" / "njs" / name).read_text() for name in (
+        "claims.js", "encoding.js", "verifier.js"
+    ))  # fmt: skip
+    numbers = {
+        "LEEWAY_SECONDS": "LEEWAY_SECONDS",
+        "LONGEST_LIFE_SECONDS": "LONGEST_LIFE_SECONDS",
+        "MAX_TOKEN_BYTES": "MAX_TOKEN_CHARACTERS",
+        "MAX_MEMBERS": "MAX_MEMBERS",
+        "MAX_KEY_ID_LENGTH": "MAX_KEY_ID_LENGTH",
+        "MAX_TEXT_LENGTH": "MAX_TEXT_LENGTH",
+    }
 
-    assert re.findall(r"^var LONGEST_LIFE_SECONDS = (.*);$", gateway, re.MULTILINE) == checked
+    assert {
+        name: re.findall(rf"^var {same} = (\d+);$", njs, re.MULTILINE) for name, same in numbers.items()
+    } == {name: [str(rules[name])] for name in numbers}
+    forbidden = re.findall(r"^var FORBIDDEN_HEADERS = \[(.*)\];$", njs, re.MULTILINE)
+    assert set(re.findall(r"'([^']+)'", forbidden[0])) == rules["FORBIDDEN_HEADERS"]
+
+
+def test_issuer_gives_tokens_the_longest_life_that_is_accepted() -> None:
+    issued = (REPOSITORY / "services/users/users/services/signing_keys.py").read_text()
+
     assert re.findall(r"^LIFE_SECONDS = (.*)$", issued, re.MULTILINE) == ["LONGEST_LIFE_SECONDS"]
 
 
@@ -99,7 +118,7 @@ def seconds_in(path: str) -> dict[str, float]:
 
 
 def test_withdrawn_key_is_refused_in_the_time_that_its_command_promises() -> None:
-    users = seconds_in("services/users/users/keys.py")
+    users = seconds_in("services/users/users/services/signing_keys.py")
     kit = seconds_in("services/servicekit/servicekit/auth/jwks.py")
     script, verifier = seconds_in("gateway/njs/keys.js"), seconds_in("gateway/njs/verifier.js")
     gateway = seconds_in("gateway/defaults.env")

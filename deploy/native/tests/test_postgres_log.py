@@ -16,10 +16,11 @@ ADDRESS = "victim@example.org"
 PASSWORD = "correct horse battery staple"
 # The second registration is refused, and PostgreSQL would quote the address in the reason.
 REGISTER = f"""
-from users import errors, services
-account = services.register(email="{ADDRESS}", password="{PASSWORD}", name="Vic")
+from users import errors
+from users.services import accounts
+account = accounts.register(email="{ADDRESS}", password="{PASSWORD}", name="Vic")
 try:
-    services.register(email="{ADDRESS}", password="{PASSWORD}")
+    accounts.register(email="{ADDRESS}", password="{PASSWORD}")
 except errors.EmailTaken:
     print(account.password)
 """

@@ -12,6 +12,7 @@ DEBUG = env.boolean("DEBUG", False)
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", "orders,localhost,127.0.0.1,testserver")
 
 INSTALLED_APPS = [
+    "django.contrib.auth",
     "django.contrib.contenttypes",
     "rest_framework",
     "drf_spectacular",
@@ -67,6 +68,7 @@ CELERY: dict[str, Any] = {
 }
 
 REST_FRAMEWORK = kit.REST_FRAMEWORK
+SIMPLE_JWT = kit.SIMPLE_JWT
 SPECTACULAR_SETTINGS = kit.spectacular("Souk orders", "Orders, from placing to their end.")
 SILENCED_SYSTEM_CHECKS = kit.SILENCED_SYSTEM_CHECKS
 

@@ -67,7 +67,7 @@ def test_implausible_time_is_a_dead_letter_and_callers_are_served(at: str) -> No
     deliver(router, "orders.users", [sessions_revoked(uuid7(), None, at)])
 
     assert DeadLetter.objects.get().reason == "invalid_data"
-    assert not revocations.is_revoked(tokens.verify(make_token()))
+    assert not revocations.is_revoked(tokens.verified(make_token()).claims)
 
 
 def test_shortages_beyond_what_an_order_holds_are_a_dead_letter() -> None:

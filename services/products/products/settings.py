@@ -9,6 +9,7 @@ DEBUG = env.boolean("DEBUG", False)
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", "products,localhost,127.0.0.1,testserver")
 
 INSTALLED_APPS = [
+    "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.postgres",
     "rest_framework",
@@ -34,6 +35,7 @@ JWKS_URL = env.text("JWKS_URL", "http://users:8000/.well-known/jwks.json")
 JWKS_CACHE_FILE = env.text("JWKS_CACHE_FILE", "")
 
 REST_FRAMEWORK = kit.REST_FRAMEWORK
+SIMPLE_JWT = kit.SIMPLE_JWT
 SPECTACULAR_SETTINGS = kit.spectacular("Souk products", "The catalogue and its stock.")
 SILENCED_SYSTEM_CHECKS = kit.SILENCED_SYSTEM_CHECKS
 

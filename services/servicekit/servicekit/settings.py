@@ -16,12 +16,21 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "servicekit.http.media_types.JsonNegotiation",
     "DEFAULT_PARSER_CLASSES": ["servicekit.http.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["servicekit.http.parsers.OrjsonRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "servicekit.http.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "servicekit.http.exception_handler.exception_handler",
     "UNAUTHENTICATED_USER": "servicekit.auth.authentication.Anonymous",
     "URL_FORMAT_OVERRIDE": None,
     "LIST_SERIALIZER_ERRORS_AS_DICT": True,
     "NUM_PROXIES": 1,
+}
+
+#: Only what a stock class of simplejwt would read: no key of this process signs anything.
+SIMPLE_JWT: dict[str, Any] = {
+    "ALGORITHM": "ES256",
+    "SIGNING_KEY": None,
+    "USER_ID_CLAIM": "sub",
+    "AUTH_TOKEN_CLASSES": ("servicekit.auth.tokens.AccessToken",),
+    "TOKEN_USER_CLASS": "servicekit.auth.authentication.Principal",
 }
 
 MIDDLEWARE = ["servicekit.http.middleware.RequestContext"]

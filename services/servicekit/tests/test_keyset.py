@@ -355,13 +355,13 @@ def test_slow_server_holds_up_no_known_key(keys: KeySet, server: KeyServer, cloc
 
 def test_slow_server_holds_up_no_good_token(from_settings: Any, server: KeyServer, clock: Clock) -> None:
     old, new = FIRST.token(), [FIRST.token() for _ in range(20)]
-    tokens.verify(old)
+    tokens.verified(old)
     clock.pass_time(jwks.REFRESH_SECONDS + 1)
 
     with server.held_back():
         started = time.monotonic()
         for token in [old, *new]:
-            tokens.verify(token)
+            tokens.verified(token)
         seconds = time.monotonic() - started
         wait_until(lambda: server.asked == 2)
 
@@ -372,12 +372,12 @@ def test_withdrawn_key_is_refused_by_a_process_that_was_idle(
     from_settings: Any, server: KeyServer, clock: Clock
 ) -> None:
     token = FIRST.token()
-    tokens.verify(token)
+    tokens.verified(token)
     server.answer = answering(body_of(SECOND))
     clock.pass_time(jwks.TOO_OLD_SECONDS)
 
     with pytest.raises(tokens.InvalidToken) as refusal:
-        tokens.verify(token)
+        tokens.verified(token)
 
     assert refusal.value.code == "key"
     assert server.asked == 2

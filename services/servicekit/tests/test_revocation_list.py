@@ -111,12 +111,12 @@ def test_what_is_listed_elsewhere_is_refused_here(users: Elsewhere) -> None:
     users.answers = [json.dumps(listed()).encode()]
     RevokedSession.objects.all().delete()
     revocations.forget()
-    assert not revocations.is_revoked(tokens.verify(token))
+    assert not revocations.is_revoked(tokens.verified(token).claims)
 
     Follower(users.url).ask()
 
     revocations.forget()
-    assert revocations.is_revoked(tokens.verify(token))
+    assert revocations.is_revoked(tokens.verified(token).claims)
 
 
 def test_what_the_event_has_told_already_stays_one_row(users: Elsewhere) -> None:

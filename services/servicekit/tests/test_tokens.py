@@ -41,7 +41,7 @@ def test_good_token_is_read() -> None:
         iat=now - 10, nbf=now - 10, exp=now + 290,
     )  # fmt: skip
 
-    claims = tokens.verify(token)
+    claims = tokens.verified(token).claims
 
     assert claims == tokens.Claims(
         subject=UUID(str(subject)), session_id=UUID(str(session)), token_id="the-id",
@@ -61,7 +61,7 @@ def test_good_token_is_read() -> None:
     ids=lambda changed: next(iter(changed)),
 )
 def test_unusual_good_token_is_read(changed: dict[str, Any]) -> None:
-    assert tokens.verify(SIGNER.token(**changed)).email_verified is False
+    assert tokens.verified(SIGNER.token(**changed)).claims.email_verified is False
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_hostile_token_is_refused_for_its_fault(hostile_by_name: dict[str, Hosti
     hostile = hostile_by_name[name]
 
     with pytest.raises(tokens.InvalidToken) as refusal:
-        tokens.verify(hostile.token)
+        tokens.verified(hostile.token)
 
     assert refusal.value.code == hostile.code
 
@@ -88,14 +88,14 @@ def test_hostile_token_is_refused_again(hostile_by_name: dict[str, HostileToken]
     """The memory of good tokens must not take in a bad one."""
     for _ in range(2):
         with pytest.raises(tokens.InvalidToken):
-            tokens.verify(hostile_by_name[name].token)
+            tokens.verified(hostile_by_name[name].token)
 
 
 def test_token_that_expires_before_it_was_issued_is_refused() -> None:
     now = int(time.time())
 
     with pytest.raises(tokens.InvalidToken) as refusal:
-        tokens.verify(SIGNER.token(iat=now + 3, exp=now + 3))
+        tokens.verified(SIGNER.token(iat=now + 3, exp=now + 3))
 
     assert refusal.value.code == "time"
 
@@ -105,7 +105,7 @@ def test_hostile_tokens_leave_no_trace_in_the_logs(caplog: pytest.LogCaptureFixt
 
     for hostile in hostile_tokens():
         with pytest.raises(tokens.InvalidToken):
-            tokens.verify(hostile.token)
+            tokens.verified(hostile.token)
 
     assert caplog.records == []
 
@@ -117,7 +117,7 @@ def test_address_in_the_header_is_never_called(member: str) -> None:
         address = f"https://127.0.0.1:{listener.getsockname()[1]}/keys.json"
 
         with pytest.raises(tokens.InvalidToken):
-            tokens.verify(SIGNER.token({member: address}))
+            tokens.verified(SIGNER.token({member: address}))
 
         with pytest.raises(BlockingIOError):
             listener.accept()
@@ -132,21 +132,21 @@ def test_extra_claims_mean_nothing() -> None:
         "groups": ["staff"],
     }
 
-    claims = tokens.verify(SIGNER.token(**extra))
+    claims = tokens.verified(SIGNER.token(**extra)).claims
 
     assert claims.roles == {"customer"}
 
 
 @pytest.mark.parametrize("value", ["true", 1, [True], {"email_verified": True}])
 def test_only_true_verifies_an_email(value: object) -> None:
-    assert tokens.verify(SIGNER.token(email_verified=value)).email_verified is False
+    assert tokens.verified(SIGNER.token(email_verified=value)).claims.email_verified is False
 
 
 def test_token_within_the_leeway_is_read() -> None:
     now = int(time.time())
 
-    just_over = tokens.verify(SIGNER.token(iat=now - 300, nbf=now - 300, exp=now - 1))
-    not_quite = tokens.verify(SIGNER.token(iat=now + 3, nbf=now + 3))
+    just_over = tokens.verified(SIGNER.token(iat=now - 300, nbf=now - 300, exp=now - 1)).claims
+    not_quite = tokens.verified(SIGNER.token(iat=now + 3, nbf=now + 3)).claims
 
     assert just_over.expires_at < now < not_quite.issued_at
 
@@ -155,13 +155,13 @@ def test_remembered_token_expires(monkeypatch: pytest.MonkeyPatch) -> None:
     """A good token is not verified twice, but its time is."""
     now = time.time()
     token = SIGNER.token()
-    tokens.verify(token)
+    tokens.verified(token)
     monkeypatch.setattr(time, "time", lambda: now + 304)
-    tokens.verify(token)
+    tokens.verified(token)
     monkeypatch.setattr(time, "time", lambda: now + 306)
 
     with pytest.raises(tokens.InvalidToken) as refusal:
-        tokens.verify(token)
+        tokens.verified(token)
 
     assert refusal.value.code == "expired"
 
@@ -171,12 +171,12 @@ def test_memory_of_good_tokens_keeps_them_apart() -> None:
     by_person = {made.make_token(person): UUID(str(person)) for person in people}
 
     for _ in range(2):
-        assert {token: tokens.verify(token).subject for token in by_person} == by_person
+        assert {token: tokens.verified(token).claims.subject for token in by_person} == by_person
 
 
 def test_memory_of_good_tokens_stays_small() -> None:
     memory = tokens._VerifiedTokens(2)
-    claims = tokens.verify(SIGNER.token())
+    claims = tokens.verified(SIGNER.token())
 
     for name in (b"one", b"two", b"three"):
         memory.put(name, 1, claims)
@@ -186,23 +186,23 @@ def test_memory_of_good_tokens_stays_small() -> None:
 
 def test_new_key_is_believed_beside_the_old(rotating: list[Signer], monkeypatch: pytest.MonkeyPatch) -> None:
     old, new = rotating[0], Signer("second")
-    tokens.verify(old.token())
+    tokens.verified(old.token())
     rotating.append(new)
     _let_pass(monkeypatch, jwks.UNKNOWN_KEY_PAUSE_SECONDS)
 
-    tokens.verify(new.token())
-    tokens.verify(old.token())
+    tokens.verified(new.token())
+    tokens.verified(old.token())
 
 
 def test_withdrawn_key_is_believed_no_more(rotating: list[Signer], monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even for a token that was found good while the key was in the set."""
     token = rotating[0].token()
-    tokens.verify(token)
+    tokens.verified(token)
     rotating[:] = [Signer("second")]
     _let_pass(monkeypatch, jwks.REFRESH_SECONDS)
 
     with pytest.raises(tokens.InvalidToken) as refusal:
-        tokens.verify(token)
+        tokens.verified(token)
 
     assert refusal.value.code == "key"
 
@@ -211,12 +211,12 @@ def test_id_of_a_key_that_was_replaced_is_no_proof(
     rotating: list[Signer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = rotating[0].token()
-    tokens.verify(token)
+    tokens.verified(token)
     rotating[:] = [Signer("first")]
     _let_pass(monkeypatch, jwks.REFRESH_SECONDS)
 
     with pytest.raises(tokens.InvalidToken) as refusal:
-        tokens.verify(token)
+        tokens.verified(token)
 
     assert refusal.value.code == "signature"
 
@@ -226,14 +226,14 @@ def test_token_cannot_be_judged_without_keys(rotating: list[Signer]) -> None:
     rotating.clear()
 
     with pytest.raises(jwks.KeysUnavailable):
-        tokens.verify(token)
+        tokens.verified(token)
 
 
 def test_malformed_token_is_refused_even_without_keys(rotating: list[Signer]) -> None:
     rotating.clear()
 
     with pytest.raises(tokens.InvalidToken):
-        tokens.verify("no.token")
+        tokens.verified("no.token")
 
 
 def test_token_for_another_audience_or_issuer_of_settings_is_refused(settings: Any) -> None:
@@ -241,7 +241,7 @@ def test_token_for_another_audience_or_issuer_of_settings_is_refused(settings: A
     settings.TOKEN_ISSUER = "another shop"
 
     with pytest.raises(tokens.InvalidToken) as refusal:
-        tokens.verify(ours)
+        tokens.verified(ours)
 
     assert refusal.value.code == "issuer"
 

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from servicekit.auth import jwks, revocations, tokens
-from users import keys
+from users.services import signing_keys
 
 
 @pytest.fixture
@@ -11,12 +11,12 @@ def ring(db: None) -> Iterator[None]:
     """A fresh key ring; nothing that this process remembers comes from another test."""
 
     def forget() -> None:
-        keys.forget_ring()
+        signing_keys.forget_ring()
         jwks.forget()
         tokens.forget_verified()
         revocations.forget()
 
     forget()
-    keys.ensure_signing_keys()
+    signing_keys.ensure_signing_keys()
     yield
     forget()

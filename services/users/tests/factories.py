@@ -4,8 +4,8 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-from users import services
 from users.models import Account
+from users.services import accounts
 
 PASSWORD = "a long enough one"
 _numbers = count(1)
@@ -13,7 +13,7 @@ _numbers = count(1)
 
 def make_account(account_id: UUID | None = None, **overrides: Any) -> Account:
     """Return a registered account; `overrides` are written over its columns."""
-    account = services.register(
+    account = accounts.register(
         email=overrides.pop("email", f"ada-{next(_numbers)}@example.org"),
         password=overrides.pop("password", PASSWORD),
         name=overrides.pop("name", "Ada"),

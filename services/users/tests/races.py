@@ -13,7 +13,8 @@ def at_once(*works: Callable[[], Any]) -> list[Any]:
 
     def run(number: int, work: Callable[[], Any]) -> None:
         try:
-            connection.ensure_connection()  # connecting takes longer than most works: they would miss each other
+            # Connecting takes longer than most works: they would miss each other.
+            connection.ensure_connection()
             barrier.wait(timeout=20)
             results[number] = work()
         except BaseException as error:  # the test judges it
@@ -21,7 +22,7 @@ def at_once(*works: Callable[[], Any]) -> list[Any]:
         finally:
             connections.close_all()
 
-    threads = [threading.Thread(target=run, args=one) for one in enumerate(works)]
+    threads = [threading.Thread(target=run, args=numbered) for numbered in enumerate(works)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -34,6 +35,7 @@ def somebody_waits_for_us() -> bool:
     """Whether another connection waits for a lock that this thread's transaction holds."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted"
+            " AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
         )
         return bool(cursor.fetchone()[0])

@@ -10,10 +10,15 @@ from servicekit.auth import jwks
 from servicekit.testing.client import Caller, decoded, problem
 from servicekit.testing.deliver import outbox_events
 from tests.factories import PASSWORD, make_account
-from users import keys
 from users.models import Account, RefreshToken, Session, SigningKey
+from users.services import signing_keys
 
-USERS, TOKEN, REFRESH, REVOKE = "/api/users/", "/api/auth/token/", "/api/auth/refresh/", "/api/auth/revoke/"
+USERS, TOKEN, REFRESH, REVOKE = (
+    "/api/users/",
+    "/api/auth/token/",
+    "/api/auth/refresh/",
+    "/api/auth/revoke/",
+)
 ME, KEYS = "/api/users/me/", "/.well-known/jwks.json"
 
 
@@ -35,7 +40,7 @@ def test_register_log_in_and_read_oneself(ring: None) -> None:
         False,
     )
     assert made["Location"] == ME
-    assert {one["Cache-Control"] for one in (made, answer, me)} == {"no-store"}
+    assert {answered["Cache-Control"] for answered in (made, answer, me)} == {"no-store"}
     assert "password" not in account
 
 
@@ -47,7 +52,9 @@ def test_old_token_stands_not_in_the_way_of_a_new_one(ring: None, header: str) -
 
     decoded(caller.post(USERS, who, Authorization=header), 201)
     tokens = decoded(caller.post(TOKEN, who, Authorization=header))
-    renewed = decoded(caller.post(REFRESH, {"refresh_token": tokens["refresh_token"]}, Authorization=header))
+    renewed = decoded(
+        caller.post(REFRESH, {"refresh_token": tokens["refresh_token"]}, Authorization=header)
+    )
     ended = caller.post(REVOKE, {"refresh_token": renewed["refresh_token"]}, Authorization=header)
 
     assert ended.status_code == 204
@@ -78,7 +85,10 @@ BAD: dict[str, tuple[Any, str]] = {
     "common": ({"email": "ada@example.org", "password": "password1"}, "/password"),
     "the address": ({"email": "ada@example.org", "password": "ADA@example.org"}, "/password"),
     "own role": ({"email": "ada@example.org", "password": PASSWORD, "roles": ["staff"]}, "/roles"),
-    "own is_staff": ({"email": "ada@example.org", "password": PASSWORD, "is_staff": True}, "/is_staff"),
+    "own is_staff": (
+        {"email": "ada@example.org", "password": PASSWORD, "is_staff": True},
+        "/is_staff",
+    ),
     "NUL": ({"email": "ada@example.org", "password": PASSWORD, "name": "a\0b"}, ""),
     "bidi": ({"email": "ada@example.org", "password": PASSWORD, "name": "a\u202eb"}, "/name"),
     "long name": ({"email": "ada@example.org", "password": PASSWORD, "name": "x" * 201}, "/name"),
@@ -87,19 +97,28 @@ BAD: dict[str, tuple[Any, str]] = {
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", BAD)
-def test_bad_registration_is_400_with_a_pointer_and_leaves_nothing(nobody: Caller, name: str) -> None:
+def test_bad_registration_is_400_with_a_pointer_and_leaves_nothing(
+    nobody: Caller, name: str
+) -> None:
     body, pointer = BAD[name]
 
     found = problem(nobody.post(USERS, body), 400)
 
-    assert pointer in [one["pointer"] for one in found.get("errors", [{"pointer": ""}])]
+    assert pointer in [error["pointer"] for error in found.get("errors", [{"pointer": ""}])]
     assert not Account.objects.exists()
     assert outbox_events() == []
 
 
 @pytest.mark.django_db
 def test_unreadable_bodies_are_4xx(nobody: Caller, customer: Caller) -> None:
-    for raw in (b"", b"{", b'{"email": "\\ud800"}', b'{"email": NaN}', b"\xff", b'{"a": 1, "a": 2}'):
+    for raw in (
+        b"",
+        b"{",
+        b'{"email": "\\ud800"}',
+        b'{"email": NaN}',
+        b"\xff",
+        b'{"a": 1, "a": 2}',
+    ):
         problem(nobody.call("POST", USERS, raw=raw), 400)
     problem(nobody.call("POST", USERS, raw=b"x" * 5_000_000), 413)
     problem(nobody.call("POST", USERS, raw=b"{}", content_type="text/plain"), 415)
@@ -111,7 +130,9 @@ def test_unreadable_bodies_are_4xx(nobody: Caller, customer: Caller) -> None:
 def test_taken_address_is_409(nobody: Caller) -> None:
     make_account(email="ada@example.org")
 
-    problem(nobody.post(USERS, {"email": "ADA@EXAMPLE.ORG", "password": PASSWORD}), 409, "email_taken")
+    problem(
+        nobody.post(USERS, {"email": "ADA@EXAMPLE.ORG", "password": PASSWORD}), 409, "email_taken"
+    )
 
     assert Account.objects.count() == 1
 
@@ -122,11 +143,15 @@ def test_wrong_log_in_does_not_tell_what_is_wrong(ring: None, nobody: Caller) ->
 
     answers = [
         nobody.post(TOKEN, {"email": email, "password": password})
-        for email, password in (("ada@example.org", "wrong"), ("bob@example.org", PASSWORD), ("?", "wrong"))
+        for email, password in (
+            ("ada@example.org", "wrong"),
+            ("bob@example.org", PASSWORD),
+            ("?", "wrong"),
+        )
     ]
 
     bodies = [problem(answer, 401, "wrong_credentials") for answer in answers]
-    assert len({(one["detail"], one["title"]) for one in bodies}) == 1
+    assert len({(body["detail"], body["title"]) for body in bodies}) == 1
     assert all(answer["WWW-Authenticate"].startswith("Bearer") for answer in answers)
     assert not Session.objects.exists()
 
@@ -141,7 +166,11 @@ def test_refresh_and_log_out(ring: None, settings: Any) -> None:
     gone = caller.post(REVOKE, {"refresh_token": second["refresh_token"]})
 
     assert gone.status_code == 204
-    problem(caller.post(REFRESH, {"refresh_token": second["refresh_token"]}), 401, "invalid_refresh_token")
+    problem(
+        caller.post(REFRESH, {"refresh_token": second["refresh_token"]}),
+        401,
+        "invalid_refresh_token",
+    )
     for tokens in (first, second):
         answer = caller.get(ME, Authorization=f"Bearer {tokens['access_token']}")
         assert 'error="invalid_token"' in answer["WWW-Authenticate"]
@@ -152,7 +181,8 @@ def test_refresh_and_log_out(ring: None, settings: Any) -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", [REFRESH, REVOKE])
 @pytest.mark.parametrize(
-    "body", [{}, {"refresh_token": 7}, {"refresh_token": ""}, {"refresh_token": "x" * 300}, {"token": "x"}]
+    "body",
+    [{}, {"refresh_token": 7}, {"refresh_token": ""}, {"refresh_token": "x" * 300}, {"token": "x"}],
 )
 def test_malformed_refresh_is_400(nobody: Caller, path: str, body: dict[str, Any]) -> None:
     problem(nobody.post(path, body), 400)
@@ -177,9 +207,13 @@ def test_password_is_changed_with_the_current_one_only(ring: None) -> None:
     bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
     path = "/api/users/me/password/"
 
-    wrong = caller.post(path, {"current_password": "wrong", "new_password": "another good one"}, **bearer)
+    wrong = caller.post(
+        path, {"current_password": "wrong", "new_password": "another good one"}, **bearer
+    )
     weak = caller.post(path, {"current_password": PASSWORD, "new_password": "short"}, **bearer)
-    right = caller.post(path, {"current_password": PASSWORD, "new_password": "another good one"}, **bearer)
+    right = caller.post(
+        path, {"current_password": PASSWORD, "new_password": "another good one"}, **bearer
+    )
 
     problem(wrong, 403, "wrong_password")
     problem(weak, 400, "", "/new_password")
@@ -201,7 +235,7 @@ def test_list_is_for_staff_in_pages(customer: Caller, staff: Caller, nobody: Cal
     seen, link = [], f"{USERS}?page_size=2"
     while link:
         page = decoded(staff.get(link))
-        seen += [one["id"] for one in page["results"]]
+        seen += [account["id"] for account in page["results"]]
         link = page["next"]
 
     assert len(set(seen)) == 5
@@ -223,7 +257,14 @@ def test_key_set_may_be_cached_and_revalidated(ring: None) -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     "password",
-    ["12 chars and", "x" * 7 + "!", "x" * 127 + "!", "  blanks around  ", "пароль-длинный", "🏮" * 8],
+    [
+        "12 chars and",
+        "x" * 7 + "!",
+        "x" * 127 + "!",
+        "  blanks around  ",
+        "пароль-длинный",
+        "🏮" * 8,
+    ],
 )
 def test_password_is_taken_exactly_as_it_was_typed(ring: None, password: str) -> None:
     caller = Caller()
@@ -250,7 +291,7 @@ def test_every_fault_of_a_registration_is_told_at_once(nobody: Caller) -> None:
 
     found = problem(nobody.post(USERS, body), 400, "invalid", "/email", "/password", "/name")
 
-    assert [one["code"] for one in found["errors"]] == ["invalid_email", "invalid", "null"]
+    assert [error["code"] for error in found["errors"]] == ["invalid_email", "invalid", "null"]
 
 
 @pytest.mark.django_db
@@ -267,7 +308,9 @@ def test_taken_address_leaves_the_account_and_the_outbox_alone(nobody: Caller) -
     account = make_account(email="ada@example.org", name="Ada")
     before = outbox_events()
 
-    answer = nobody.post(USERS, {"email": "Ada@Example.org", "password": "another good one", "name": "Eve"})
+    answer = nobody.post(
+        USERS, {"email": "Ada@Example.org", "password": "another good one", "name": "Eve"}
+    )
 
     found = problem(answer, 409, "email_taken")
     assert found["title"] == "Email taken"
@@ -277,11 +320,15 @@ def test_taken_address_leaves_the_account_and_the_outbox_alone(nobody: Caller) -
 
 
 @pytest.mark.django_db
-def test_log_in_of_an_inactive_account_is_like_any_other_wrong_one(ring: None, nobody: Caller) -> None:
+def test_log_in_of_an_inactive_account_is_like_any_other_wrong_one(
+    ring: None, nobody: Caller
+) -> None:
     make_account(email="gone@example.org", is_active=False)
 
     answers = [
-        problem(nobody.post(TOKEN, {"email": email, "password": PASSWORD}), 401, "wrong_credentials")
+        problem(
+            nobody.post(TOKEN, {"email": email, "password": PASSWORD}), 401, "wrong_credentials"
+        )
         for email in ("gone@example.org", "bob@example.org")
     ]
 
@@ -300,7 +347,7 @@ def test_refresh_twice_gives_the_same_bytes_and_keeps_them_out_of_caches(ring: N
     answers = [caller.post(REFRESH, {"refresh_token": first["refresh_token"]}) for _ in range(2)]
 
     assert answers[0].content == answers[1].content
-    assert {one["Cache-Control"] for one in answers} == {"no-store"}
+    assert {answer["Cache-Control"] for answer in answers} == {"no-store"}
     assert set(decoded(answers[0])) == {
         "access_token",
         "token_type",
@@ -324,11 +371,21 @@ def test_old_refresh_token_over_http_ends_the_session(ring: None) -> None:
     account = make_account()
     first = decoded(caller.post(TOKEN, {"email": account.email, "password": PASSWORD}))
     second = decoded(caller.post(REFRESH, {"refresh_token": first["refresh_token"]}))
-    RefreshToken.objects.exclude(spent_at=None).update(spent_at=timezone.now() - timedelta(seconds=11))
+    RefreshToken.objects.exclude(spent_at=None).update(
+        spent_at=timezone.now() - timedelta(seconds=11)
+    )
 
-    problem(caller.post(REFRESH, {"refresh_token": first["refresh_token"]}), 401, "invalid_refresh_token")
+    problem(
+        caller.post(REFRESH, {"refresh_token": first["refresh_token"]}),
+        401,
+        "invalid_refresh_token",
+    )
 
-    problem(caller.post(REFRESH, {"refresh_token": second["refresh_token"]}), 401, "invalid_refresh_token")
+    problem(
+        caller.post(REFRESH, {"refresh_token": second["refresh_token"]}),
+        401,
+        "invalid_refresh_token",
+    )
     problem(caller.get(ME, Authorization=f"Bearer {second['access_token']}"), 401, "invalid_token")
     assert len(outbox_events("users.user_sessions_revoked.v1")) == 1
 
@@ -338,16 +395,21 @@ def test_change_of_password_ends_the_other_sessions_at_once(ring: None) -> None:
     caller = Caller()
     account = make_account()
     here, there = (
-        decoded(caller.post(TOKEN, {"email": account.email, "password": PASSWORD})) for _ in range(2)
+        decoded(caller.post(TOKEN, {"email": account.email, "password": PASSWORD}))
+        for _ in range(2)
     )
     body = {"current_password": PASSWORD, "new_password": "another good one"}
 
-    done = caller.post("/api/users/me/password/", body, Authorization=f"Bearer {here['access_token']}")
+    done = caller.post(
+        "/api/users/me/password/", body, Authorization=f"Bearer {here['access_token']}"
+    )
 
     assert (done.status_code, done.content) == (204, b"")
     problem(caller.get(ME, Authorization=f"Bearer {there['access_token']}"), 401, "invalid_token")
     problem(caller.post(REFRESH, {"refresh_token": there["refresh_token"]}), 401)
-    problem(caller.post(TOKEN, {"email": account.email, "password": PASSWORD}), 401, "wrong_credentials")
+    problem(
+        caller.post(TOKEN, {"email": account.email, "password": PASSWORD}), 401, "wrong_credentials"
+    )
     decoded(caller.post(REFRESH, {"refresh_token": here["refresh_token"]}))
 
 
@@ -369,7 +431,9 @@ def test_refused_change_of_password_changes_nothing(
 
     answer = problem(customer.post("/api/users/me/password/", body), status)
 
-    assert [one["pointer"] for one in answer.get("errors", [])] == ([pointer] if pointer else [])
+    assert [error["pointer"] for error in answer.get("errors", [])] == (
+        [pointer] if pointer else []
+    )
     assert Account.objects.get().password == account.password
     assert outbox_events() == before
 
@@ -381,9 +445,9 @@ def test_list_shows_the_newest_first_and_no_secret(staff: Caller) -> None:
     answer = staff.get(USERS)
 
     page = decoded(answer)
-    assert [one["id"] for one in page["results"]] == ids[::-1]
+    assert [account["id"] for account in page["results"]] == ids[::-1]
     assert page["next"] is None
-    assert {frozenset(one) for one in page["results"]} == {
+    assert {frozenset(account) for account in page["results"]} == {
         frozenset({"id", "email", "name", "roles", "email_verified", "registered_at"})
     }
     assert answer["Cache-Control"] == "no-store"
@@ -392,7 +456,8 @@ def test_list_shows_the_newest_first_and_no_secret(staff: Caller) -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     "query",
-    ["page_size=0", "page_size=101", "page_size=-1", "page_size=x", "page_size=%D9%A1", "page_size=2&page_size=3", "cursor=",
+    ["page_size=0", "page_size=101", "page_size=-1", "page_size=x", "page_size=%D9%A1",
+     "page_size=2&page_size=3", "cursor=",
      "cursor=AAAA", "cursor=%00", "cursor=%FF", "cursor=" + "A" * 5000, "email=ada@example.org"],
 )  # fmt: skip
 def test_bad_query_of_the_list_is_400(staff: Caller, query: str) -> None:
@@ -426,7 +491,7 @@ def test_key_set_is_revalidated_however_the_tag_is_sent(ring: None, wrap: str) -
 def test_key_set_has_another_tag_after_a_rotation(ring: None) -> None:
     before = Caller().get(KEYS)
 
-    keys.withdraw_signing_keys()
+    signing_keys.withdraw_signing_keys()
 
     after = Caller().get(KEYS, If_None_Match=before["ETag"])
     assert len(decoded(after)["keys"]) == 2
@@ -438,14 +503,16 @@ def test_key_set_has_another_tag_after_a_rotation(ring: None) -> None:
 def test_key_set_is_what_verifiers_read_and_holds_nothing_private(ring: None) -> None:
     answer = Caller().get(KEYS, Authorization="Bearer expired.long.ago")
 
-    assert set(jwks.read_keys(answer.content)) == set(SigningKey.objects.values_list("kid", flat=True))
+    assert set(jwks.read_keys(answer.content)) == set(
+        SigningKey.objects.values_list("kid", flat=True)
+    )
     assert all("d" not in key for key in decoded(answer)["keys"])
     assert b"PRIVATE" not in answer.content
 
 
 @pytest.mark.django_db
 def test_service_without_a_signing_key_is_503_and_says_what_to_run(nobody: Caller) -> None:
-    keys.forget_ring()
+    signing_keys.forget_ring()
     make_account(email="ada@example.org")
 
     for answer in (
@@ -459,9 +526,17 @@ def test_service_without_a_signing_key_is_503_and_says_what_to_run(nobody: Calle
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    "typed", [" ada@example.org", "ada@example.org ", "\tAda@example.org\r\n", "\u00a0ada@example.org\u3000"]
+    "typed",
+    [
+        " ada@example.org",
+        "ada@example.org ",
+        "\tAda@example.org\r\n",
+        "\u00a0ada@example.org\u3000",
+    ],
 )
-def test_blanks_around_an_address_are_nothing_to_log_in_and_register(ring: None, typed: str) -> None:
+def test_blanks_around_an_address_are_nothing_to_log_in_and_register(
+    ring: None, typed: str
+) -> None:
     caller = Caller()
     registered = caller.post(USERS, {"email": typed, "password": PASSWORD})
     again = caller.post(USERS, {"email": "ada@example.org", "password": PASSWORD})

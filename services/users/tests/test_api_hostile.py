@@ -10,10 +10,15 @@ from servicekit.testing.client import Caller, decoded, problem
 from servicekit.testing.deliver import outbox_events
 from servicekit.testing.tokens import Signer, make_token
 from tests.factories import PASSWORD, make_account
-from users import keys, sessions
 from users.models import Account, Session
+from users.services import sessions, signing_keys
 
-USERS, TOKEN, REFRESH, REVOKE = "/api/users/", "/api/auth/token/", "/api/auth/refresh/", "/api/auth/revoke/"
+USERS, TOKEN, REFRESH, REVOKE = (
+    "/api/users/",
+    "/api/auth/token/",
+    "/api/auth/refresh/",
+    "/api/auth/revoke/",
+)
 ME, PASSWORDS, KEYS = "/api/users/me/", "/api/users/me/password/", "/.well-known/jwks.json"
 GOOD: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", USERS): {"email": "ada@example.org", "password": PASSWORD, "name": "Ada"},
@@ -86,18 +91,30 @@ def test_member_that_is_no_text_is_400(ada: Caller, method: str, path: str, memb
     before = state()
 
     for value in (None, 12345678, True, 1.5, [PASSWORD], {"a": PASSWORD}):
-        problem(ada.call(method, path, {**GOOD[method, path], member: value}), 400, "invalid", f"/{member}")
+        problem(
+            ada.call(method, path, {**GOOD[method, path], member: value}),
+            400,
+            "invalid",
+            f"/{member}",
+        )
 
     assert state() == before
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("method", "path", "member"), MEMBERS)
-def test_text_that_lies_or_is_too_long_is_400(ada: Caller, method: str, path: str, member: str) -> None:
+def test_text_that_lies_or_is_too_long_is_400(
+    ada: Caller, method: str, path: str, member: str
+) -> None:
     before = state()
 
     for text in ("a\u202eb", "a\x1bb", "a\x7fb", "a\ufeffb", "x" * 5000):
-        problem(ada.call(method, path, {**GOOD[method, path], member: text}), 400, "invalid", f"/{member}")
+        problem(
+            ada.call(method, path, {**GOOD[method, path], member: text}),
+            400,
+            "invalid",
+            f"/{member}",
+        )
 
     assert state() == before
 
@@ -110,7 +127,7 @@ def test_unknown_members_are_400_and_named(ada: Caller, method: str, path: str) 
 
     answer = problem(ada.call(method, path, body), 400, "invalid", "/a~1b~0c", "/id", "/roles")
 
-    assert {one["code"] for one in answer["errors"]} == {"unknown_member"}
+    assert {error["code"] for error in answer["errors"]} == {"unknown_member"}
     assert state() == before
 
 
@@ -136,7 +153,8 @@ def test_body_of_five_megabytes_is_413(ada: Caller, method: str, path: str) -> N
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     "content_type",
-    ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/json; charset=utf-16",
+    ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
+     "application/json; charset=utf-16",
      "application/problem+json"],
 )  # fmt: skip
 def test_other_media_types_are_415(ada: Caller, content_type: str) -> None:
@@ -161,10 +179,19 @@ def test_answers_are_json_or_406(ring: None, staff: Caller, method: str, path: s
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("path", "allowed"),
-    [(USERS, "GET, HEAD, OPTIONS, POST"), (ME, "GET, HEAD, OPTIONS, PATCH"), (PASSWORDS, "OPTIONS, POST"),
-     (TOKEN, "OPTIONS, POST"), (REFRESH, "OPTIONS, POST"), (REVOKE, "OPTIONS, POST"), (KEYS, "GET, HEAD, OPTIONS")],
-)  # fmt: skip
-def test_other_methods_are_405_with_those_allowed(ring: None, staff: Caller, path: str, allowed: str) -> None:
+    [
+        (USERS, "GET, HEAD, OPTIONS, POST"),
+        (ME, "GET, HEAD, OPTIONS, PATCH"),
+        (PASSWORDS, "OPTIONS, POST"),
+        (TOKEN, "OPTIONS, POST"),
+        (REFRESH, "OPTIONS, POST"),
+        (REVOKE, "OPTIONS, POST"),
+        (KEYS, "GET, HEAD, OPTIONS"),
+    ],
+)
+def test_other_methods_are_405_with_those_allowed(
+    ring: None, staff: Caller, path: str, allowed: str
+) -> None:
     before = state()
 
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "BREW"} - set(allowed.split(", ")):
@@ -177,7 +204,8 @@ def test_other_methods_are_405_with_those_allowed(ring: None, staff: Caller, pat
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    "path", ["/api/users", f"/api/users/{uuid7()}/", "/api/auth/", "/api/users/me/roles/", "/admin/"]
+    "path",
+    ["/api/users", f"/api/users/{uuid7()}/", "/api/auth/", "/api/users/me/roles/", "/admin/"],
 )
 def test_other_addresses_are_404(staff: Caller, path: str) -> None:
     problem(staff.get(path), 404, "not_found")
@@ -190,7 +218,7 @@ def test_unknown_parameter_is_400(ring: None, ada: Caller, method: str, path: st
 
     answer = problem(ada.call(method, f"{path}?role=staff", GOOD.get((method, path))), 400)
 
-    assert [one["code"] for one in answer["errors"]] == ["unknown_parameter"]
+    assert [error["code"] for error in answer["errors"]] == ["unknown_parameter"]
     assert state() == before
 
 
@@ -222,7 +250,7 @@ def test_token_of_an_inactive_account_is_401(ada: Caller, method: str, path: str
 def test_tokens_of_strangers_under_our_key_id_are_refused(ring: None) -> None:
     account = make_account()
     claims = {"sub": str(account.pk), "roles": ["customer", "staff"]}
-    forged = Signer(keys.ring().signing_kid).token(**claims)
+    forged = Signer(signing_keys.signing_key().kid).token(**claims)
     unknown = make_token(account.pk, roles=("customer", "staff"))
 
     for token in (forged, unknown):
@@ -236,7 +264,9 @@ def test_role_is_the_one_signed_and_no_other(ring: None) -> None:
     token = sessions.log_in(email=account.email, password=PASSWORD)["access_token"]
     Account.objects.update(is_staff=True)
 
-    answer = Caller().get(USERS, Authorization=f"Bearer {token}", X_Roles="staff", X_User_Roles="staff")
+    answer = Caller().get(
+        USERS, Authorization=f"Bearer {token}", X_Roles="staff", X_User_Roles="staff"
+    )
 
     problem(answer, 403, "permission_denied")
 
@@ -247,8 +277,12 @@ def test_refresh_token_is_no_access_token_and_the_reverse(ring: None) -> None:
     tokens = sessions.log_in(email=account.email, password=PASSWORD)
     before = state()
 
-    problem(Caller().get(ME, Authorization=f"Bearer {tokens['refresh_token']}"), 401, "invalid_token")
-    problem(Caller().post(REFRESH, {"refresh_token": tokens["access_token"]}), 400, "", "/refresh_token")
+    problem(
+        Caller().get(ME, Authorization=f"Bearer {tokens['refresh_token']}"), 401, "invalid_token"
+    )
+    problem(
+        Caller().post(REFRESH, {"refresh_token": tokens["access_token"]}), 400, "", "/refresh_token"
+    )
 
     assert state() == before
 

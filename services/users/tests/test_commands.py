@@ -10,9 +10,9 @@ from django.core.management import CommandError, call_command
 
 from servicekit.testing.deliver import outbox_events
 from tests.factories import PASSWORD, make_account
-from users import sessions
 from users.errors import InvalidRefreshToken, WrongCredentials
 from users.models import Account, Session, SigningKey
+from users.services import sessions
 
 
 def typed(text: str) -> io.TextIOWrapper:
@@ -29,7 +29,9 @@ def test_make_staff_gives_the_role_once(ring: None, capsys: pytest.CaptureFixtur
 
     account.refresh_from_db()
     assert account.is_staff
-    assert capsys.readouterr().out == "ada@example.org is staff.\nada@example.org is staff already.\n"
+    assert (
+        capsys.readouterr().out == "ada@example.org is staff.\nada@example.org is staff already.\n"
+    )
 
 
 @pytest.mark.django_db
@@ -58,7 +60,9 @@ def test_make_staff_refuses_strangers_and_weak_passwords(monkeypatch: pytest.Mon
 
 
 @pytest.mark.django_db
-def test_make_staff_takes_the_password_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_make_staff_takes_the_password_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("STAFF_PASSWORD", PASSWORD)
 
     call_command("make_staff", "Ada@Example.org", "--create")
@@ -66,11 +70,13 @@ def test_make_staff_takes_the_password_from_the_environment(monkeypatch: pytest.
     account = Account.objects.get()
     assert (account.email, account.is_staff) == ("ada@example.org", True)
     assert check_password(PASSWORD, account.password)
-    assert [one["type"] for one in outbox_events()] == ["users.user_registered.v1"]
+    assert [event["type"] for event in outbox_events()] == ["users.user_registered.v1"]
 
 
 @pytest.mark.django_db
-def test_make_staff_takes_the_password_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_make_staff_takes_the_password_from_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     secret = tmp_path / "staff_password"
     secret.write_text(f"{PASSWORD}\n")
     monkeypatch.setenv("STAFF_PASSWORD_FILE", str(secret))
@@ -93,7 +99,9 @@ def test_make_staff_has_no_default_password(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.django_db
-def test_make_staff_keeps_the_password_of_an_account_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_make_staff_keeps_the_password_of_an_account_that_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     make_account(email="ada@example.org")
     monkeypatch.setenv("STAFF_PASSWORD", "quite another one")
 
@@ -122,7 +130,9 @@ def test_rotate_signing_key_too_early_changes_nothing(ring: None) -> None:
     with pytest.raises(CommandError, match="must stay published"):
         call_command("rotate_signing_key")
 
-    assert list(SigningKey.objects.order_by("kid").values_list("kid", "state", "changed_at")) == before
+    assert (
+        list(SigningKey.objects.order_by("kid").values_list("kid", "state", "changed_at")) == before
+    )
 
 
 @pytest.mark.django_db
@@ -161,13 +171,13 @@ def test_off_boarding_ends_every_session(
     call_command(name, "ada@example.org", *options)
 
     revoked = outbox_events("users.user_sessions_revoked.v1")
-    assert {one["data"]["session_id"] for one in revoked} == set(
+    assert {event["data"]["session_id"] for event in revoked} == set(
         map(str, Session.objects.values_list("pk", flat=True))
     )
     assert len(revoked) == 2
-    for one in tokens:
+    for answer in tokens:
         with pytest.raises(InvalidRefreshToken):
-            sessions.refresh(refresh_token=one["refresh_token"])
+            sessions.refresh(refresh_token=answer["refresh_token"])
     assert capsys.readouterr().out.count("end") == 1
 
 

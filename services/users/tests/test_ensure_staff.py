@@ -1,8 +1,8 @@
 import pytest
 from django.core.management import CommandError, call_command
 
-from users import services
 from users.models import Account
+from users.services import accounts
 
 pytestmark = pytest.mark.django_db
 EMAIL, PASSWORD = "boss@example.org", "a long enough passphrase"
@@ -31,7 +31,7 @@ def test_staff_is_made_once(asked):
 
 
 def test_account_that_is_there_stays_as_it_is(asked):
-    services.register(email=EMAIL, password="another passphrase")
+    accounts.register(email=EMAIL, password="another passphrase")
 
     call_command("ensure_staff")
 
@@ -50,7 +50,7 @@ def test_crash_between_account_and_role_leaves_neither(asked, monkeypatch):
     def crash(**_account):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(services, "make_staff", crash)
+    monkeypatch.setattr(accounts, "make_staff", crash)
 
     with pytest.raises(KeyboardInterrupt):
         call_command("ensure_staff")
@@ -59,7 +59,7 @@ def test_crash_between_account_and_role_leaves_neither(asked, monkeypatch):
 
 
 def test_account_that_an_older_crash_left_without_its_role_is_promoted(asked, capsys):
-    services.register(email=EMAIL, password=PASSWORD)
+    accounts.register(email=EMAIL, password=PASSWORD)
 
     call_command("ensure_staff")
 
@@ -67,7 +67,7 @@ def test_account_that_an_older_crash_left_without_its_role_is_promoted(asked, ca
 
 
 def test_stranger_who_registered_the_address_first_gets_no_role(asked, capsys):
-    services.register(email=EMAIL, password="another passphrase")
+    accounts.register(email=EMAIL, password="another passphrase")
 
     call_command("ensure_staff")
 
@@ -77,7 +77,7 @@ def test_stranger_who_registered_the_address_first_gets_no_role(asked, capsys):
 
 def test_role_that_was_taken_back_stays_so(asked):
     call_command("ensure_staff")
-    services.revoke_staff(account=Account.objects.get())
+    accounts.revoke_staff(account=Account.objects.get())
 
     call_command("ensure_staff")
 

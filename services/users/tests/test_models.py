@@ -8,8 +8,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from tests.factories import PASSWORD, make_account
-from users import sessions
 from users.models import Account, RefreshToken, Session, SigningKey
+from users.services import sessions
 
 
 @pytest.mark.django_db
@@ -40,8 +40,8 @@ def test_account_is_a_customer_without_rights_unless_said_otherwise() -> None:
 def test_ids_tell_the_order_of_registration() -> None:
     accounts = [make_account() for _ in range(3)]
 
-    assert {one.pk.version for one in accounts} == {7}
-    assert [one.pk for one in accounts] == sorted(one.pk for one in accounts)
+    assert {account.pk.version for account in accounts} == {7}
+    assert [account.pk for account in accounts] == sorted(account.pk for account in accounts)
 
 
 @pytest.mark.django_db

@@ -1,4 +1,6 @@
-"""What users forgets: families of refresh tokens that have expired, and keys that verify nothing any more."""
+"""What users forgets: families of refresh tokens that have expired, and keys that verify nothing
+any more.
+"""
 
 from datetime import timedelta
 from typing import Any
@@ -10,9 +12,10 @@ from django.utils import timezone
 
 from servicekit.operations import purge
 from tests.factories import make_account
-from users import keys, purges, sessions
+from users import purges
 from users.errors import InvalidRefreshToken
 from users.models import LoginAttempt, RefreshToken, Session, SigningKey
+from users.services import sessions, signing_keys
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MANY = 3 * purge.BATCH + 1
@@ -20,7 +23,9 @@ MANY = 3 * purge.BATCH + 1
 
 def session_of(expired_for: timedelta, **overrides: Any) -> Session:
     account = overrides.pop("account", None) or make_account()
-    return Session.objects.create(account=account, expires_at=timezone.now() - expired_for, **overrides)
+    return Session.objects.create(
+        account=account, expires_at=timezone.now() - expired_for, **overrides
+    )
 
 
 def give_tokens(session: Session, count: int) -> None:
@@ -35,14 +40,14 @@ def give_tokens(session: Session, count: int) -> None:
 def test_every_table_that_grows_is_purged() -> None:
     tables = {model._meta.db_table for model in apps.get_app_config("users").get_models()}
 
-    assert tables - {one.table for one in purge.purges()} == {"account"}
+    assert tables - {each.table for each in purge.purges()} == {"account"}
 
 
 def test_expired_family_goes_whole_however_large() -> None:
     give_tokens(session_of(timedelta(days=1, minutes=1)), MANY)
     session_of(timedelta(days=1, minutes=1), ended_at=timezone.now(), end_reason="logout")
 
-    done = {one.table: (one.deleted, one.error) for one in purge.run()}
+    done = {outcome.table: (outcome.deleted, outcome.error) for outcome in purge.run()}
 
     assert (done["refresh_token"], done["session"]) == ((MANY, ""), (2, ""))
     assert not RefreshToken.objects.exists()
@@ -62,7 +67,7 @@ def test_all_expired_sessions_go_in_one_run() -> None:
 
 
 def test_family_that_has_not_expired_stays_though_it_has_ended() -> None:
-    """A replay of any of its tokens must be told from an unknown one for as long as it could be used."""
+    """As long as a token could be used, its replay must be told from an unknown token."""
     for session in (
         session_of(timedelta(hours=-1), ended_at=timezone.now()),
         session_of(timedelta(hours=23)),
@@ -75,7 +80,7 @@ def test_family_that_has_not_expired_stays_though_it_has_ended() -> None:
 
 
 def test_token_of_a_purged_family_is_refused() -> None:
-    keys.ensure_signing_keys()
+    signing_keys.ensure_signing_keys()
     make_account(email="ada@example.org", password="a long enough one")
     answer = sessions.log_in(email="ada@example.org", password="a long enough one")
     Session.objects.update(expires_at=timezone.now() - timedelta(days=2))
@@ -86,31 +91,38 @@ def test_token_of_a_purged_family_is_refused() -> None:
 
 
 def test_retired_keys_go_and_the_ring_stays() -> None:
-    keys.ensure_signing_keys()
+    signing_keys.ensure_signing_keys()
     old, young = (
-        SigningKey.objects.create(kid=kid, state="retired", encrypted_pem=b"") for kid in ("old", "young")
+        SigningKey.objects.create(kid=kid, state="retired", encrypted_pem=b"")
+        for kid in ("old", "young")
     )
     SigningKey.objects.exclude(pk=young.pk).update(changed_at=timezone.now() - timedelta(days=2))
 
     purge.run()
 
     assert not SigningKey.objects.filter(pk=old.pk).exists()
-    assert sorted(SigningKey.objects.values_list("state", flat=True)) == ["current", "next", "retired"]
+    assert sorted(SigningKey.objects.values_list("state", flat=True)) == [
+        "current",
+        "next",
+        "retired",
+    ]
 
 
-@pytest.mark.parametrize("one", [purges.REFRESH_TOKENS, purges.SESSIONS], ids=lambda one: one.table)
-def test_purge_finds_its_rows_by_an_index(one: purge.Purge) -> None:
+@pytest.mark.parametrize(
+    "each", [purges.REFRESH_TOKENS, purges.SESSIONS], ids=lambda each: each.table
+)
+def test_purge_finds_its_rows_by_an_index(each: purge.Purge) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET enable_seqscan = off")
-        cursor.execute(f"EXPLAIN {one.statement}", {"days": one.days, "batch": purge.BATCH})
+        cursor.execute(f"EXPLAIN {each.statement}", {"days": each.days, "batch": purge.BATCH})
         plan = "\n".join(row[0] for row in cursor.fetchall())
         cursor.execute("RESET enable_seqscan")
 
     assert "Seq Scan" not in plan
     assert "session_by_expiry" in plan
-    assert "statement_timestamp()" in "".join(line for line in plan.splitlines() if "Index Cond" in line), (
-        plan
-    )
+    assert "statement_timestamp()" in "".join(
+        line for line in plan.splitlines() if "Index Cond" in line
+    ), plan
 
 
 def test_old_attempts_go_and_known_sources_stay_for_a_month() -> None:
@@ -132,4 +144,7 @@ def test_old_attempts_go_and_known_sources_stay_for_a_month() -> None:
 
     purge.run()
 
-    assert sorted(LoginAttempt.objects.values_list("source", flat=True)) == ["192.0.2.1", "192.0.2.3"]
+    assert sorted(LoginAttempt.objects.values_list("source", flat=True)) == [
+        "192.0.2.1",
+        "192.0.2.3",
+    ]

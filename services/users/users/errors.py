@@ -1,39 +1,40 @@
 """What users refuses, as the API answers it."""
 
-from servicekit.http.problems import Problem, ServiceUnavailable
+from servicekit.http.problems import Conflict, Problem, ServiceUnavailable
 
 
-class EmailTaken(Problem):
-    """Somebody registered with this address before."""
+class EmailTaken(Conflict):
+    """The address has an account already."""
 
-    status_code = 409
-    code = "email_taken"
-    title = "Email taken"
+    def __init__(self) -> None:
+        super().__init__("This address has an account. Log in, or use another.")
 
 
 class WrongCredentials(Problem):
-    """No active account has this address and password; which of the two is wrong is not told."""
+    """No active account has this address and password; which is wrong is not told."""
 
     status_code = 401
-    code = "wrong_credentials"
     title = "Wrong email or password"
-
     auth_header = 'Bearer realm="souk"'
+
+    def __init__(self) -> None:
+        super().__init__("No active account has this address and password.")
 
 
 class TooManyAttempts(Problem):
-    """The password was guessed at too often, here or everywhere; whether the address has an account is not told."""
+    """The password was tried too often from this source or from all of them.
+
+    Addresses without an account get the same answer.
+    """
 
     status_code = 429
-    code = "too_many_attempts"
-    title = "Too many attempts"
 
     def __init__(self, *, wait_seconds: int) -> None:
         super().__init__("Try again later.", headers={"Retry-After": str(wait_seconds)})
 
 
 class NoSigningKey(ServiceUnavailable):
-    """Nobody has made the first signing keys."""
+    """The first signing keys were not made yet."""
 
     def __init__(self) -> None:
         detail = "There is no signing key yet: `manage.py ensure_signing_keys` makes one."
@@ -41,7 +42,7 @@ class NoSigningKey(ServiceUnavailable):
 
 
 class UnreadableKeys(ServiceUnavailable):
-    """The signing keys were encrypted under a key that KEY_ENCRYPTION_KEY does not hold."""
+    """The signing keys were encrypted under a key that is not in KEY_ENCRYPTION_KEY."""
 
     def __init__(self) -> None:
         super().__init__("The signing keys cannot be read.", code="signing_keys_unreadable")
@@ -51,15 +52,13 @@ class InvalidRefreshToken(Problem):
     """The refresh token is unknown, spent, expired or revoked: log in again."""
 
     status_code = 401
-    code = "invalid_refresh_token"
-    title = "Invalid refresh token"
-
     auth_header = 'Bearer realm="souk", error="invalid_token"'
 
 
 class WrongPassword(Problem):
-    """The current password is not that."""
+    """The current password that was sent is not the account's."""
 
     status_code = 403
-    code = "wrong_password"
-    title = "Wrong password"
+
+    def __init__(self) -> None:
+        super().__init__("The current password is not that.")

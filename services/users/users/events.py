@@ -1,4 +1,4 @@
-"""What users publishes. It reads nobody's events."""
+"""What users publishes. It reads no events of other services."""
 
 from uuid import UUID
 

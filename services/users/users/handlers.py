@@ -1,4 +1,4 @@
-"""users reacts to no event yet; the router says so to the consumer and to the tools."""
+"""users handles no events yet; its empty router tells that to the kit's commands."""
 
 from servicekit.messaging.router import Router
 

@@ -1,28 +1,124 @@
-"""Accounts, signing keys, and sessions with their rotating refresh tokens."""
+"""Accounts (AUTH_USER_MODEL), sessions with their rotating refresh tokens, signing keys."""
 
+import re
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth.hashers import check_password, make_password
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
 CUSTOMER, STAFF = "customer", "staff"
+MAX_EMAIL_LENGTH = 254
+EMAIL = re.compile(
+    r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}"
+    r"@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]"
+)
 
 
-class Account(models.Model):
-    """Somebody who can log in. `email` is stored in the one form that emails.normalise gives it."""
+class InvalidEmail(ValidationError):
+    """The text is not an address that mail can be sent to."""
+
+    def __init__(self) -> None:
+        super().__init__("Use an address like name@example.org, in ASCII.", code="invalid_email")
+
+
+class AccountManager(BaseUserManager["Account"]):
+    """Accounts by their address, and Django's way to create them."""
+
+    @classmethod
+    def normalize_email(cls, email: str | None) -> str:
+        """Return the single spelling under which an address is stored and looked up.
+
+        Surrounding blanks are typing errors and are dropped. The domain is lowered because DNS
+        ignores case; the local part too, since no provider of note tells case apart. Dots and plus
+        parts are kept: what they mean is up to the mailbox's provider.
+
+        Raises:
+            InvalidEmail: it is not ASCII, too long, or not of the form local@domain.
+        """
+        typed = (email or "").strip()
+        # Unicode case folding maps different addresses onto one (CVE-2019-19844): ASCII only.
+        address = typed.lower() if typed.isascii() else ""
+        local = address.partition("@")[0]
+        has_stray_dot = ".." in local or local.startswith(".") or local.endswith(".")
+        if len(address) > MAX_EMAIL_LENGTH or has_stray_dot or not EMAIL.fullmatch(address):
+            raise InvalidEmail
+        return address
+
+    def get_by_natural_key(self, username: str | None) -> "Account":
+        """Return the account with this address, however it is spelled.
+
+        Raises:
+            Account.DoesNotExist: there is none, or the text is not an address.
+        """
+        try:
+            return self.get(email=self.normalize_email(username))
+        except InvalidEmail:
+            raise self.model.DoesNotExist from None
+
+    def create_user(self, email: str, password: str | None = None, name: str = "") -> "Account":
+        """Register an account as the API does; without a password it cannot log in.
+
+        Raises:
+            InvalidEmail: the address is not usable.
+            EmailTaken: the address has an account.
+        """
+        from users.services import accounts  # it imports this module
+
+        return accounts.register(email=email, password=password, name=name)
+
+    def create_superuser(self, email: str, password: str | None = None) -> "Account":
+        """Register an account with every permission of Django and the staff role.
+
+        Raises:
+            InvalidEmail: the address is not usable.
+            EmailTaken: the address has an account.
+        """
+        from users.services import accounts  # it imports this module
+
+        return accounts.register_superuser(email=email, password=password)
+
+
+def validate_email(email: str) -> None:
+    """Refuse what `normalize_email` refuses (a validator of forms, fields and serializers)."""
+    AccountManager.normalize_email(email)
+
+
+class Account(AbstractBaseUser, PermissionsMixin):
+    """A person who can log in. `email` is stored as AccountManager.normalize_email spells it."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    email = models.CharField(max_length=254, unique=True)
+    email = models.CharField(max_length=MAX_EMAIL_LENGTH, unique=True, validators=[validate_email])
     name = models.CharField(max_length=200, default="", blank=True)
+    # Longer than Django's 128: the column was made so, and narrowing it could cut a hash.
     password = models.CharField(max_length=200)
     is_staff = models.BooleanField(default=False)
+    # A default of the database too: while an upgrade migrates, the release before still registers.
+    is_superuser = models.BooleanField(default=False, db_default=False)
     is_active = models.BooleanField(default=True)
     email_verified = models.BooleanField(default=False)
     registered_at = models.DateTimeField(db_default=Now())
     version = models.IntegerField(default=1)
+    # Each log-in makes a row in `session`: another write to the account's row would tell no more.
+    last_login = None
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    objects = AccountManager()
 
     class Meta:
         db_table = "account"
+        constraints = [
+            # Tokens know the staff role only; taking it back must leave no superuser behind.
+            models.CheckConstraint(
+                name="account_superuser_is_staff",
+                condition=Q(is_superuser=False) | Q(is_staff=True),
+            )
+        ]
 
     def __str__(self) -> str:
         return str(self.id)
@@ -32,9 +128,28 @@ class Account(models.Model):
         """The roles that go into the account's tokens."""
         return [CUSTOMER, STAFF] if self.is_staff else [CUSTOMER]
 
+    def check_password(self, raw_password: str | None) -> bool:
+        """Return whether this is the password; renew a hash that an older hasher made.
+
+        The new hash replaces only the one that was checked: Django's own setter writes whatever
+        is there by then, and would bring back a password that was changed meanwhile.
+        """
+
+        def renew(password: str | None) -> None:
+            renewed = make_password(password)
+            checked = type(self).objects.filter(pk=self.pk, password=self.password)
+            if checked.update(password=renewed):
+                self.password = renewed
+
+        return check_password(raw_password, self.password, renew)
+
+    async def acheck_password(self, raw_password: str | None) -> bool:
+        """Return whether this is the password, as check_password does."""
+        return await sync_to_async(self.check_password)(raw_password)
+
 
 class SigningKey(models.Model):
-    """A key of the ring. There is at most one next, one current and one previous (design, section 6)."""
+    """A key of the ring: at most one is next, one current and one previous."""
 
     class State(models.TextChoices):
         NEXT = "next"
@@ -81,7 +196,10 @@ class Session(models.Model):
 
 
 class RefreshToken(models.Model):
-    """One refresh token, by its hash. Spent, it keeps its successor, encrypted, for the few seconds of grace."""
+    """A refresh token, by its hash.
+
+    Once spent it keeps the answer that it got, encrypted, for the few seconds of grace.
+    """
 
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="refresh_tokens")
     digest = models.BinaryField(max_length=32, unique=True)
@@ -97,7 +215,10 @@ class RefreshToken(models.Model):
 
 
 class LoginAttempt(models.Model):
-    """How often a password was tried lately: for an address (by its hash) and a source, or all sources together (""). See attempts.py."""
+    """How often the password of an address was tried lately (services/login_attempts.py).
+
+    `account` is a hash of the address; `source` a network address, or "" for all of them together.
+    """
 
     account = models.BinaryField(max_length=32)
     source = models.CharField(max_length=50, blank=True)
@@ -108,7 +229,9 @@ class LoginAttempt(models.Model):
 
     class Meta:
         db_table = "login_attempt"
-        constraints = [models.UniqueConstraint(fields=["account", "source"], name="login_attempt_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "source"], name="login_attempt_once")
+        ]
         indexes = [models.Index(fields=["last_at"], name="login_attempt_last_at")]
 
     def __str__(self) -> str:

@@ -1,9 +1,10 @@
-"""Rows of users that have served their purpose (servicekit.operations.purge runs them)."""
+"""Rows of users that are no longer needed (servicekit.operations.purge deletes them)."""
 
 from servicekit.operations.purge import Purge
 
-# A spent token is what tells a replay, so all of a family stay until the family itself has expired and none can be used any more.
-# They go before their session, a batch at a time: a family of two weeks may hold thousands.
+# A spent token is what detects a replay, so a family's tokens stay until the family has expired and
+# none of them can be used. They go before their session, a batch at a time: a family of two weeks
+# may hold thousands.
 REFRESH_TOKENS = Purge(
     "refresh_token",
     """
@@ -14,7 +15,8 @@ REFRESH_TOKENS = Purge(
     """,
     days=1,
 )
-# OFFSET 0 lets the tokens be looked up session by session, by their index, and never joined as a whole.
+# OFFSET 0 makes PostgreSQL look up the tokens session by session, by their index, instead of
+# joining the whole table.
 SESSIONS = Purge(
     "session",
     """
@@ -26,7 +28,8 @@ SESSIONS = Purge(
     """,
     days=1,
 )
-# Nobody verifies with a retired key, and its row holds a private one. There are a few at most: the table needs no index.
+# A retired key verifies no token any more, and its row holds a private key. There are a few at
+# most: the table needs no index.
 SIGNING_KEYS = Purge(
     "signing_key",
     """

@@ -1,93 +1,113 @@
-"""Who calls: the bearer of a verified access token (RFC 6750)."""
+"""Who is calling: the bearer of a verified access token (RFC 6750)."""
 
 import re
-from dataclasses import dataclass
-from typing import Any, cast
+from functools import cached_property
+from typing import Any, NoReturn, cast
 from uuid import UUID
 
+from django.contrib.auth.models import AnonymousUser
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
+from rest_framework_simplejwt.authentication import JWTStatelessUserAuthentication
+from rest_framework_simplejwt.models import TokenUser
 
 from servicekit.auth import revocations, tokens
+from servicekit.auth.tokens import AccessToken
 
-CREDENTIALS = re.compile(r"bearer ([A-Za-z0-9_.-]+)", re.IGNORECASE | re.ASCII)
-CHALLENGE = 'Bearer realm="souk"'
+CREDENTIALS = re.compile(rb"bearer ([A-Za-z0-9_.-]+)", re.IGNORECASE)
+REALM = "souk"
+CHALLENGE = f'Bearer realm="{REALM}"'
 STAFF = "staff"
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """The caller, as the token names them; no row of any table stands behind it."""
+class Principal(TokenUser):
+    """The caller, built from the token's claims alone; no row of any table stands behind it."""
 
-    id: UUID
-    roles: frozenset[str]
-    session_id: UUID | None
-    is_authenticated: bool = True
+    token: AccessToken
+    is_superuser = False
 
-    @property
-    def pk(self) -> UUID:
-        """The id, by the name under which throttles look for it."""
-        return self.id
+    @cached_property
+    def id(self) -> UUID:  # type: ignore[override]
+        """The account's id."""
+        return self.token.claims.subject
 
     @property
+    def roles(self) -> frozenset[str]:
+        """The roles that users wrote into the token."""
+        return self.token.claims.roles
+
+    @property
+    def session_id(self) -> UUID | None:
+        """The log-in that the token belongs to."""
+        return self.token.claims.session_id
+
+    @cached_property
     def is_staff(self) -> bool:
-        """Whether the caller works for the shop."""
+        """Whether the caller is staff."""
         return STAFF in self.roles
 
+    def __getattr__(self, attr: str) -> NoReturn:
+        # TokenUser answers with any claim of that name, and with None for what does not exist.
+        raise AttributeError(f"{type(self).__name__} has no {attr}")
 
-class Anonymous:
-    """A caller who showed no token."""
 
-    id = None
-    pk = None
+class Anonymous(AnonymousUser):
+    """A caller without a token."""
+
     session_id = None
     roles: frozenset[str] = frozenset()
-    is_authenticated = False
-    is_staff = False
 
 
-class BearerAuthentication(BaseAuthentication):
-    """Takes the caller from `Authorization: Bearer`. No header is nobody; a header that proves nothing is always 401."""
+class BearerAuthentication(JWTStatelessUserAuthentication):
+    """Takes the caller from `Authorization: Bearer`, in any case.
 
-    def authenticate(self, request: Request) -> tuple[Principal, tokens.Claims] | None:
-        """Return the caller and the token's claims, or None without the header.
+    Stock simplejwt leaves whoever sends another scheme, or "bearer" in lower case, anonymous. Here a
+    request without the header is anonymous, and any header that proves nothing is 401.
+    """
+
+    www_authenticate_realm = REALM
+
+    def get_header(self, request: Request) -> bytes | None:  # type: ignore[override]
+        """Return the header's value, as far as it can be one of ours, or None without the header."""
+        header = request.META.get("HTTP_AUTHORIZATION")
+        return None if header is None else str(header).encode("utf-8", "replace")
+
+    def get_raw_token(self, header: bytes) -> bytes:
+        """Return the token in the header.
 
         Raises:
-            AuthenticationFailed: the header holds no token that is good now.
+            AuthenticationFailed: the header holds no single bearer token.
         """
-        header = request.META.get("HTTP_AUTHORIZATION")
-        if header is None:
-            return None
-        claims = authenticated_claims(header)
-        return Principal(claims.subject, claims.roles, claims.session_id), claims
+        credentials = CREDENTIALS.fullmatch(header)
+        if credentials is None:
+            raise AuthenticationFailed("The Authorization header holds no bearer token.", "invalid_token")
+        return credentials[1]
+
+    def get_validated_token(self, raw_token: bytes) -> AccessToken:
+        """Return the verified token of a session that has not ended.
+
+        Raises:
+            AuthenticationFailed: the token is not good now, or its session was revoked.
+        """
+        try:
+            token = tokens.verified(raw_token.decode("ascii"))
+        except tokens.InvalidToken as fault:
+            has_expired = fault.code == "expired"
+            what = "has expired" if has_expired else "is not valid"
+            raise AuthenticationFailed(f"The access token {what}.", "invalid_token") from None
+        if revocations.is_revoked(token.claims):
+            raise AuthenticationFailed("The session has ended.", "invalid_token")
+        return token
+
+    def get_user(self, validated_token: AccessToken) -> Principal:  # type: ignore[override]
+        """Return the caller."""
+        return Principal(validated_token)
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401; it says so when a token was sent."""
         sent = "HTTP_AUTHORIZATION" in request.META
         return f'{CHALLENGE}, error="invalid_token"' if sent else CHALLENGE
-
-
-def authenticated_claims(header: str) -> tokens.Claims:
-    """Return the claims of the token in an Authorization header's value.
-
-    Raises:
-        AuthenticationFailed: no single good bearer token of a session that lives.
-    """
-    credentials = CREDENTIALS.fullmatch(header)
-    if credentials is None:
-        raise AuthenticationFailed("The Authorization header holds no bearer token.", "invalid_token")
-    try:
-        claims = tokens.verify(credentials[1])
-    except tokens.InvalidToken as fault:
-        detail = (
-            "The access token has expired." if fault.code == "expired" else "The access token is not valid."
-        )
-        raise AuthenticationFailed(detail, "invalid_token") from None
-    if revocations.is_revoked(claims):
-        raise AuthenticationFailed("The session has ended.", "invalid_token")
-    return claims
 
 
 def caller_of(request: Request) -> Principal:
@@ -96,7 +116,7 @@ def caller_of(request: Request) -> Principal:
 
 
 def is_staff(request: Request) -> bool:
-    """Whether the caller, who may be nobody, works for the shop."""
+    """Whether the caller (possibly anonymous) is staff."""
     return bool(cast(Principal | Anonymous, request.user).is_staff)
 
 
@@ -105,6 +125,7 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 
     target_class = BearerAuthentication
     name = "bearer"
+    priority = 1  # before drf-spectacular's own for simplejwt, which matches subclasses
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
         """Return the security scheme."""

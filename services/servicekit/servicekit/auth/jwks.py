@@ -6,26 +6,27 @@ a process that was idle.
 settings.TOKEN_KEYS (a callable's dotted path that returns the JWKS as a dict) replaces the fetch where the keys are at home.
 """
 
-import base64
 import json
 import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import requests
 from cryptography.hazmat.primitives.asymmetric import ec
 from django.conf import settings
 from django.utils.module_loading import import_string
+from jwt.algorithms import ECAlgorithm
+from jwt.exceptions import InvalidKeyError
 
+from servicekit.auth.token_rules import MAX_KEY_ID_LENGTH
 from servicekit.http import strict_json
 from servicekit.http.problems import ServiceUnavailable
 
 logger = logging.getLogger(__name__)
 
-MAX_KEY_ID_LENGTH = 128
 MAX_BODY_BYTES = 65_536
 CONNECT_SECONDS, READ_SECONDS = 1.0, 2.0
 REFRESH_SECONDS = 20.0
@@ -157,7 +158,7 @@ def read_keys(raw: bytes) -> Keys:
     try:
         listed = strict_json.loads(raw)["keys"]
         keys = {jwk["kid"]: _public_key(jwk) for jwk in listed if _is_usable(jwk)}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, InvalidKeyError) as error:
         raise UnusableKeySet(f"not a key set: {error!r}") from None
     if not keys:
         raise UnusableKeySet("no usable key")
@@ -177,15 +178,7 @@ def _is_usable(jwk: Any) -> bool:
 
 
 def _public_key(jwk: dict[str, Any]) -> ec.EllipticCurvePublicKey:
-    x, y = (int.from_bytes(_coordinate(jwk[name]), "big") for name in ("x", "y"))
-    return ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
-
-
-def _coordinate(text: str) -> bytes:
-    decoded = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    if len(decoded) != 32:
-        raise ValueError("a coordinate is not 32 bytes")
-    return decoded
+    return cast(ec.EllipticCurvePublicKey, ECAlgorithm.from_jwk(jwk))
 
 
 def _numbers(keys: Keys) -> dict[str, ec.EllipticCurvePublicNumbers]:

@@ -20,7 +20,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 from servicekit.auth import jwks, revocations
-from servicekit.http.views import StrictView
+from servicekit.http.viewsets import StrictAPIView
 from servicekit.wire_types import MAX_BIG_INTEGER, EventTime
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Answer(BaseModel):
     revoked: list[Revoked]
 
 
-class RevocationList(StrictView):
+class RevocationList(StrictAPIView):
     """What users answers to the other services; the gateway does not route it."""
 
     authentication_classes = ()

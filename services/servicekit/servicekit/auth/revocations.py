@@ -15,7 +15,8 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.utils import timezone
 
-from servicekit.auth.tokens import LEEWAY_SECONDS, LONGEST_LIFE_SECONDS, Claims
+from servicekit.auth.token_rules import LEEWAY_SECONDS, LONGEST_LIFE_SECONDS
+from servicekit.auth.tokens import Claims
 from servicekit.models import RevokedSession
 
 SNAPSHOT_SECONDS = 1.0

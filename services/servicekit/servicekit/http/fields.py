@@ -1,8 +1,7 @@
-"""Serializers and fields that check the shape of input and guess nothing."""
+"""Serializer fields that check the shape of input and guess nothing."""
 
 import re
 from decimal import Decimal, InvalidOperation
-from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -10,66 +9,15 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from servicekit.http.identifiers import parse_id
-from servicekit.http.problems import MAX_FIELD_ERRORS
+from servicekit.http.serializers import (
+    BoundedList as BoundedList,  # until every service imports it from there
+)
+from servicekit.http.serializers import NoMembers as NoMembers
+from servicekit.http.serializers import StrictSerializer as StrictSerializer
 
 # C0 and C1 controls but tab and line ends, the bidi overrides that make text lie, and byte order marks.
 UNCLEAN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 MONEY = re.compile(r"[0-9]{1,10}(\.[0-9]{1,2})?")
-MAX_UNKNOWN_NAMED = 10
-
-
-class BoundedList(serializers.ListSerializer[Any]):
-    """A list that is looked at until enough of it is wrong: an error costs many times what its bytes do."""
-
-    _faults = 0
-
-    def to_internal_value(self, data: Any) -> Any:
-        """Return the validated items.
-
-        Raises:
-            ValidationError: what the first faulty items, at most MAX_FIELD_ERRORS, object to.
-        """
-        self._faults = 0
-        return super().to_internal_value(data)
-
-    def run_child_validation(self, data: Any) -> Any:
-        """Return the validated item; nothing at all once the list is bad enough to be refused."""
-        if self._faults >= MAX_FIELD_ERRORS:
-            return None
-        try:
-            return super().run_child_validation(data)
-        except serializers.ValidationError:
-            self._faults += 1
-            raise
-
-
-class StrictSerializer(serializers.Serializer[Any]):
-    """A serializer that refuses members it does not know: a typing error must not be silently ignored."""
-
-    class Meta:
-        list_serializer_class = BoundedList
-
-    def to_internal_value(self, data: Any) -> Any:
-        """Return the validated members.
-
-        Raises:
-            ValidationError: the first unknown members, or what the fields object to.
-        """
-        strangers = (name for name in data if name not in self.fields) if isinstance(data, dict) else ()
-        unknown = sorted(islice(strangers, MAX_UNKNOWN_NAMED))
-        if unknown:
-            known = ", ".join(self.fields) or "none"
-            raise serializers.ValidationError(
-                {
-                    name: [serializers.ErrorDetail(f"Unknown member. Known: {known}.", "unknown_member")]
-                    for name in unknown
-                }
-            )
-        return super().to_internal_value(data)
-
-
-class NoMembers(StrictSerializer):
-    """For what takes no body: nothing, or an empty object."""
 
 
 class StrictIntegerField(serializers.IntegerField):
@@ -121,6 +69,11 @@ class MoneyField(serializers.Field[Decimal, str, str, Any]):
     def to_representation(self, value: Decimal) -> str:
         """Return it with two decimal places."""
         return f"{value:.2f}"
+
+
+@extend_schema_field({"type": "string", "pattern": r"^\d+\.\d{2}$"})
+class AmountField(MoneyField):
+    """An amount in a body of ours: always with two decimal places, and as large as it is."""
 
 
 class CleanCharField(serializers.CharField):

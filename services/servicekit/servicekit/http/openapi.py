@@ -1,6 +1,8 @@
-"""What every operation of the OpenAPI documents has in common: its errors (RFC 9457)."""
+"""What the operations of the OpenAPI documents have in common: pages, and errors (RFC 9457)."""
 
 from typing import Any
+
+from drf_spectacular import openapi
 
 from servicekit.http.problems import CONTENT_TYPE
 
@@ -43,6 +45,26 @@ PROBLEM: dict[str, Any] = {
         "errors": [{"pointer": "/lines/0/quantity", "code": "min_value", "detail": "It must be at least 1."}],
     },
 }
+
+
+class AutoSchema(openapi.AutoSchema):
+    """drf-spectacular's, with a page of `ProductRead` named `ProductPage`."""
+
+    def get_paginated_name(self, serializer_name: str) -> str:
+        """Return the name of the component."""
+        return f"{serializer_name.removesuffix('Read')}Page"
+
+    def _map_serializer(
+        self, serializer: Any, direction: Any, bypass_extensions: bool = False
+    ) -> dict[str, Any]:
+        """Leave `readOnly` out of answers: requests have components of their own."""
+        schema: dict[str, Any] = super()._map_serializer(  # type: ignore[no-untyped-call]
+            serializer, direction, bypass_extensions
+        )
+        if direction == "response":
+            for member in schema.get("properties", {}).values():
+                member.pop("readOnly", None)
+        return schema
 
 
 def add_problems(result: dict[str, Any], **_options: Any) -> dict[str, Any]:

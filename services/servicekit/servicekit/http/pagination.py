@@ -1,38 +1,40 @@
-"""Lists in pages by keyset: page one thousand costs what page one costs, and rows that come and go move no others.
+"""Lists in pages by keyset: page one thousand costs what page one costs, and rows that come and go move
+no others. (DRF's CursorPagination breaks ties by offset, and lets forged positions reach the database.)
 
-The cursor is opaque to clients: the last row's place in the order, and which order that was.
+The cursor is opaque to clients: the last row's place in the ordering, and which ordering that was.
 """
 
 import base64
 import binascii
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from itertools import islice
 from typing import Any
-from urllib.parse import unquote_to_bytes, urlencode
+from urllib.parse import urlencode
 from uuid import UUID
 
 import orjson
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Collate
+from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from servicekit.http.identifiers import parse_id
-from servicekit.http.problems import MAX_FIELD_ERRORS, InvalidInput
+from servicekit.http.problems import InvalidInput
 
 DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 20, 100
 MAX_CURSOR_LENGTH = 1000
 COLLATED = "collated_field"
-PARAMETERS = frozenset({"cursor", "page_size"})
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """An order of rows: a field and the id to break ties, both in one direction. `kind` reads the field's value back.
+class Ordering:
+    """An order of rows: by a field, and by the id to break ties, both in one direction.
 
-    A `collation` orders text alike in every database; without one it is the database's own.
+    `kind` reads the field's value back from a cursor. A `collation` orders text alike in every database;
+    without one it is the database's own.
     """
 
     field: str
@@ -41,9 +43,14 @@ class Order:
     collation: str = ""
 
     @property
-    def columns(self) -> list[str]:
-        """What a cursor says its order is."""
+    def name(self) -> str:
+        """What the parameter `ordering` says."""
         return self._directed(self.field)
+
+    @property
+    def columns(self) -> list[str]:
+        """What a cursor says its ordering is."""
+        return self._with_id(self.field)
 
     @property
     def sort_field(self) -> str:
@@ -51,22 +58,170 @@ class Order:
         return COLLATED if self.collation else self.field
 
     def sort(self, rows: QuerySet[Any]) -> QuerySet[Any]:
-        """Return `rows` in this order."""
+        """Return `rows` in this ordering."""
         if self.collation:
             rows = rows.alias(**{COLLATED: Collate(self.field, self.collation)})
-        return rows.order_by(*self._directed(self.sort_field))
+        return rows.order_by(*self._with_id(self.sort_field))
 
-    def _directed(self, field: str) -> list[str]:
-        names = ["id"] if field == "id" else [field, "id"]
-        return [f"-{name}" if self.descending else name for name in names]
+    def _with_id(self, field: str) -> list[str]:
+        return [self._directed(name) for name in (["id"] if field == "id" else [field, "id"])]
+
+    def _directed(self, field: str) -> str:
+        return f"-{field}" if self.descending else field
 
 
-def page(request: Request, rows: QuerySet[Any], order: Order) -> tuple[list[dict[str, Any]], str | None]:
-    """Return one page of `rows` (a values() queryset that names `order.field` and id), and the link to the next.
+class KeysetPagination(BasePagination):
+    """Pages of 20 rows, or as many as `page_size` says, in one of the view's `orderings`.
 
-    Raises:
-        InvalidInput: a cursor that is not ours or is of another order, or a page size outside 1 to 100.
+    The first of them is the default; where there are several, the parameter `ordering` chooses. Rows are
+    instances or `values()` that name the ordering's field and the id.
     """
+
+    ordering: Ordering
+    request: Request
+    rows: list[Any]
+    has_more: bool
+
+    @classmethod
+    def parameters(cls, view: Any) -> frozenset[str]:
+        """Return the query parameters of the view's lists."""
+        chosen = {"ordering"} if len(view.orderings) > 1 else set()
+        return frozenset({"cursor", "page_size", *chosen})
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        """Return the rows of the page.
+
+        Raises:
+            InvalidInput: an unknown ordering, a page size outside 1 to 100, or a cursor that is not ours
+                or of another ordering.
+        """
+        self.request = request
+        self.ordering = _ordering(request, view.orderings)
+        size = _page_size(request)
+        rows = self.ordering.sort(queryset)
+        cursor = request.query_params.get("cursor")
+        if cursor is not None:
+            rows = rows.filter(_after(self.ordering, cursor))
+        found = list(rows[: size + 1])
+        self.rows, self.has_more = found[:size], len(found) > size
+        return self.rows
+
+    def get_paginated_response(self, data: Sequence[Any]) -> Response:
+        """Return the answer with the bodies of the page's rows.
+
+        They may be fewer than the rows, those of the first rows in their sequence: the page is cut short,
+        and the next one goes on where it ends.
+        """
+        return Response({"results": data, "next": self._next_link(len(data))})
+
+    def _next_link(self, count: int) -> str | None:
+        """Return the path and query of the next page, on the host that was asked; None for the last."""
+        if count == len(self.rows) and not self.has_more:
+            return None
+        if not count:
+            raise ValueError("A page that is cut short has one body at least, or nobody comes past it.")
+        cursor = _encode(self.ordering, self.rows[count - 1])
+        query = {**self.request.query_params.dict(), "cursor": cursor}
+        return f"{self.request.path}?{urlencode(query)}"
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Return the schema of a page of `schema`, for the OpenAPI document."""
+        members = {"results": schema, "next": {"type": ["string", "null"]}}
+        return {"type": "object", "properties": members, "required": ["next", "results"]}
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        """Return the parameters, for the OpenAPI document."""
+        found = [
+            _parameter("cursor", "From `next`.", {"type": "string"}),
+            _parameter("page_size", f"1 to {MAX_PAGE_SIZE}.", {"type": "integer"}),
+        ]
+        if "ordering" in self.parameters(view):
+            names = sorted(ordering.name for ordering in view.orderings)
+            found.append(_parameter("ordering", "The order of the list.", {"type": "string", "enum": names}))
+        return found
+
+
+def _parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
+
+
+def _ordering(request: Request, orderings: Sequence[Ordering]) -> Ordering:
+    name = request.query_params.get("ordering")
+    if name is None:
+        return orderings[0]
+    for ordering in orderings:
+        if ordering.name == name:
+            return ordering
+    raise InvalidInput(f"ordering is one of {', '.join(ordering.name for ordering in orderings)}.")
+
+
+def _page_size(request: Request) -> int:
+    text = request.query_params.get("page_size", str(DEFAULT_PAGE_SIZE))
+    if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MAX_PAGE_SIZE):
+        raise InvalidInput(f"page_size is a whole number from 1 to {MAX_PAGE_SIZE}.")
+    return int(text)
+
+
+def _after(ordering: Ordering, cursor: str) -> Q:
+    value, row_id = _decode(ordering, cursor)
+    way = "lt" if ordering.descending else "gt"
+    if ordering.field == "id":
+        return Q(**{f"id__{way}": row_id})
+    name = ordering.sort_field
+    beyond = Q(**{f"{name}__{way}": value}) | Q(**{name: value, f"id__{way}": row_id})
+    # The first condition is implied by the second; the index needs it said.
+    return Q(**{f"{name}__{way}e": value}) & beyond
+
+
+def _encode(ordering: Ordering, row: Any) -> str:
+    value, row_id = _value(row, ordering.field), _value(row, "id")
+    text = value.isoformat() if isinstance(value, datetime) else str(value)
+    raw = orjson.dumps([",".join(ordering.columns), text, str(row_id)])
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _value(row: Any, field: str) -> Any:
+    return row[field] if isinstance(row, Mapping) else getattr(row, field)
+
+
+def _decode(ordering: Ordering, cursor: str) -> tuple[Any, UUID]:
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        raw = base64.b64decode(padded, altchars=b"-_", validate=True)
+        columns, value, row_id = orjson.loads(raw[:MAX_CURSOR_LENGTH])
+        return _read(ordering, columns, value), parse_id(row_id)
+    except (ValueError, TypeError, AttributeError, InvalidOperation, binascii.Error) as error:
+        raise InvalidInput(
+            "The cursor is not one of this list. Follow the links, or begin without a cursor."
+        ) from error
+
+
+def _read(ordering: Ordering, columns: Any, value: Any) -> Any:
+    if columns != ",".join(ordering.columns) or not isinstance(value, str) or "\0" in value:
+        raise ValueError("of another list")
+    if ordering.kind is datetime:
+        return _moment(value)
+    found = ordering.kind(value)
+    if isinstance(found, Decimal) and not (found.is_finite() and abs(found) < Decimal(10) ** 12):
+        raise ValueError("no such amount")
+    return found
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    # Ours are all UTC. Among others are naive ones, which Django warns of, and offsets that PostgreSQL
+    # cannot read.
+    if moment.utcoffset() != timedelta(0):
+        raise ValueError("not in UTC")
+    return moment
+
+
+# Until every service has viewsets.
+Order = Ordering
+PARAMETERS = frozenset({"cursor", "page_size"})
+
+
+def page(request: Request, rows: QuerySet[Any], order: Ordering) -> tuple[list[dict[str, Any]], str | None]:
     size = _page_size(request)
     rows = order.sort(rows)
     cursor = request.query_params.get("cursor")
@@ -77,107 +232,10 @@ def page(request: Request, rows: QuerySet[Any], order: Order) -> tuple[list[dict
     return found[:size], following
 
 
-def check_parameters(request: Request, known: frozenset[str]) -> None:
-    """Refuse query parameters that nobody reads, those that are given twice or empty, and what is no text.
-
-    Raises:
-        InvalidInput: naming each.
-    """
-    if not request.META.get("QUERY_STRING"):
-        return
-    errors = list(islice(_parameter_faults(request, known), MAX_FIELD_ERRORS))
-    if errors:
-        raise InvalidInput(f"Known parameters: {', '.join(sorted(known)) or 'none'}.", errors=errors)
-    _check_text(request.META["QUERY_STRING"])
-
-
-def _parameter_faults(request: Request, known: frozenset[str]) -> Iterator[dict[str, str]]:
-    for name, values in request.query_params.lists():
-        if name not in known:
-            yield _fault("unknown_parameter", f"Unknown parameter {name[:50]!r}.")
-        elif len(values) > 1:
-            yield _fault("repeated_parameter", f"{name} is given more than once.")
-        elif not values[0]:
-            yield _fault("empty_parameter", f"{name} is empty. Give it a value or leave it out.")
-
-
-def _fault(code: str, detail: str) -> dict[str, str]:
-    return {"pointer": "", "code": code, "detail": detail}
-
-
-def _check_text(query: str) -> None:
-    raw = unquote_to_bytes(query)
-    if b"\0" in raw:
-        raise InvalidInput("A parameter holds a NUL character.")
-    try:
-        raw.decode()
-    except UnicodeDecodeError:
-        raise InvalidInput("A parameter is not UTF-8.") from None
-
-
-def _page_size(request: Request) -> int:
-    text = request.query_params.get("page_size", str(DEFAULT_PAGE_SIZE))
-    if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MAX_PAGE_SIZE):
-        raise InvalidInput(f"page_size is a whole number from 1 to {MAX_PAGE_SIZE}.")
-    return int(text)
-
-
-def _after(order: Order, cursor: str) -> Q:
-    value, row_id = _decode(order, cursor)
-    way = "lt" if order.descending else "gt"
-    if order.field == "id":
-        return Q(**{f"id__{way}": row_id})
-    name = order.sort_field
-    beyond = Q(**{f"{name}__{way}": value}) | Q(**{name: value, f"id__{way}": row_id})
-    # The first condition is implied by the second; the index needs it said.
-    return Q(**{f"{name}__{way}e": value}) & beyond
-
-
-def _decode(order: Order, cursor: str) -> tuple[Any, UUID]:
-    try:
-        raw = base64.b64decode(
-            cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True
-        )
-        columns, value, row_id = orjson.loads(raw[:MAX_CURSOR_LENGTH])
-        return _read(order, columns, value), parse_id(row_id)
-    except (ValueError, TypeError, AttributeError, InvalidOperation, binascii.Error) as error:
-        raise InvalidInput(
-            "The cursor is not one of this list. Follow the links, or begin without a cursor."
-        ) from error
-
-
-def _read(order: Order, columns: Any, value: Any) -> Any:
-    if columns != _name(order) or not isinstance(value, str) or "\0" in value:
-        raise ValueError("of another list")
-    if order.kind is datetime:
-        return _moment(value)
-    number = order.kind(value)
-    if isinstance(number, Decimal) and not (number.is_finite() and abs(number) < Decimal(10) ** 12):
-        raise ValueError("no such amount")
-    return number
-
-
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    # Ours are all UTC; in others hide naive ones, which Django warns of, and offsets that PostgreSQL cannot read.
-    if moment.utcoffset() != timedelta(0):
-        raise ValueError("not in UTC")
-    return moment
-
-
-def _name(order: Order) -> str:
-    return ",".join(order.columns)
-
-
-def link_after(request: Request, order: Order, last: dict[str, Any]) -> str:
-    value = last[order.field]
-    text = value.isoformat() if isinstance(value, datetime) else str(value)
-    raw = orjson.dumps([_name(order), text, str(last["id"])])
-    cursor = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-    query = {**request.query_params.dict(), "cursor": cursor}
+def link_after(request: Request, order: Ordering, last: dict[str, Any]) -> str:
+    query = {**request.query_params.dict(), "cursor": _encode(order, last)}
     return f"{request.path}?{urlencode(query)}"
 
 
 def page_body(results: Sequence[Any], following: str | None) -> dict[str, Any]:
-    """Return the body of a page; `next` is a path on the host that was asked."""
     return {"results": list(results), "next": following}

@@ -2,14 +2,15 @@
 
 A service states a refusal as a type, once, and raises it anywhere below its API:
 
-    class OutOfStock(Problem):
-        status_code, code, title = 409, "out_of_stock", "Out of stock"
+    class OutOfStock(Conflict):
+        '''The order was placed and rejected.'''
 
     raise OutOfStock("Not enough of it is left.", members={"shortages": [...]})
 """
 
 import logging
 import math
+import re
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from itertools import islice
@@ -31,11 +32,24 @@ RETRY_AFTER_SECONDS = 2
 
 
 class Problem(exceptions.APIException):
-    """A refusal with a stable `code` that clients branch on; `members` are added to the body as they are."""
+    """A refusal with a stable `code` that clients branch on; `members` are added to the body as they are.
+
+    Code and title are the words of the class name (`OutOfStock`: `out_of_stock`, "Out of stock") where the
+    class and those it is a kind of state none. On the wire they are for ever: a class that is renamed
+    states its old code.
+    """
 
     status_code = 400
-    code = "invalid"
+    code = ""
     title = ""
+
+    def __init_subclass__(cls, *, abstract: bool = False, **options: Any) -> None:
+        """Name the problem; an abstract one is left nameless, for those that are a kind of it."""
+        super().__init_subclass__(**options)
+        words = re.sub(r"(?<!^)(?=[A-Z])", " ", cls.__name__).lower()
+        if not abstract:
+            cls.code = cls.code or words.replace(" ", "_")
+            cls.title = cls.title or words.capitalize()
 
     def __init__(
         self,
@@ -55,15 +69,28 @@ class Problem(exceptions.APIException):
 class InvalidInput(Problem):
     """Input that cannot be read or is not allowed; `errors` says where."""
 
-    title = "Invalid input"
+    code = "invalid"
+
+
+class NotFound(Problem):
+    """There is nothing of that name, or it is not the caller's to see."""
+
+    status_code = 404
+
+    def __init__(self) -> None:
+        super().__init__(DETAILS[404])
+
+
+class Conflict(Problem, abstract=True):
+    """What is asked for does not go with the state of things."""
+
+    status_code = 409
 
 
 class ServiceUnavailable(Problem):
     """Something we need is away; the same request may succeed in a moment."""
 
     status_code = 503
-    code = "service_unavailable"
-    title = "Service unavailable"
 
     def __init__(
         self, detail: str = "Something this service needs is away. Try again.", *, code: str = ""
@@ -76,7 +103,6 @@ class UnknownHost(Problem):
     """The Host header names nobody here (RFC 9110, 15.5.20)."""
 
     status_code = 421
-    code = "unknown_host"
     title = "Misdirected request"
 
 

@@ -1,4 +1,4 @@
-"""Tokens nobody may accept, each with one fault (RFC 8725; the gateway's harness/hostile.py has the same list for its side).
+"""Tokens that must be refused, each with one fault (RFC 8725): by the services and by the gateway.
 
 All are signed with the test run's own key where a signature can be good: it is their one fault that must stop them.
 """
@@ -12,13 +12,20 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from django.conf import settings
 from uuid_utils.compat import uuid7
 
-from servicekit.auth.tokens import LONGEST_LIFE_SECONDS
-from servicekit.testing.tokens import SIGNER, Signer, compact, encode, make_claims, make_token
+from servicekit.auth.token_rules import LONGEST_LIFE_SECONDS, MAX_MEMBERS
+from servicekit.testing.tokens import (
+    AUDIENCE,
+    CURVE_ORDER,
+    ISSUER,
+    SIGNER,
+    Signer,
+    compact,
+    encode,
+    make_claims,
+)
 
-CURVE_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 SOMEBODY = UUID("018f0000-0000-7000-8000-000000000001")
 DEEP = b"[" * 1500 + b"]" * 1500
@@ -32,18 +39,21 @@ class HostileToken(NamedTuple):
     code: str
 
 
-def hostile_tokens() -> list[HostileToken]:
-    """Return them all, under names that are the same in every run. After five minutes they are merely expired: make new ones."""
+def hostile_tokens(signer: Signer = SIGNER) -> list[HostileToken]:
+    """Return them all, under names that are the same in every run.
+
+    `signer` is the key that the verifier under test trusts. After five minutes they are merely expired: make new ones.
+    """
     makers = (
         _algorithms, _public_key_as_secret, _strangers, _key_ids, _headers, _claims, _times, _time_literals,
         _signatures, _payloads_changed, _encodings, _sizes, _duplicates, _not_json_objects,
     )  # fmt: skip
-    return [one for make in makers for one in make(SIGNER)]
+    return [hostile for make in makers for hostile in make(signer)]
 
 
-def hostile_headers() -> list[tuple[str, str]]:
+def hostile_headers(signer: Signer = SIGNER) -> list[tuple[str, str]]:
     """Return names and values of Authorization headers that hold no single bearer token, though a good one is in most."""
-    token = make_token()
+    token = signer.token()
     return list({
         "no scheme": token, "empty": "", "blank": " ", "scheme only": "Bearer", "scheme and blank": "Bearer ",
         "two spaces": f"Bearer  {token}", "tab": f"Bearer\t{token}", "leading blank": f" Bearer {token}",
@@ -111,7 +121,7 @@ def _strangers(signer: Signer) -> Iterator[HostileToken]:
 def _key_ids(signer: Signer) -> Iterator[HostileToken]:
     kids: tuple[object, ...] = (
         "unknown", "../../dev/null", "'; DROP TABLE keys; --", "a\0b", "__proto__", "constructor",
-        " " + signer.kid, signer.kid.upper(), "", "k" * 129, "k" * 3000, 7, {}, [], [signer.kid],
+        " " + signer.kid, signer.kid.upper(), "", "k" * 129, "k" * 2000, 7, {}, [], [signer.kid],
     )  # fmt: skip
     for kid in kids:
         name = f"kid {str(kid)[:30]!r} of {len(str(kid))} characters"
@@ -135,7 +145,7 @@ def _headers(signer: Signer) -> Iterator[HostileToken]:
 
 
 def _claims(signer: Signer) -> Iterator[HostileToken]:
-    issuer, audience, somebody = settings.TOKEN_ISSUER, settings.TOKEN_AUDIENCE, str(SOMEBODY)
+    issuer, audience, somebody = ISSUER, AUDIENCE, str(SOMEBODY)
     wrong: dict[tuple[str, str], list[object]] = {
         ("iss", "issuer"): [None, "", "other", f"{issuer}2", issuer[:-1], issuer.upper(), [issuer], {issuer: 1}],
         ("aud", "audience"): [
@@ -236,8 +246,11 @@ def _encodings(signer: Signer) -> Iterator[HostileToken]:
 
 
 def _sizes(signer: Signer) -> Iterator[HostileToken]:
-    for kibibytes in (9, 64):
+    for kibibytes in (4, 9, 64):
         yield HostileToken(f"{kibibytes} KiB", signer.token(x="x" * kibibytes * 1024), "malformed")
+    many = {f"x{number}": 1 for number in range(MAX_MEMBERS)}
+    yield HostileToken("many claims", signer.token(**many), "malformed")
+    yield HostileToken("many header members", signer.token(many), "malformed")
 
 
 def _duplicates(signer: Signer) -> Iterator[HostileToken]:

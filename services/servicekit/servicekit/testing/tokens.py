@@ -1,6 +1,7 @@
-"""Access tokens for tests, signed with a key of the test run's own."""
+"""Access tokens for tests, signed with a key of the test run's own: the services' and the gateway's."""
 
 import base64
+import hashlib
 import json
 import time
 from typing import Any
@@ -9,10 +10,11 @@ from uuid import UUID
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from django.conf import settings
 from uuid_utils.compat import uuid7
 
 KID = "the-test-key"
+ISSUER = AUDIENCE = "souk"
+CURVE_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
 def encode(data: bytes) -> str:
@@ -28,11 +30,13 @@ def compact(value: object) -> bytes:
 class Signer:
     """A P-256 key and what it signs: good tokens, and whatever else a test wants signed."""
 
-    def __init__(self, kid: str) -> None:
-        self.kid = kid
+    def __init__(self, kid: str = "") -> None:
+        """Make a key; its id is its thumbprint (RFC 7638) unless `kid` names it."""
         self.key = ec.generate_private_key(ec.SECP256R1())
         point = self.key.public_key().public_numbers()
         self.x, self.y = (number.to_bytes(32, "big") for number in (point.x, point.y))
+        members = {"crv": "P-256", "kty": "EC", "x": encode(self.x), "y": encode(self.y)}
+        self.kid = kid or encode(hashlib.sha256(compact(members)).digest())
 
     def jwk(self, **changed: Any) -> dict[str, Any]:
         """Return the public key as users publishes it."""
@@ -48,6 +52,13 @@ class Signer:
         r, s = decode_dss_signature(self.key.sign(signed, ec.ECDSA(hashes.SHA256())))
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
+    def mirrored(self, token: str) -> str:
+        """Return the token with its other signature: of an ECDSA signature (r, s), (r, n - s) is as good."""
+        signed, _, signature = token.rpartition(".")
+        raw = base64.urlsafe_b64decode(signature + "==")
+        s = CURVE_ORDER - int.from_bytes(raw[32:], "big")
+        return f"{signed}.{encode(raw[:32] + s.to_bytes(32, 'big'))}"
+
     def seal(self, header: bytes, payload: bytes) -> str:
         """Return a token of any bytes, well signed."""
         signed = f"{encode(header)}.{encode(payload)}"
@@ -62,8 +73,8 @@ def make_claims(**changed: Any) -> dict[str, Any]:
     """Return the claims of a good token; one given as None is left out."""
     now = int(time.time())
     claims = {
-        "iss": settings.TOKEN_ISSUER,
-        "aud": settings.TOKEN_AUDIENCE,
+        "iss": ISSUER,
+        "aud": AUDIENCE,
         "sub": str(uuid7()),
         "iat": now,
         "nbf": now,
@@ -91,3 +102,8 @@ def jwks() -> dict[str, Any]:
 def make_token(subject: UUID | None = None, *, roles: tuple[str, ...] = ("customer",), **claims: Any) -> str:
     """Return a good token of `subject`; `claims` replace what it says."""
     return SIGNER.token(sub=str(subject or uuid7()), roles=list(roles), **claims)
+
+
+def key_set(*signers: Signer) -> bytes:
+    """Return the JWKS of these keys as users would publish it."""
+    return compact({"keys": [signer.jwk() for signer in signers]})

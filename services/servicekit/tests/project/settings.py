@@ -5,7 +5,7 @@ import os
 from servicekit import env, settings
 
 SECRET_KEY = "for tests only"
-INSTALLED_APPS = ["servicekit"]
+INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "servicekit"]
 os.environ.setdefault(
     "DATABASE_URL", os.environ.get("TEST_DATABASE_URL", "postgres://nobody@127.0.0.1:1/none")
 )
@@ -23,6 +23,7 @@ MIDDLEWARE = settings.MIDDLEWARE
 ROOT_URLCONF = "tests.project.urls"
 APPEND_SLASH = False
 REST_FRAMEWORK = settings.REST_FRAMEWORK
+SIMPLE_JWT = settings.SIMPLE_JWT
 TOKEN_ISSUER = "souk"
 TOKEN_AUDIENCE = "souk"
 JWKS_URL = "http://127.0.0.1:1/.well-known/jwks.json"

@@ -2,9 +2,13 @@ from django.urls import include, path
 
 from servicekit.auth import revocation_list
 from servicekit.http.exception_handler import handler400, handler403, handler404, handler500
+from servicekit.http.routers import Router
 from tests.project import views
 
 __all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
+
+router = Router()
+router.register("events", views.EventViewSet, basename="event")
 
 urlpatterns = [
     path("", include("servicekit.urls")),
@@ -17,6 +21,6 @@ urlpatterns = [
     path("echo/", views.Echo.as_view()),
     path("failing/", views.Failing.as_view()),
     path("plain/", views.plain),
-    path("events/", views.Events.as_view()),
+    path("", include(router.urls)),
     path("place/<str:shelf>/", views.Place.as_view()),
 ]

@@ -3,34 +3,41 @@
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
+from itertools import accumulate
 from typing import Any, ClassVar
 from uuid import UUID
 
+from django import forms
 from django.db import transaction
-from django.db.models import DecimalField, F
+from django.db.models import DecimalField, F, QuerySet
 from django.db.models.functions import Cast
 from django.http import HttpRequest, HttpResponse
 from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
 
 from servicekit.auth.authentication import caller_of
 from servicekit.auth.permissions import IsStaff, IsStaffOrReadOnly
-from servicekit.http import idempotency, pagination
+from servicekit.http import filters, idempotency
 from servicekit.http.fields import (
+    AmountField,
     CleanCharField,
     MoneyField,
     StrictBooleanField,
     StrictIntegerField,
-    StrictSerializer,
 )
-from servicekit.http.views import StrictView
+from servicekit.http.pagination import Ordering
+from servicekit.http.serializers import RowSerializer, StrictSerializer
+from servicekit.http.viewsets import StrictAPIView, StrictViewSetMixin
 from servicekit.messaging import outbox
 from servicekit.models import OutboxEvent
 from tests.project.events import OrderPlaced
 
 
-class Open(StrictView):
+class Open(StrictAPIView):
     """Anybody may ask who they are."""
 
     permission_classes = ()
@@ -40,7 +47,7 @@ class Open(StrictView):
 
 
 class Private(Open):
-    permission_classes = StrictView.permission_classes
+    permission_classes = StrictAPIView.permission_classes
 
 
 class ForStaff(Open):
@@ -75,7 +82,7 @@ class BasketWrite(StrictSerializer):
         return attrs
 
 
-class Basket(StrictView):
+class Basket(StrictAPIView):
     permission_classes = ()
     max_body_bytes = 1024 * 1024
 
@@ -83,14 +90,14 @@ class Basket(StrictView):
         return Response(self.valid(BasketWrite))
 
 
-class Echo(StrictView):
+class Echo(StrictAPIView):
     permission_classes = ()
 
     def post(self, request: Request) -> Response:
         return Response({"read": request.data})
 
 
-class Failing(StrictView):
+class Failing(StrictAPIView):
     """Raises what a test wants raised."""
 
     permission_classes = ()
@@ -107,32 +114,73 @@ def plain(_request: HttpRequest) -> HttpResponse:
     return HttpResponse()
 
 
-ORDERS = {
-    "id": pagination.Order("id", UUID, descending=True),
-    "created_at": pagination.Order("created_at", datetime),
-    "-created_at": pagination.Order("created_at", datetime, descending=True),
-    "subject": pagination.Order("subject"),
-    "sequence": pagination.Order("sequence", int, descending=True),
-    "price": pagination.Order("price", Decimal),
-}
+def _price() -> Cast:
+    return Cast(F("sequence") / Decimal(4), DecimalField(max_digits=12, decimal_places=2))
 
 
-class Events(StrictView):
+class EventRead(RowSerializer):
+    id = serializers.UUIDField()
+    subject = serializers.CharField()
+    sequence = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    price = AmountField()
+
+
+class PositiveSpan(forms.Form):
+    """The filters' rule over two of them."""
+
+    def clean(self) -> dict[str, Any]:
+        asked = self.cleaned_data
+        if {"min_price", "max_price"} <= asked.keys() and asked["min_price"] > asked["max_price"]:
+            raise forms.ValidationError("min_price is above max_price.")
+        return asked
+
+
+class EventFilterSet(filters.StrictFilterSet):
+    type = filters.TextFilter(max_length=30, help_text="Exactly this type.")
+    min_price = filters.MoneyFilter(field_name="price", lookup_expr="gte")
+    max_price = filters.MoneyFilter(field_name="price", lookup_expr="lte")
+    sequence = filters.ChoiceFilter(choices=[("1", "one"), ("2", "two")])
+    event = filters.IdFilter(field_name="id")
+    parked = filters.FlagFilter(field_name="parked_at", lookup_expr="isnull", exclude=True, staff_only=True)
+
+    class Meta:
+        form = PositiveSpan
+
+
+class EventViewSet(StrictViewSetMixin, ListModelMixin, RetrieveModelMixin, GenericViewSet[OutboxEvent]):
     permission_classes = ()
-    query_parameters: ClassVar = {"GET": pagination.PARAMETERS | {"order", "type"}}
+    lookup_field = "id"
+    serializer_class = EventRead
+    filterset_class = EventFilterSet
+    query_parameters: ClassVar = {"retrieve": frozenset({"verbose"})}
+    list_actions: ClassVar = frozenset({"list", "short"})
+    orderings = (
+        Ordering("id", UUID, descending=True),
+        Ordering("created_at", datetime),
+        Ordering("created_at", datetime, descending=True),
+        Ordering("subject"),
+        Ordering("sequence", int, descending=True),
+        Ordering("price", Decimal),
+    )
 
-    def get(self, request: Request) -> Response:
-        order = ORDERS[request.query_params.get("order", "id")]
-        price = Cast(F("sequence") / Decimal(4), DecimalField(max_digits=12, decimal_places=2))
-        rows = OutboxEvent.objects.annotate(price=price).values(
-            "id", "subject", "sequence", "created_at", "price"
-        )
-        if "type" in request.query_params:
-            rows = rows.filter(type=request.query_params["type"])
-        return Response(pagination.page_body(*pagination.page(request, rows, order)))
+    def get_queryset(self) -> QuerySet[Any]:
+        return OutboxEvent.objects.annotate(price=_price()).values(*EventRead.columns())
+
+    @action(detail=False)
+    def short(self, _request: Request) -> Response:
+        """A page that is cut short: as many rows as have sequences that sum up to less than ten."""
+        rows = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        sums = accumulate(row["sequence"] for row in rows)
+        count = sum(1 for total in sums if total < 10)
+        return self.get_paginated_response(EventRead(rows[:count], many=True).data)
+
+    @action(detail=True, methods=["post"])
+    def touch(self, request: Request, id: UUID) -> Response:
+        return Response({"touched": self.get_object()["id"]})
 
 
-class Place(StrictView):
+class Place(StrictAPIView):
     """Its effect is one event in the outbox, once for each key."""
 
     def post(self, request: Request, shelf: str) -> Response:

@@ -2,35 +2,31 @@
 
 from typing import Any
 
+from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from rest_framework import serializers
 
-from servicekit.http.fields import CleanCharField, StrictSerializer
-from users.emails import MAX_LENGTH, InvalidEmail, normalise
-from users.passwords import check_new_password
+from servicekit.http.fields import CleanCharField
+from servicekit.http.serializers import StrictSerializer
+from users.models import MAX_EMAIL_LENGTH, Account, validate_email
 
-#: A password is capped before it is hashed; beyond the rule's own limit, so that the rule can say what is wrong.
-MAX_PASSWORD = 1024
+#: A password is capped before it is hashed; beyond the rule's own limit, so that the rule can say
+#: what is wrong.
+MAX_PASSWORD_LENGTH = 1024
 
 
 class EmailField(CleanCharField):
-    """An address, in the one spelling that is stored."""
+    """An address, as it was typed: accounts.register stores it in its one spelling."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(max_length=MAX_LENGTH, **options)
-
-    def to_internal_value(self, data: Any) -> str:
-        try:
-            return normalise(super().to_internal_value(data))
-        except InvalidEmail as error:
-            raise serializers.ValidationError(str(error), "invalid_email") from error
+        super().__init__(max_length=MAX_EMAIL_LENGTH, validators=[validate_email], **options)
 
 
 class PasswordField(CleanCharField):
     """A password, exactly as it was typed."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**{"max_length": MAX_PASSWORD, "allow_blank": True, **options})
+        super().__init__(**{"max_length": MAX_PASSWORD_LENGTH, "allow_blank": True, **options})
 
 
 class Register(StrictSerializer):
@@ -39,12 +35,12 @@ class Register(StrictSerializer):
     name = CleanCharField(max_length=200, allow_blank=True, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        check_password_field("password", attrs["password"], attrs["email"])
+        check_password("password", attrs["password"], Account(email=attrs["email"]))
         return attrs
 
 
 class LogIn(StrictSerializer):
-    email = CleanCharField(max_length=MAX_LENGTH)
+    email = CleanCharField(max_length=MAX_EMAIL_LENGTH)
     password = PasswordField()
 
 
@@ -56,39 +52,35 @@ class Rename(StrictSerializer):
     name = CleanCharField(max_length=200, allow_blank=True)
 
 
+# Its context holds the account.
 class ChangePassword(StrictSerializer):
     current_password = PasswordField()
     new_password = PasswordField()
 
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        check_password("new_password", attrs["new_password"], self.context["account"])
+        return attrs
 
-def check_password_field(name: str, password: str, email: str) -> None:
-    """Apply the password rule to a member.
+
+def check_password(name: str, password: str, account: Account) -> None:
+    """Apply AUTH_PASSWORD_VALIDATORS to a member.
 
     Raises:
-        ValidationError: naming the member and what is wrong with it.
+        ValidationError: naming the member and the first thing that is wrong with it.
     """
     try:
-        check_new_password(password, email=email)
+        validate_password(password, account)
     except ValidationError as error:
-        detail = serializers.ErrorDetail(" ".join(error.messages), getattr(error, "code", None) or "invalid")
-        raise serializers.ValidationError({name: [detail]}) from error
+        raise ValidationError({name: error.error_list[:1]}) from error
 
 
-# What clients get. These document; the bodies are shaped in selectors.py and sessions.py.
+class AccountRead(serializers.ModelSerializer[Account]):
+    roles = serializers.ListField(child=serializers.CharField(), read_only=True)
 
-
-class AccountRead(serializers.Serializer[Any]):
-    id = serializers.UUIDField()
-    email = serializers.CharField()
-    name = serializers.CharField()
-    roles = serializers.ListField(child=serializers.CharField())
-    email_verified = serializers.BooleanField()
-    registered_at = serializers.DateTimeField()
-
-
-class AccountPage(serializers.Serializer[Any]):
-    results = AccountRead(many=True)
-    next = serializers.CharField(allow_null=True)
+    class Meta:
+        model = Account
+        fields = ("id", "email", "name", "roles", "email_verified", "registered_at")
+        read_only_fields = fields
 
 
 class TokensRead(serializers.Serializer[Any]):
@@ -109,5 +101,6 @@ class KeyRead(serializers.Serializer[Any]):
     use = serializers.CharField()
 
 
+# Documents what signing_keys.jwks makes; the tests check each answer against it.
 class KeySetRead(serializers.Serializer[Any]):
     keys = KeyRead(many=True)

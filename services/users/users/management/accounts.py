@@ -2,29 +2,30 @@
 
 from django.core.management.base import CommandError
 
-from users.emails import InvalidEmail, normalise
-from users.models import Account
+from users.models import Account, InvalidEmail
 
 
 def find_account(email: str) -> Account | None:
     """Return the account with this address, if there is one.
 
     Raises:
-        CommandError: it is no address.
+        CommandError: it is not an address.
     """
     try:
-        return Account.objects.filter(email=normalise(email)).first()
+        return Account.objects.filter(email=Account.objects.normalize_email(email)).first()
     except InvalidEmail as error:
-        raise CommandError(str(error)) from error
+        raise CommandError(error.message) from error
 
 
 def account_for(email: str) -> Account:
     """Return the account with this address.
 
     Raises:
-        CommandError: it is no address, or nobody is registered with it.
+        CommandError: it is not an address, or no account has it.
     """
     account = find_account(email)
     if account is None:
-        raise CommandError(f"Nobody is registered as {email}. `make_staff --create` makes an account.")
+        raise CommandError(
+            f"Nobody is registered as {email}. `make_staff --create` makes an account."
+        )
     return account

@@ -2,8 +2,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from users import services
 from users.management.accounts import account_for
+from users.services import accounts
 
 
 class Command(BaseCommand):
@@ -14,7 +14,6 @@ class Command(BaseCommand):
 
     def handle(self, *, email: str, **_options: Any) -> None:
         account = account_for(email)
-        new = services.deactivate(account=account)
-        self.stdout.write(
-            f"{account.email} {'can no longer log in; its sessions end' if new else 'is deactivated already'}."
-        )
+        new = accounts.deactivate(account=account)
+        state = "can no longer log in; its sessions end" if new else "is deactivated already"
+        self.stdout.write(f"{account.email} {state}.")

@@ -1,23 +1,26 @@
 from typing import Any
 
-from django.contrib.auth.hashers import check_password
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from servicekit import env
-from users import services
+from users.management.accounts import find_account
 from users.models import Account
+from users.services import accounts
 
 
 class Command(BaseCommand):
-    help = "Make the first member of staff, STAFF_EMAIL with STAFF_PASSWORD, unless an account has that address; it may run any number of times."
+    help = (
+        "Make the first member of staff, STAFF_EMAIL with STAFF_PASSWORD, unless an account has "
+        "that address; it may run any number of times."
+    )
 
     def handle(self, **_options: Any) -> None:
         email = env.text("STAFF_EMAIL", "")
         if not email:
             self.stdout.write("STAFF_EMAIL is not set: no staff made.")
             return
-        account = Account.objects.filter(email=email.lower()).first()
+        account = find_account(email)
         if account is None:
             call_command("make_staff", email, "--create", stdout=self.stdout)
         elif account.is_staff:
@@ -26,12 +29,17 @@ class Command(BaseCommand):
             self.stdout.write(self._promote(account))
 
     def _promote(self, account: Account) -> str:
-        """Give the role to an account that this command made and a crash left without it: unchanged since, with our password.
+        """Give the role to an account that this command made and a crash left without it.
 
-        Anybody may have registered the address before us, and whoever lost the role again must not get it back at the next start.
+        Such an account is unchanged since and has our password. Any other is left alone: a stranger
+        may have registered the address first, and a role that was taken back must not return at the
+        next start.
         """
         password = env.secret("STAFF_PASSWORD", "")
-        if account.version == 1 and password and check_password(password, account.password):
-            services.make_staff(account=account)
+        if account.version == 1 and password and account.check_password(password):
+            accounts.make_staff(account=account)
             return f"{account.email} is staff."
-        return f"{account.email} is registered and is no staff. `make_staff {account.email}` makes it so."
+        return (
+            f"{account.email} is registered and is not staff. "
+            f"`make_staff {account.email}` makes it so."
+        )

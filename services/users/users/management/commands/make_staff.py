@@ -2,19 +2,22 @@ import re
 import sys
 from typing import Any
 
+from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from servicekit import env
-from users import services
 from users.management.accounts import account_for, find_account
 from users.models import Account
-from users.passwords import check_new_password
+from users.services import accounts
 
 
 class Command(BaseCommand):
-    help = "Give an account the staff role, or take it back (--revoke). With --create, make the account; its password comes from --password-stdin or STAFF_PASSWORD."
+    help = (
+        "Give an account the staff role, or take it back (--revoke). With --create, make the "
+        "account; its password comes from --password-stdin or STAFF_PASSWORD."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email")
@@ -24,7 +27,9 @@ class Command(BaseCommand):
             "--revoke", action="store_true", help="take the role back; the account's sessions end"
         )
         parser.add_argument(
-            "--password-stdin", action="store_true", help="read the new account's password from stdin"
+            "--password-stdin",
+            action="store_true",
+            help="read the new account's password from stdin",
         )
 
     def handle(
@@ -32,25 +37,27 @@ class Command(BaseCommand):
     ) -> None:
         if revoke:
             account = account_for(email)
-            had = services.revoke_staff(account=account)
-            self.stdout.write(f"{account.email} is no staff{' any more; its sessions end' if had else ''}.")
+            had = accounts.revoke_staff(account=account)
+            self.stdout.write(
+                f"{account.email} is not staff{' any more; its sessions end' if had else ''}."
+            )
             return
         # One transaction: a crash between the two would leave an account without its role.
         with transaction.atomic():
-            account = self._create(email, from_stdin=password_stdin) if create else account_for(email)
-            new = services.make_staff(account=account)
+            account = self._ensured(email, password_stdin) if create else account_for(email)
+            new = accounts.make_staff(account=account)
         self.stdout.write(f"{account.email} is staff{'' if new else ' already'}.")
 
-    def _create(self, email: str, *, from_stdin: bool) -> Account:
+    def _ensured(self, email: str, from_stdin: bool) -> Account:
         account = find_account(email)
         if account is not None:
             return account
         password = _password_line() if from_stdin else env.secret("STAFF_PASSWORD", "")
         try:
-            check_new_password(password, email=email)
+            validate_password(password, Account(email=email))
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
-        return services.register(email=email, password=password)
+        return accounts.register(email=email, password=password)
 
 
 def _password_line() -> str:

@@ -2,8 +2,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from users import services
 from users.management.accounts import account_for
+from users.services import accounts
 
 
 class Command(BaseCommand):
@@ -14,5 +14,5 @@ class Command(BaseCommand):
 
     def handle(self, *, email: str, **_options: Any) -> None:
         account = account_for(email)
-        new = services.reactivate(account=account)
+        new = accounts.reactivate(account=account)
         self.stdout.write(f"{account.email} {'can log in again' if new else 'is active already'}.")

@@ -3,15 +3,25 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from users.keys import REFUSED_WITHIN_SECONDS, NextKeyTooYoung, rotate_signing_key, withdraw_signing_keys
+from users.services.signing_keys import (
+    REFUSED_WITHIN_SECONDS,
+    NextKeyTooYoung,
+    rotate_signing_key,
+    withdraw_signing_keys,
+)
 
 
 class Command(BaseCommand):
-    help = "Sign with the next key from now on. Nobody is logged out: the old one stays published while its tokens live."
+    help = (
+        "Sign with the next key from now on. Nobody is logged out: the old key stays published "
+        "while its tokens live."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         how = parser.add_mutually_exclusive_group()
-        how.add_argument("--wait", action="store_true", help="wait until every verifier has the next key")
+        how.add_argument(
+            "--wait", action="store_true", help="wait until every verifier has the next key"
+        )
         how.add_argument(
             "--now",
             action="store_true",
@@ -27,9 +37,10 @@ class Command(BaseCommand):
     def _withdraw(self) -> None:
         done = withdraw_signing_keys()
         self.stdout.write(
-            f"Withdrawn: {', '.join(done.withdrawn_kids)}. Every access token that they signed is refused everywhere "
-            f"within {REFUSED_WITHIN_SECONDS} s.\n"
-            f"Signing with {done.signing_kid}. Clients get new tokens by refresh; nobody has to log in again."
+            f"Withdrawn: {', '.join(done.withdrawn_kids)}. Every access token that they signed is "
+            f"refused everywhere within {REFUSED_WITHIN_SECONDS} s.\n"
+            f"Signing with {done.signing_kid}. Clients get new tokens by refresh; "
+            "nobody has to log in again."
         )
 
     def _rotate(self, *, wait: bool) -> None:
@@ -45,6 +56,7 @@ class Command(BaseCommand):
                 time.sleep(min(error.wait_seconds, 10) + 0.5)
             else:
                 self.stdout.write(
-                    f"Signing with {kid}. The one before stays published until its tokens are over."
+                    f"Signing with {kid}. "
+                    "The key before it stays published until its tokens are over."
                 )
                 return

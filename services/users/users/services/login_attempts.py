@@ -1,77 +1,79 @@
-"""How often somebody may guess a password: few times at once, then ever more slowly, by account and source.
+"""Guesses at a password: a few at once, then ever more slowly, by account and source.
 
-Two counters are kept of each address that is tried, whether or not it has an account: one for each source (the client's network
-address) and one for all sources together, which catches guesses from many. A source from which the account has logged in is not held
-up by the guesses of others, so nobody can lock the owner out (docs/adr/0055-guesses-are-slowed-down.md).
+Each address that is tried, whether or not it has an account, has a counter for each source (the
+client's network address) and a counter for all sources together, which catches distributed guesses.
+A source from which the account has logged in is not held up by the guesses of others, so an
+attacker cannot lock the owner out (docs/adr/0055-guesses-are-slowed-down.md).
 """
 
 import hashlib
-import ipaddress
 import math
 
 from django.db import connection
-from rest_framework.request import Request
 
-from users.emails import InvalidEmail, normalise
 from users.errors import TooManyAttempts
+from users.models import Account, InvalidEmail
 
-#: Tries that cost no wait. After them a try may follow 15 s after the one before, then twice as long, up to 15 minutes:
-#: with 5 free tries 10 in a quarter of an hour, with 20 about 30.
+#: Tries without a pause. The first pause after them is 15 s, each further pause twice as long, up
+#: to 15 minutes: with 5 free tries that allows 10 in a quarter of an hour, with 20 about 30.
 FREE_TRIES, FREE_TRIES_OF_ALL = 5, 20
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 15, 900
 FORGET_AFTER_HOURS, KNOWN_FOR_DAYS = 24, 30
 #: Stands for all sources together.
 EVERYWHERE = ""
+#: The source of calls that do not come from a client's request.
 UNKNOWN = "unknown"
 
-# One statement decides, and counts before the password is looked at: of fifty guesses at once no more pass than may.
+# One statement counts and decides before the password is hashed: of fifty guesses at once no more
+# than the free ones pass.
 TAKE = """
     INSERT INTO login_attempt AS attempt (account, source, tries, not_before, last_at)
     VALUES (%(account)s, %(source)s, 1, clock_timestamp(), clock_timestamp())
     ON CONFLICT (account, source) DO UPDATE SET
-        tries = (CASE WHEN attempt.last_at < clock_timestamp() - %(forget)s * interval '1 hour' THEN 0 ELSE attempt.tries END) + 1,
+        tries = 1 + CASE
+            WHEN attempt.last_at < clock_timestamp() - %(forget)s * interval '1 hour' THEN 0
+            ELSE attempt.tries END,
         not_before = clock_timestamp() + interval '1 second' * CASE
-            WHEN attempt.last_at < clock_timestamp() - %(forget)s * interval '1 hour' OR attempt.tries + 1 < %(free)s THEN 0
-            ELSE least(%(first)s * power(2, least(attempt.tries + 1 - %(free)s, 20)), %(longest)s) END,
+            WHEN attempt.last_at < clock_timestamp() - %(forget)s * interval '1 hour' THEN 0
+            WHEN attempt.tries + 1 < %(free)s THEN 0
+            ELSE least(
+                %(first)s * power(2, least(attempt.tries + 1 - %(free)s, 20)), %(longest)s) END,
         last_at = clock_timestamp()
     WHERE attempt.not_before <= clock_timestamp()
     RETURNING tries
 """
-# Of all sources together only the owner's own try is forgotten: a log-in must not give those who guess a fresh set.
+# Of all sources together only the owner's own try is forgotten: a log-in must not give attackers a
+# fresh set of free tries.
 TAKE_BACK = """
-    UPDATE login_attempt SET tries = greatest(tries - 1, 0) WHERE account = %(account)s AND source = ''
+    UPDATE login_attempt SET tries = greatest(tries - 1, 0)
+    WHERE account = %(account)s AND source = ''
         AND NOT EXISTS (
             SELECT FROM login_attempt WHERE account = %(account)s AND source = %(source)s
                 AND succeeded_at > clock_timestamp() - %(known)s * interval '1 day')
 """
 WAIT = """
-    SELECT extract(epoch FROM not_before - clock_timestamp()) FROM login_attempt WHERE account = %s AND source = %s
+    SELECT extract(epoch FROM not_before - clock_timestamp()) FROM login_attempt
+    WHERE account = %s AND source = %s
 """
 IS_KNOWN = """
     SELECT count(*) FROM login_attempt
     WHERE account = %s AND source = %s AND succeeded_at > clock_timestamp() - %s * interval '1 day'
 """
 SUCCEED = """
-    UPDATE login_attempt SET tries = 0, not_before = clock_timestamp(), succeeded_at = clock_timestamp()
+    UPDATE login_attempt
+    SET tries = 0, not_before = clock_timestamp(), succeeded_at = clock_timestamp()
     WHERE account = %(account)s AND source = %(source)s
 """
 
 
-def source_of(request: Request) -> str:
-    """Return where a request comes from, as the gateway says; of IPv6 the network, since a host has 2^64 addresses."""
-    text = request.headers.get("X-Real-IP") or request.META.get("REMOTE_ADDR", "")
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return UNKNOWN
-    return str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else str(address)
-
-
 def take_try(*, email: str, source: str) -> None:
-    """Count a try at the password of `email`; call it outside of transactions, before the password is looked at.
+    """Count a try at the password of `email`.
+
+    Call it outside of transactions, since a refusal must not undo the count, and before the
+    password is hashed.
 
     Raises:
-        TooManyAttempts: the next try may be made later; this one must not be.
+        TooManyAttempts: the try must wait.
     """
     account = _account_key(email)
     with connection.cursor() as cursor:
@@ -83,7 +85,7 @@ def take_try(*, email: str, source: str) -> None:
 
 
 def forgive(*, email: str, source: str) -> None:
-    """Forget the tries of this source, after the right password: it is known from now on."""
+    """Forget the tries of a source after the right password; the source is known from now on."""
     values: dict[str, str | int | bytes] = {
         "account": _account_key(email),
         "source": source,
@@ -113,9 +115,9 @@ def _take(account: bytes, source: str, free: int) -> None:
 
 
 def _account_key(email: str) -> bytes:
-    """Return a hash of the address: the table needs not hold the addresses of strangers."""
+    """Return a hash of the address: the table need not hold the addresses of strangers."""
     try:
-        spelling = normalise(email)
+        spelling = Account.objects.normalize_email(email)
     except InvalidEmail:
         spelling = email
     return hashlib.sha256(spelling.encode()).digest()

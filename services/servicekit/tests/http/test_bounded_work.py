@@ -10,7 +10,7 @@ import pytest
 from django.http import HttpResponse
 
 from servicekit.http import problems
-from servicekit.http.fields import MAX_UNKNOWN_NAMED
+from servicekit.http.serializers import MAX_UNKNOWN_NAMED
 from servicekit.testing.client import Caller, problem
 
 

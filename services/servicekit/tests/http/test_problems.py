@@ -20,7 +20,7 @@ from uuid_utils.compat import uuid7
 from servicekit.auth.jwks import KeysUnavailable
 from servicekit.http import problems
 from servicekit.http.parsers import MAX_BODY_BYTES
-from servicekit.http.problems import InvalidInput, Problem, ServiceUnavailable
+from servicekit.http.problems import Conflict, InvalidInput, NotFound, Problem, ServiceUnavailable
 from servicekit.models import OutboxEvent
 from servicekit.testing.client import Caller, problem
 from servicekit.testing.faults import database_away
@@ -30,10 +30,17 @@ MEMBERS = {"type", "title", "status", "detail", "instance", "code", "request_id"
 BOTH = pytest.mark.parametrize("path", ["/failing/", "/plain/"])
 
 
-class OutOfStock(Problem):
-    status_code = 409
-    code = "out_of_stock"
-    title = "Out of stock"
+class OutOfStock(Conflict):
+    """Named by its class."""
+
+
+class SoldOut(OutOfStock):
+    """A kind of it, by the same name on the wire."""
+
+
+class Renamed(Conflict):
+    code = "old_name"
+    title = "Its title"
 
 
 @pytest.fixture
@@ -464,3 +471,19 @@ def test_connection_that_breaks_without_a_word_is_unavailable(
     connection.close()  # as Django does after each request, but for the test client's
 
     problem(answer, 503, "service_unavailable")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (OutOfStock, (409, "out_of_stock", "Out of stock")),
+        (SoldOut, (409, "out_of_stock", "Out of stock")),
+        (Renamed, (409, "old_name", "Its title")),
+        (NotFound, (404, "not_found", "Not found")),
+        (ServiceUnavailable, (503, "service_unavailable", "Service unavailable")),
+    ],
+)
+def test_problem_is_named_by_its_class_unless_it_states_a_name(
+    kind: type[Problem], name: tuple[int, str, str]
+) -> None:
+    assert (kind.status_code, kind.code, kind.title) == name

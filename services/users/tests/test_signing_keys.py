@@ -14,14 +14,15 @@ from joserfc.jwk import ECKey
 
 from servicekit.auth import jwks, revocations
 from servicekit.auth import tokens as access_tokens
+from servicekit.auth.token_rules import LEEWAY_SECONDS, LONGEST_LIFE_SECONDS
 from servicekit.testing.client import Caller, problem
 from servicekit.testing.deliver import outbox_events
 from servicekit.testing.tokens import make_claims
 from tests.factories import PASSWORD, make_account
 from tests.races import at_once
-from users import keys, sessions
 from users.errors import InvalidRefreshToken, NoSigningKey, UnreadableKeys
 from users.models import SigningKey
+from users.services import sessions, signing_keys
 
 
 def age(seconds: float) -> None:
@@ -29,12 +30,12 @@ def age(seconds: float) -> None:
     for row in SigningKey.objects.all():
         row.changed_at -= timedelta(seconds=seconds)
         row.save()
-    keys.forget_ring()
+    signing_keys.forget_ring()
 
 
 def published() -> set[str]:
-    keys.forget_ring()
-    return {key["kid"] for key in keys.jwks()["keys"]}
+    signing_keys.forget_ring()
+    return {key["kid"] for key in signing_keys.jwks()["keys"]}
 
 
 def states() -> dict[str, str]:
@@ -44,13 +45,13 @@ def states() -> dict[str, str]:
 @pytest.mark.django_db
 def test_ring_begins_with_a_current_and_a_next_key(ring: None) -> None:
     assert set(states()) == {"current", "next"}
-    assert keys.ensure_signing_keys() == []
+    assert signing_keys.ensure_signing_keys() == []
     assert published() == set(states().values())
 
 
 @pytest.mark.django_db(transaction=True)
 def test_ring_is_made_once_by_many_at_once() -> None:
-    results = at_once(*[keys.ensure_signing_keys] * 5)
+    results = at_once(*[signing_keys.ensure_signing_keys] * 5)
 
     assert sorted(len(one) for one in results) == [0, 0, 0, 0, 2]
     assert sorted(SigningKey.objects.values_list("state", flat=True)) == ["current", "next"]
@@ -58,7 +59,7 @@ def test_ring_is_made_once_by_many_at_once() -> None:
 
 @pytest.mark.django_db
 def test_published_keys_hold_no_private_part_and_are_named_by_their_thumbprint(ring: None) -> None:
-    for key in keys.jwks()["keys"]:
+    for key in signing_keys.jwks()["keys"]:
         assert set(key) == {"kty", "crv", "x", "y", "kid", "alg", "use"}
         assert (
             ECKey.import_key({name: key[name] for name in ("kty", "crv", "x", "y")}).thumbprint()
@@ -70,7 +71,7 @@ def test_published_keys_hold_no_private_part_and_are_named_by_their_thumbprint(r
 def test_keys_are_encrypted_at_rest(ring: None) -> None:
     for row in SigningKey.objects.all():
         assert b"PRIVATE KEY" not in bytes(row.encrypted_pem)
-        assert b"PRIVATE KEY" in keys.cipher().decrypt(bytes(row.encrypted_pem))
+        assert b"PRIVATE KEY" in signing_keys.cipher().decrypt(bytes(row.encrypted_pem))
 
 
 @pytest.mark.django_db
@@ -86,19 +87,19 @@ def test_keys_survive_a_new_encryption_key_in_front(ring: None, settings: Any) -
 def test_rotation_waits_until_the_next_key_was_published_long_enough(ring: None) -> None:
     before = states()
 
-    with pytest.raises(keys.NextKeyTooYoung) as refusal:
-        keys.rotate_signing_key()
+    with pytest.raises(signing_keys.NextKeyTooYoung) as refusal:
+        signing_keys.rotate_signing_key()
 
-    assert 0 < refusal.value.wait_seconds <= keys.PUBLISH_AHEAD_SECONDS
+    assert 0 < refusal.value.wait_seconds <= signing_keys.PUBLISH_AHEAD_SECONDS
     assert states() == before
 
 
 @pytest.mark.django_db
 def test_rotation_moves_every_key_one_place(ring: None) -> None:
     before = states()
-    age(keys.PUBLISH_AHEAD_SECONDS + 1)
+    age(signing_keys.PUBLISH_AHEAD_SECONDS + 1)
 
-    kid = keys.rotate_signing_key()
+    kid = signing_keys.rotate_signing_key()
 
     after = states()
     assert kid == before["next"] == after["current"]
@@ -109,17 +110,17 @@ def test_rotation_moves_every_key_one_place(ring: None) -> None:
 
 @pytest.mark.django_db
 def test_second_rotation_waits_for_the_last_token_of_the_previous_key(ring: None) -> None:
-    age(keys.PUBLISH_AHEAD_SECONDS + 1)
-    keys.rotate_signing_key()
-    age(keys.PUBLISH_AHEAD_SECONDS + 1)
+    age(signing_keys.PUBLISH_AHEAD_SECONDS + 1)
+    signing_keys.rotate_signing_key()
+    age(signing_keys.PUBLISH_AHEAD_SECONDS + 1)
 
-    with pytest.raises(keys.NextKeyTooYoung):
-        keys.rotate_signing_key()
+    with pytest.raises(signing_keys.NextKeyTooYoung):
+        signing_keys.rotate_signing_key()
 
-    age(keys.KEEP_PREVIOUS_SECONDS)
+    age(signing_keys.KEEP_PREVIOUS_SECONDS)
     previous = states()["previous"]
     assert previous not in published()
-    keys.rotate_signing_key()
+    signing_keys.rotate_signing_key()
     assert SigningKey.objects.get(kid=previous).state == "retired"
 
 
@@ -127,9 +128,9 @@ def test_second_rotation_waits_for_the_last_token_of_the_previous_key(ring: None
 def test_rotation_logs_nobody_out(ring: None) -> None:
     account = make_account()
     old = sessions.log_in(email=account.email, password=PASSWORD)
-    age(keys.PUBLISH_AHEAD_SECONDS + 1)
+    age(signing_keys.PUBLISH_AHEAD_SECONDS + 1)
 
-    keys.rotate_signing_key()
+    signing_keys.rotate_signing_key()
 
     new = sessions.log_in(email=account.email, password=PASSWORD)
     kids = {jwt.get_unverified_header(one["access_token"])["kid"] for one in (old, new)}
@@ -137,7 +138,7 @@ def test_rotation_logs_nobody_out(ring: None) -> None:
     access_tokens.forget_verified()
     jwks.forget()
     for one in (old, new):
-        assert access_tokens.verify(one["access_token"]).subject == account.pk
+        assert access_tokens.verified(one["access_token"]).claims.subject == account.pk
     sessions.refresh(refresh_token=old["refresh_token"])
 
 
@@ -149,7 +150,7 @@ def test_stolen_key_is_refused_at_once_and_nobody_has_to_log_in_again(
     before = sessions.log_in(email=account.email, password=PASSWORD)
     stolen = set(states().values())
     forged = forge_staff_token(SigningKey.objects.get(state="current"))
-    assert access_tokens.verify(forged).roles == {"customer", "staff"}
+    assert access_tokens.verified(forged).claims.roles == {"customer", "staff"}
 
     call_command("rotate_signing_key", "--now")
 
@@ -158,9 +159,9 @@ def test_stolen_key_is_refused_at_once_and_nobody_has_to_log_in_again(
     monkeypatch.setattr(jwks, "REFRESH_SECONDS", 0)
     for token in (forged, before["access_token"]):
         with pytest.raises(access_tokens.InvalidToken):
-            access_tokens.verify(token)
+            access_tokens.verified(token)
     renewed = sessions.refresh(refresh_token=before["refresh_token"])
-    assert access_tokens.verify(renewed["access_token"]).subject == account.pk
+    assert access_tokens.verified(renewed["access_token"]).claims.subject == account.pk
     said = capsys.readouterr().out
     assert all(kid in said for kid in stolen)
     assert "within 60 s" in said
@@ -168,7 +169,7 @@ def test_stolen_key_is_refused_at_once_and_nobody_has_to_log_in_again(
 
 def forge_staff_token(key: SigningKey) -> str:
     """What a thief of the key signs for himself."""
-    pem = keys.cipher().decrypt(bytes(key.encrypted_pem))
+    pem = signing_keys.cipher().decrypt(bytes(key.encrypted_pem))
     claims = make_claims(roles=["customer", "staff"])
     return jwt.encode(claims, pem, algorithm="ES256", headers={"kid": key.kid, "typ": "at+jwt"})
 
@@ -176,8 +177,8 @@ def forge_staff_token(key: SigningKey) -> str:
 @pytest.mark.django_db
 def test_withdrawn_and_retired_keys_never_come_back(ring: None) -> None:
     first = set(states().values())
-    keys.withdraw_signing_keys()
-    second = keys.withdraw_signing_keys()
+    signing_keys.withdraw_signing_keys()
+    second = signing_keys.withdraw_signing_keys()
 
     assert first.isdisjoint(published())
     assert set(second.withdrawn_kids).isdisjoint(published())
@@ -209,7 +210,7 @@ def test_ring_that_cannot_be_read_is_a_problem_and_stops_the_start(
 ) -> None:
     account = make_account()
     settings.KEY_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
-    keys.forget_ring()
+    signing_keys.forget_ring()
 
     key_set = nobody.get("/.well-known/jwks.json")
     log_in = nobody.post("/api/auth/token/", {"email": account.email, "password": PASSWORD})
@@ -226,7 +227,9 @@ def test_ring_that_cannot_be_read_is_a_problem_and_stops_the_start(
 
 
 @pytest.mark.django_db
-def test_repeated_refresh_whose_answer_cannot_be_read_any_more_is_refused(ring: None, settings: Any) -> None:
+def test_repeated_refresh_whose_answer_cannot_be_read_any_more_is_refused(
+    ring: None, settings: Any
+) -> None:
     account = make_account()
     tokens = sessions.log_in(email=account.email, password=PASSWORD)
     sessions.refresh(refresh_token=tokens["refresh_token"])
@@ -244,10 +247,10 @@ def test_database_allows_one_key_of_each_state(ring: None) -> None:
 
 @pytest.mark.django_db
 def test_ring_without_keys_says_what_to_run() -> None:
-    keys.forget_ring()
+    signing_keys.forget_ring()
 
     with pytest.raises(NoSigningKey, match="ensure_signing_keys"):
-        keys.ring()
+        signing_keys.ring()
 
 
 @pytest.mark.django_db
@@ -255,7 +258,7 @@ def test_commands_say_what_they_did(ring: None, capsys: pytest.CaptureFixture[st
     call_command("ensure_signing_keys")
     with pytest.raises(CommandError, match="--wait"):
         call_command("rotate_signing_key")
-    age(keys.PUBLISH_AHEAD_SECONDS + 1)
+    age(signing_keys.PUBLISH_AHEAD_SECONDS + 1)
     call_command("rotate_signing_key")
     call_command("rotate_signing_key", "--now")
 
@@ -267,7 +270,7 @@ def test_commands_say_what_they_did(ring: None, capsys: pytest.CaptureFixture[st
 
 @pytest.mark.django_db
 def test_rotation_waits_when_asked_to(ring: None, capsys: pytest.CaptureFixture[str]) -> None:
-    age(keys.PUBLISH_AHEAD_SECONDS - 1)
+    age(signing_keys.PUBLISH_AHEAD_SECONDS - 1)
 
     call_command("rotate_signing_key", "--wait")
 
@@ -282,7 +285,7 @@ def test_ring_lost_in_part_is_completed_and_keeps_its_signing_key(ring: None) ->
     current = states()["current"]
     SigningKey.objects.filter(state="next").delete()
 
-    made = keys.ensure_signing_keys()
+    made = signing_keys.ensure_signing_keys()
 
     assert states() == {"current": current, "next": made[0]}
     assert len(made) == 1
@@ -292,9 +295,9 @@ def test_ring_lost_in_part_is_completed_and_keeps_its_signing_key(ring: None) ->
 def test_new_keys_are_encrypted_with_the_first_encryption_key(ring: None, settings: Any) -> None:
     (old,), new = settings.KEY_ENCRYPTION_KEYS, Fernet.generate_key().decode()
     settings.KEY_ENCRYPTION_KEYS = [new, old]
-    age(keys.PUBLISH_AHEAD_SECONDS + 1)
+    age(signing_keys.PUBLISH_AHEAD_SECONDS + 1)
 
-    keys.rotate_signing_key()
+    signing_keys.rotate_signing_key()
 
     stored = {row.state: bytes(row.encrypted_pem) for row in SigningKey.objects.all()}
     assert b"PRIVATE KEY" in Fernet(new).decrypt(stored["next"])
@@ -306,29 +309,29 @@ def test_new_keys_are_encrypted_with_the_first_encryption_key(ring: None, settin
 @pytest.mark.django_db
 def test_keys_cannot_be_read_with_another_encryption_key(ring: None, settings: Any) -> None:
     settings.KEY_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
-    keys.forget_ring()
+    signing_keys.forget_ring()
 
     with pytest.raises(UnreadableKeys):
-        keys.ring()
+        signing_keys.ring()
 
 
 @pytest.mark.django_db
 def test_refusal_of_a_rotation_tells_how_long_to_wait(ring: None) -> None:
-    age(keys.PUBLISH_AHEAD_SECONDS - 30)
+    age(signing_keys.PUBLISH_AHEAD_SECONDS - 30)
 
-    with pytest.raises(keys.NextKeyTooYoung, match="more") as refusal:
-        keys.rotate_signing_key()
+    with pytest.raises(signing_keys.NextKeyTooYoung, match="more") as refusal:
+        signing_keys.rotate_signing_key()
 
     assert 25 <= refusal.value.wait_seconds <= 30
 
 
 @pytest.mark.django_db
 def test_previous_key_is_published_until_its_last_token_is_over(ring: None) -> None:
-    age(keys.PUBLISH_AHEAD_SECONDS + 1)
-    keys.rotate_signing_key()
+    age(signing_keys.PUBLISH_AHEAD_SECONDS + 1)
+    signing_keys.rotate_signing_key()
     previous = states()["previous"]
 
-    age(keys.KEEP_PREVIOUS_SECONDS - 20)
+    age(signing_keys.KEEP_PREVIOUS_SECONDS - 20)
     assert previous in published()
 
     age(21)
@@ -337,20 +340,28 @@ def test_previous_key_is_published_until_its_last_token_is_over(ring: None) -> N
 
 def test_ring_turns_more_slowly_than_verifiers_forget() -> None:
     # A verifier's set may be a refresh old, and so may the ring of the process that answered it.
-    assert keys.PUBLISH_AHEAD_SECONDS >= jwks.REFRESH_SECONDS + keys.RING_CACHE_SECONDS
-    assert keys.PUBLISH_AHEAD_SECONDS >= keys.JWKS_MAX_AGE_SECONDS + keys.RING_CACHE_SECONDS
-    # The last token may be signed by a process whose ring is not the newest, and is taken a little after its end.
-    last_token_seconds = keys.RING_CACHE_SECONDS + keys.LIFE_SECONDS + access_tokens.LEEWAY_SECONDS
-    assert last_token_seconds <= keys.KEEP_PREVIOUS_SECONDS
-    assert keys.LIFE_SECONDS <= access_tokens.LONGEST_LIFE_SECONDS
+    assert (
+        signing_keys.PUBLISH_AHEAD_SECONDS >= jwks.REFRESH_SECONDS + signing_keys.RING_CACHE_SECONDS
+    )
+    assert (
+        signing_keys.PUBLISH_AHEAD_SECONDS
+        >= signing_keys.JWKS_MAX_AGE_SECONDS + signing_keys.RING_CACHE_SECONDS
+    )
+    # The last token may be signed by a process with an older ring, and is taken a little after its
+    # end.
+    last_token_seconds = (
+        signing_keys.RING_CACHE_SECONDS + signing_keys.LIFE_SECONDS + LEEWAY_SECONDS
+    )
+    assert last_token_seconds <= signing_keys.KEEP_PREVIOUS_SECONDS
+    assert signing_keys.LIFE_SECONDS <= LONGEST_LIFE_SECONDS
 
 
 @pytest.mark.django_db(transaction=True)
 def test_rotations_at_once_turn_the_ring_once(ring: None) -> None:
     before = states()
-    age(keys.PUBLISH_AHEAD_SECONDS + 1)
+    age(signing_keys.PUBLISH_AHEAD_SECONDS + 1)
 
-    results = at_once(*[keys.rotate_signing_key] * 8)
+    results = at_once(*[signing_keys.rotate_signing_key] * 8)
 
     assert sorted(type(one).__name__ for one in results) == ["NextKeyTooYoung"] * 7 + ["str"]
     after = states()
@@ -360,21 +371,21 @@ def test_rotations_at_once_turn_the_ring_once(ring: None) -> None:
 
 @pytest.mark.django_db
 def test_ring_is_read_once_for_many_tokens(ring: None, django_assert_num_queries: Any) -> None:
-    keys.forget_ring()
+    signing_keys.forget_ring()
 
     with django_assert_num_queries(1):
-        assert keys.ring() is keys.ring()
-        assert keys.jwks()["keys"]
+        assert signing_keys.ring() is signing_keys.ring()
+        assert signing_keys.jwks()["keys"]
 
 
 @pytest.mark.django_db
 def test_signing_key_is_named_in_the_token_and_held_by_verifiers_already(ring: None) -> None:
     account = make_account()
-    verifier = jwks.KeySet(lambda: orjson.dumps(keys.jwks()), background=False)
+    verifier = jwks.KeySet(lambda: orjson.dumps(signing_keys.jwks()), background=False)
     verifier.refresh_if_old()
-    age(keys.PUBLISH_AHEAD_SECONDS + 1)
+    age(signing_keys.PUBLISH_AHEAD_SECONDS + 1)
 
-    signing = keys.rotate_signing_key()
+    signing = signing_keys.rotate_signing_key()
 
     answer = sessions.log_in(email=account.email, password=PASSWORD)
     header = jwt.get_unverified_header(answer["access_token"])
@@ -392,12 +403,12 @@ def test_rotation_ends_no_session_and_publishes_nothing(ring: None) -> None:
     before = outbox_events()
 
     for _ in range(2):
-        age(keys.KEEP_PREVIOUS_SECONDS + 1)
-        keys.rotate_signing_key()
+        age(signing_keys.KEEP_PREVIOUS_SECONDS + 1)
+        signing_keys.rotate_signing_key()
 
     assert outbox_events() == before
     fresh = sessions.refresh(refresh_token=answer["refresh_token"])
-    assert not revocations.is_revoked(access_tokens.verify(fresh["access_token"]))
+    assert not revocations.is_revoked(access_tokens.verified(fresh["access_token"]).claims)
     assert SigningKey.objects.filter(state="retired").count() == 1
 
 
@@ -407,11 +418,25 @@ def test_token_of_a_retired_key_is_refused(ring: None) -> None:
     answer = sessions.log_in(email=account.email, password=PASSWORD)
 
     for _ in range(2):
-        age(keys.KEEP_PREVIOUS_SECONDS + 1)
-        keys.rotate_signing_key()
+        age(signing_keys.KEEP_PREVIOUS_SECONDS + 1)
+        signing_keys.rotate_signing_key()
 
     jwks.forget()
     access_tokens.forget_verified()
     with pytest.raises(access_tokens.InvalidToken) as refusal:
-        access_tokens.verify(answer["access_token"])
+        access_tokens.verified(answer["access_token"])
     assert refusal.value.code == "key"
+
+
+def test_thumbprint_is_that_of_the_rfc() -> None:
+    """RFC 7638, section 3.1."""
+    members = {
+        "kty": "RSA",
+        "n": "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6t"
+        "Soc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YG"
+        "jQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-b"
+        "FTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw",
+        "e": "AQAB",
+    }
+
+    assert signing_keys.thumbprint(members) == "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"

@@ -4,20 +4,27 @@ No logout ever comes from a rotation: a verifier has had the next key for longer
 as long as a token of it can live (RFC 7517, 7638; design, section 6).
 """
 
+import base64
+import hashlib
+import json
 import logging
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
-from joserfc.jwk import ECKey
+from jwt.algorithms import ECAlgorithm
 
-from servicekit.auth.tokens import LONGEST_LIFE_SECONDS
+from servicekit.auth.backend import SigningKey as CurrentKey
+from servicekit.auth.token_rules import LONGEST_LIFE_SECONDS
 from users.errors import NoSigningKey, UnreadableKeys
 from users.models import SigningKey
 
@@ -57,8 +64,7 @@ class NextKeyTooYoung(RuntimeError):
 class Ring:
     """The keys as this process last read them."""
 
-    signing_kid: str
-    signing_pem: bytes
+    current: CurrentKey
     jwks: dict[str, Any]
     read_at: float
 
@@ -85,6 +91,15 @@ def forget_ring() -> None:
     """Make this process read the ring anew."""
     global _ring
     _ring = None
+
+
+def signing_key() -> CurrentKey:
+    """Return the key that signs now; settings.TOKEN_SIGNER names this function.
+
+    Raises:
+        NoSigningKey, UnreadableKeys: as `ring`.
+    """
+    return ring().current
 
 
 def jwks() -> dict[str, Any]:
@@ -180,7 +195,8 @@ def _read() -> Ring:
         raise NoSigningKey
     published = [row for row in rows.values() if _is_in_use(row)]
     public = [_public(row) for row in sorted(published, key=lambda row: row.kid)]
-    return Ring(current.kid, _pem(current), {"keys": public}, time.monotonic())
+    key = CurrentKey(current.kid, _private_key(current))
+    return Ring(key, {"keys": public}, time.monotonic())
 
 
 def _is_in_use(row: SigningKey) -> bool:
@@ -197,9 +213,26 @@ def _seconds_left(since: datetime, seconds: int) -> int:
 
 
 def _make_key(state: SigningKey.State) -> SigningKey:
-    key = ECKey.generate_key("P-256")
-    pem = cipher().encrypt(key.as_pem(private=True))
-    return SigningKey.objects.create(kid=key.thumbprint(), state=state, encrypted_pem=pem)
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),  # the row is encrypted as a whole
+    )
+    kid = thumbprint(_members(key.public_key()))
+    return SigningKey.objects.create(kid=kid, state=state, encrypted_pem=cipher().encrypt(pem))
+
+
+def thumbprint(members: Mapping[str, str]) -> str:
+    """Return the id of a public key, from its required JWK members alone (RFC 7638, section 3)."""
+    canonical = json.dumps(dict(members), sort_keys=True, separators=(",", ":"))
+    digest = hashlib.sha256(canonical.encode()).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _members(key: ec.EllipticCurvePublicKey) -> dict[str, str]:
+    jwk: dict[str, str] = ECAlgorithm.to_jwk(key, as_dict=True)
+    return {name: jwk[name] for name in ("crv", "kty", "x", "y")}
 
 
 def _move(key: SigningKey, state: SigningKey.State) -> None:
@@ -223,14 +256,14 @@ def _decrypted(row: SigningKey, by: MultiFernet) -> bytes | None:
         return None
 
 
+def _private_key(row: SigningKey) -> ec.EllipticCurvePrivateKey:
+    key = serialization.load_pem_private_key(_pem(row), password=None)
+    return cast(ec.EllipticCurvePrivateKey, key)
+
+
 def _public(row: SigningKey) -> dict[str, Any]:
-    public = ECKey.import_key(_pem(row)).as_dict(private=False)
-    return {
-        **{name: public[name] for name in ("kty", "crv", "x", "y")},
-        "kid": row.kid,
-        "alg": "ES256",
-        "use": "sig",
-    }
+    members = _members(_private_key(row).public_key())
+    return {**members, "kid": row.kid, "alg": "ES256", "use": "sig"}
 
 
 def _lock() -> None:

@@ -1,0 +1,204 @@
+"""Filters of lists by query parameters: django-filter's, with our refusals (400) and without guesses.
+
+class OrderFilterSet(StrictFilterSet):
+    status = ChoiceFilter(choices=Status.choices, help_text="The state it is in.")
+    user = IdFilter(field_name="user_id", staff_only=True, help_text="Staff only.")
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS
+from django.db.models import QuerySet
+from django_filters import filters
+from django_filters.rest_framework import DjangoFilterBackend, FilterSet
+from drf_spectacular.drainage import set_override
+
+from servicekit.http.fields import MONEY
+from servicekit.http.identifiers import parse_id
+from servicekit.http.problems import InvalidInput
+
+
+class StrictFilterSet(FilterSet):
+    """Filters by those parameters that a request gives; what it cannot read is a 400.
+
+    A rule over several of them is the `clean` of a form, as in django-filter: `class Meta: form = …`.
+    """
+
+    def __init__(self, data: Any = None, queryset: Any = None, **options: Any) -> None:
+        # The given ones alone: to copy every filter and make its form field would cost as much CPU as
+        # the page itself. Most requests give none, and need no form either.
+        names = data or ()
+        given = OrderedDict((name, filter_) for name, filter_ in self.base_filters.items() if name in names)
+        self.base_filters = given
+        super().__init__(data if given else None, queryset, **options)
+
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the rows that match.
+
+        Raises:
+            InvalidInput: a value cannot be read, or is not for this caller to ask.
+        """
+        for name, filter_ in self.filters.items():
+            if getattr(filter_, "staff_only", False) and not _is_staff(self.request):
+                raise InvalidInput(f"{name} is for staff.")
+        for name, messages in self.errors.items():
+            prefix = "" if name == NON_FIELD_ERRORS else f"{name} "
+            raise InvalidInput(prefix + str(messages[0]))
+        return super().filter_queryset(queryset)
+
+
+class StrictFilterBackend(DjangoFilterBackend):
+    """Applies a view's `filterset_class`, a StrictFilterSet, which refuses by itself."""
+
+    def filter_queryset(self, request: Any, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
+        """Return the rows that match, for a view without filters all of them."""
+        filterset = self.get_filterset(request, queryset, view)
+        return queryset if filterset is None else filterset.qs
+
+
+def _is_staff(request: Any) -> bool:
+    return bool(getattr(request.user, "is_staff", False))
+
+
+class StrictFilter(filters.Filter):
+    """A filter that documents itself as text, described by `help_text`; `staff_only` refuses others."""
+
+    def __init__(self, *args: Any, staff_only: bool = False, **options: Any) -> None:
+        self.staff_only = staff_only
+        # An empty label: django-filter would make one of the model's names, in the request.
+        super().__init__(*args, label="", **options)
+        set_override(self, "field", {**self.schema(), "description": options.get("help_text", "")})
+
+    def schema(self) -> dict[str, Any]:
+        """Return the schema of the parameter in the OpenAPI document."""
+        return {"type": "string"}
+
+
+class TextField(forms.Field):
+    """Text as it came, neither stripped nor interpreted."""
+
+    def __init__(self, *, max_length: int | None = None, **options: Any) -> None:
+        self.max_length = max_length
+        super().__init__(**options)
+
+    def clean(self, value: str) -> str:
+        """Return the text.
+
+        Raises:
+            forms.ValidationError: it is too long.
+        """
+        if self.max_length is not None and len(value) > self.max_length:
+            raise forms.ValidationError(f"is 1 to {self.max_length} characters.")
+        return value
+
+
+class TextFilter(StrictFilter):
+    """By text: `TextFilter(field_name="name", lookup_expr="icontains", max_length=100)`."""
+
+    field_class = TextField
+
+
+class MoneyField(forms.Field):
+    """An amount as a decimal string, of the form that bodies have (servicekit.http.fields.MoneyField)."""
+
+    def clean(self, value: str) -> Decimal:
+        """Return the amount.
+
+        Raises:
+            forms.ValidationError: it is not an amount.
+        """
+        if not MONEY.fullmatch(value):
+            raise forms.ValidationError('is a decimal such as "2.55".')
+        return Decimal(value)
+
+
+class MoneyFilter(StrictFilter):
+    """By an amount: `MoneyFilter(field_name="price", lookup_expr="gte")`."""
+
+    field_class = MoneyField
+
+
+class IdField(forms.Field):
+    """An id as we write them, in either case."""
+
+    def clean(self, value: str) -> UUID:
+        """Return the id.
+
+        Raises:
+            forms.ValidationError: it is not an id.
+        """
+        try:
+            return parse_id(value)
+        except ValueError as error:
+            raise forms.ValidationError("is an id.") from error
+
+
+class IdFilter(StrictFilter):
+    """By an id: `IdFilter(field_name="user_id")`."""
+
+    field_class = IdField
+
+    def schema(self) -> dict[str, Any]:
+        """Return the schema of an id."""
+        return {"type": "string", "format": "uuid"}
+
+
+class ChoiceField(forms.Field):
+    """One of a few words."""
+
+    def __init__(self, *, choices: Iterable[tuple[str, str]], **options: Any) -> None:
+        self.words = [word for word, _label in choices]
+        super().__init__(**options)
+
+    def clean(self, value: str) -> Any:
+        """Return the word.
+
+        Raises:
+            forms.ValidationError: it is another.
+        """
+        if value not in self.words:
+            raise forms.ValidationError(f"is one of {', '.join(self.words)}.")
+        return value
+
+
+class ChoiceFilter(StrictFilter):
+    """By one of a few words: `ChoiceFilter(choices=Status.choices)`."""
+
+    field_class = ChoiceField
+
+    def schema(self) -> dict[str, Any]:
+        """Return the schema, which lists the words."""
+        return {"type": "string", "enum": [word for word, _label in self.extra["choices"]]}
+
+
+class FlagField(ChoiceField):
+    """Whether something is so, or `all` for both."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(choices=[(word, word) for word in FLAGS], **options)
+
+    def clean(self, value: str) -> bool | None:
+        """Return what to filter by; None filters nothing.
+
+        Raises:
+            forms.ValidationError: it is neither true nor false nor all.
+        """
+        return FLAGS[super().clean(value)]
+
+
+FLAGS = {"true": True, "false": False, "all": None}
+
+
+class FlagFilter(StrictFilter):
+    """By a boolean column: `true`, `false`, or `all` for both."""
+
+    field_class = FlagField
+
+    def schema(self) -> dict[str, Any]:
+        """Return the schema, which lists the words."""
+        return {"type": "string", "enum": sorted(FLAGS)}

@@ -1,0 +1,152 @@
+"""Accounts and sessions over HTTP: parse, call, answer."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.decorators import action
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.mixins import ListModelMixin
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from servicekit.auth.authentication import caller_of
+from servicekit.auth.permissions import IsAuthenticated, IsStaff
+from servicekit.http.pagination import Ordering
+from servicekit.http.viewsets import StrictViewSetMixin
+from users import selectors
+from users.api.serializers import (
+    AccountRead,
+    ChangePassword,
+    LogIn,
+    RefreshToken,
+    Register,
+    Rename,
+    TokensRead,
+)
+from users.api.sources import source_of
+from users.models import Account
+from users.services import accounts, sessions
+
+NO_STORE = {"Cache-Control": "no-store"}
+ADA = {"email": "ada@example.org", "password": "a long enough one"}
+REGISTER_EXAMPLE = OpenApiExample("Ada", {**ADA, "name": "Ada"}, request_only=True)
+LOG_IN_EXAMPLE = OpenApiExample("Ada", ADA, request_only=True)
+
+
+class UserViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Account]):
+    """Registration, and the list for staff."""
+
+    permission_classes = (IsAuthenticated, IsStaff)
+    serializer_class = AccountRead
+    orderings = (Ordering("id", UUID, descending=True),)
+
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        # A client's expired token must not keep it from registering. DRF asks before it knows the
+        # action, and drf-spectacular asks without a request.
+        method = (self.request.method or "").lower() if self.request else ""
+        is_registration = self.action_map.get(method) == "create"
+        return [] if is_registration else super().get_authenticators()
+
+    def get_permissions(self) -> Sequence[Any]:
+        return [AllowAny()] if self.action == "create" else super().get_permissions()
+
+    def get_queryset(self) -> QuerySet[Account]:
+        return selectors.list_accounts()
+
+    def get_object(self) -> Account:
+        """Return the caller's own account.
+
+        Raises:
+            AuthenticationFailed: it was deleted or deactivated since its token was issued.
+        """
+        account = selectors.account_for_id(caller_of(self.request).id)
+        if account is None:
+            raise AuthenticationFailed("The account is gone.", "invalid_token")
+        return account
+
+    @extend_schema(operation_id="list_users")
+    def list(self, request: Request) -> Response:
+        answer = super().list(request)
+        answer["Cache-Control"] = "no-store"
+        return answer
+
+    @extend_schema(
+        operation_id="register",
+        request=Register,
+        responses={201: AccountRead},
+        examples=[REGISTER_EXAMPLE],
+    )
+    def create(self, request: Request) -> Response:
+        account = accounts.register(**self.valid(Register))
+        headers = {**NO_STORE, "Location": "/api/users/me/"}
+        return Response(AccountRead(account).data, 201, headers=headers)
+
+    @extend_schema(operation_id="read_me", responses=AccountRead)
+    @action(detail=False, permission_classes=[IsAuthenticated])
+    def me(self, request: Request) -> Response:
+        """The caller's own account."""
+        return Response(AccountRead(self.get_object()).data, headers=NO_STORE)
+
+    @extend_schema(operation_id="edit_me", request=Rename, responses=AccountRead)
+    @me.mapping.patch
+    def edit_me(self, request: Request) -> Response:
+        """The caller's own account."""
+        account = self.get_object()
+        accounts.rename(account_id=account.pk, **self.valid(Rename))
+        return Response(AccountRead(self.get_object()).data, headers=NO_STORE)
+
+    @extend_schema(operation_id="change_password", request=ChangePassword, responses={204: None})
+    @action(
+        detail=False,
+        methods=["post"],
+        url_path="me/password",
+        permission_classes=[IsAuthenticated],
+    )
+    def change_password(self, request: Request) -> Response:
+        """A new password; every other session ends."""
+        account = self.get_object()
+        members = self.valid(ChangePassword, context={"account": account})
+        accounts.change_password(
+            account_id=account.pk,
+            current=members["current_password"],
+            new=members["new_password"],
+            session_id=caller_of(request).session_id,
+            source=source_of(request),
+        )
+        return Response(status=204)
+
+
+class SessionViewSet(StrictViewSetMixin, GenericViewSet[Account]):
+    """Tokens: a session begins with a log-in, is renewed by refresh and ends when revoked."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(
+        operation_id="log_in", request=LogIn, responses=TokensRead, examples=[LOG_IN_EXAMPLE]
+    )
+    @action(detail=False, methods=["post"])
+    def token(self, request: Request) -> Response:
+        """Address and password for tokens."""
+        tokens = sessions.log_in(**self.valid(LogIn), source=source_of(request))
+        return Response(TokensRead(tokens).data, headers=NO_STORE)
+
+    @extend_schema(operation_id="refresh", request=RefreshToken, responses=TokensRead)
+    @action(detail=False, methods=["post"])
+    def refresh(self, request: Request) -> Response:
+        """A refresh token for new tokens."""
+        tokens = sessions.refresh(**self.valid(RefreshToken))
+        return Response(TokensRead(tokens).data, headers=NO_STORE)
+
+    @extend_schema(operation_id="log_out", request=RefreshToken, responses={204: None})
+    @action(detail=False, methods=["post"])
+    def revoke(self, request: Request) -> Response:
+        """Log out: the session ends everywhere within seconds (RFC 7009)."""
+        sessions.log_out(**self.valid(RefreshToken))
+        return Response(status=204)

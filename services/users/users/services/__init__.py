@@ -1,0 +1,1 @@
+"""Every write of the users service: functions that open the transaction."""

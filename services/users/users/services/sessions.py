@@ -1,0 +1,205 @@
+"""Log in, refresh, log out.
+
+Refresh tokens are random and opaque, stored as SHA-256 only. They rotate in families: a spent token
+that comes back ends the session (docs/adr/0010-own-refresh-tokens.md; RFC 9700, section 4.14).
+"""
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import orjson
+from cryptography.fernet import InvalidToken
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+from django.utils import timezone
+
+from servicekit.auth import revocations
+from servicekit.auth.tokens import AccessToken
+from servicekit.messaging.outbox import publish
+from users.errors import InvalidRefreshToken, WrongCredentials
+from users.events import UserSessionsRevoked
+from users.models import Account, RefreshToken, Session
+from users.services import login_attempts, signing_keys
+
+REFRESH_LIFE = timedelta(days=14)
+#: Within this time a spent token gets the same answer again: for a client whose answer was lost,
+#: and for two tabs at once. Later it counts as stolen (RFC 9700 asks for the detection of replays).
+GRACE_SECONDS = 10
+Tokens = dict[str, Any]
+
+
+def log_in(*, email: str, password: str, source: str = login_attempts.UNKNOWN) -> Tokens:
+    """Begin a session and return its first tokens.
+
+    `source` is where the request comes from (api.sources.source_of).
+
+    Raises:
+        TooManyAttempts: the password was guessed at too often; it was not looked at.
+        WrongCredentials: no active account has them. The time taken does not tell which is wrong.
+    """
+    login_attempts.take_try(email=email, source=source)
+    # Twice at most: between check and session, another log-in may have renewed the hash.
+    tokens = _begin(_checked(email, password)) or _begin(_checked(email, password))
+    if tokens is None:
+        raise WrongCredentials
+    login_attempts.forgive(email=email, source=source)
+    return tokens
+
+
+def refresh(*, refresh_token: str) -> Tokens:
+    """Spend a refresh token and return new tokens.
+
+    The same token within GRACE_SECONDS gets the same answer.
+
+    Raises:
+        InvalidRefreshToken: it is unknown, expired or revoked, or was spent earlier, which ends the
+            session.
+    """
+    with transaction.atomic():
+        row = _locked(refresh_token)
+        if row is None or not _is_alive(row.session):
+            raise InvalidRefreshToken("Log in again.")
+        if row.spent_at is None:
+            answer = _issue(row.session.account, row.session)
+            row.spent_at = timezone.now()
+            row.encrypted_answer = signing_keys.cipher().encrypt(orjson.dumps(answer))
+            row.save(update_fields=["spent_at", "encrypted_answer"])
+            _forget_answers(row.session)
+            return answer
+        repeated = _kept_answer(row)
+        if repeated is not None:
+            return repeated
+        _end([row.session], reason="replay")
+    # Outside the transaction: the refusal must not undo the end of the session.
+    raise InvalidRefreshToken("The token was used before; the session has ended. Log in again.")
+
+
+def log_out(*, refresh_token: str) -> None:
+    """End the session of a refresh token; an unknown token is ignored (RFC 7009, section 2.2)."""
+    with transaction.atomic():
+        row = _locked(refresh_token)
+        if row is not None:
+            _end([row.session], reason="logout")
+
+
+def end_sessions(*, account: Account, reason: str, except_session: UUID | None = None) -> None:
+    """End an account's sessions but `except_session`, in the caller's transaction."""
+    alive = Session.objects.filter(account=account, ended_at__isnull=True)
+    # In one sequence: two that end the same sessions at once must not wait for each other.
+    locked = alive.select_for_update().order_by("id")
+    _end([session for session in locked if session.pk != except_session], reason=reason)
+
+
+def _checked(email: str, password: str) -> Account:
+    """Return the active account that has this address and password.
+
+    Raises:
+        WrongCredentials: there is none.
+    """
+    try:
+        account = Account.objects.get_by_natural_key(email)
+    except Account.DoesNotExist:
+        # Takes as long as checking: the time must not tell who is registered.
+        make_password(password)
+        raise WrongCredentials from None
+    if not account.check_password(password) or not account.is_active:
+        raise WrongCredentials
+    return account
+
+
+def _begin(checked: Account) -> Tokens | None:
+    """Begin a session of the account as it was checked, or return None when it was changed since.
+
+    A change of password meanwhile has ended its sessions and would not know of this new session.
+    """
+    with transaction.atomic():
+        rows = Account.objects.select_for_update(no_key=True)
+        account = rows.filter(pk=checked.pk, password=checked.password, is_active=True).first()
+        if account is None:
+            return None
+        session = Session.objects.create(account=account, expires_at=timezone.now() + REFRESH_LIFE)
+        return _issue(account, session)
+
+
+def _issue(account: Account, session: Session) -> Tokens:
+    token = secrets.token_urlsafe(32)
+    RefreshToken.objects.create(session=session, digest=_digest(token))
+    return {
+        "access_token": _access_token(account, session),
+        "token_type": "Bearer",
+        "expires_in": signing_keys.LIFE_SECONDS,
+        "refresh_token": token,
+        "refresh_expires_in": int((session.expires_at - timezone.now()).total_seconds()),
+    }
+
+
+def _access_token(account: Account, session: Session) -> str:
+    token = AccessToken.for_session(
+        subject=account.pk,
+        session_id=session.pk,
+        roles=account.roles,
+        email_verified=account.email_verified,
+    )
+    return str(token)
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _locked(refresh_token: str) -> RefreshToken | None:
+    """Return the token's row with its session, locked.
+
+    Of two requests with the same token, one spends it and the other sees it spent.
+    """
+    rows = RefreshToken.objects.select_for_update(of=["self", "session"])
+    return rows.select_related("session__account").filter(digest=_digest(refresh_token)).first()
+
+
+def _kept_answer(row: RefreshToken) -> Tokens | None:
+    """Return the answer that a spent token got; None after its grace or without its key."""
+    if row.encrypted_answer is None or row.spent_at is None:
+        return None
+    if (timezone.now() - row.spent_at).total_seconds() > GRACE_SECONDS:
+        return None
+    try:
+        answer: Tokens = orjson.loads(signing_keys.cipher().decrypt(bytes(row.encrypted_answer)))
+    except InvalidToken:
+        return None
+    return answer
+
+
+def _forget_answers(session: Session) -> None:
+    """Drop the kept answers whose grace is over: they hold tokens."""
+    grace_began = timezone.now() - timedelta(seconds=GRACE_SECONDS)
+    over = session.refresh_tokens.filter(spent_at__lt=grace_began, encrypted_answer__isnull=False)
+    over.update(encrypted_answer=None)
+
+
+def _is_alive(session: Session) -> bool:
+    return (
+        session.ended_at is None
+        and session.expires_at > timezone.now()
+        and session.account.is_active
+    )
+
+
+def _end(sessions: Iterable[Session], *, reason: str) -> None:
+    now = timezone.now()
+    for session in sessions:
+        if session.ended_at is None:
+            session.ended_at, session.end_reason = now, reason
+            session.save(update_fields=["ended_at", "end_reason"])
+            _announce(session, now)
+
+
+def _announce(session: Session, now: datetime) -> None:
+    user_id = session.account_id
+    event = UserSessionsRevoked(user_id=user_id, session_id=session.pk, revoked_at=now)
+    # Revocations of an account have no version of their own: microseconds count them.
+    publish(event, subject=str(user_id), sequence=int(now.timestamp() * 1_000_000))
+    revocations.revoke(session.pk, user_id, now)
