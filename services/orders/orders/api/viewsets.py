@@ -1,235 +1,223 @@
 """Orders over HTTP: parse, call, answer."""
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
-from django.http import Http404
+from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework.decorators import action
+from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
 
-from orders import selectors, services
-from orders.api import serializers
+from orders import selectors
+from orders.api.filters import OrderFilterSet
+from orders.api.serializers import (
+    HistoryRead,
+    HistoryRow,
+    OrderRead,
+    OrderWrite,
+    OutOfStockRead,
+    PurchaseRead,
+    PurchaseWrite,
+)
 from orders.api.waiting import preferred_seconds, wait_for_outcome
-from orders.errors import NotSettledAsWished, OutOfStock
-from orders.models import Status
-from orders.services import WishedLine
+from orders.errors import OrderEnded, OutOfStock
+from orders.models import Order, Status
+from orders.services.placement import OrderItem, place_order
+from orders.services.settlement import cancel_order
 from servicekit.auth.authentication import caller_of, is_staff
-from servicekit.http import conditional, idempotency, pagination
-from servicekit.http.idempotency import IdempotentRequest, Replay
-from servicekit.http.identifiers import parse_id
+from servicekit.http import conditional, idempotency
+from servicekit.http.idempotency import Answer, IdempotentRequest
+from servicekit.http.pagination import Ordering
 from servicekit.http.problems import CONTENT_TYPE as PROBLEM
-from servicekit.http.problems import InvalidInput
-from servicekit.http.views import StrictView
+from servicekit.http.viewsets import StrictViewSetMixin
 
 PURCHASE_WAIT_SECONDS = 2
 PRODUCT_EXAMPLE = "0190b7a1-5f3c-7000-8000-6f1d2c3b4a59"
 PLACE_EXAMPLE = OpenApiExample(
     "Two lanterns", {"lines": [{"product": PRODUCT_EXAMPLE, "quantity": 2}]}, request_only=True
 )
-NEWEST = pagination.Order("id", UUID, descending=True)
 
 
 def _header(name: str, description: str) -> OpenApiParameter:
-    return OpenApiParameter(name, OpenApiTypes.STR, location=OpenApiParameter.HEADER, description=description)
+    return OpenApiParameter(
+        name, OpenApiTypes.STR, location=OpenApiParameter.HEADER, description=description
+    )
 
 
-PREFER = _header("Prefer", "`wait=N` answers with the outcome, after at most N (≤ 10) seconds (RFC 7240).")
+PREFER = _header(
+    "Prefer", "`wait=N` answers with the outcome, after at most N (≤ 10) seconds (RFC 7240)."
+)
 IF_NONE_MATCH = _header("If-None-Match", "The ETag of what you have: 304 while it is so.")
 KEY = _header(
     "Idempotency-Key",
     "1 to 255 visible ASCII characters; the same key again gets the first answer for 7 days.",
 )
+PAGE_SIZE = OpenApiParameter(
+    "page_size",
+    OpenApiTypes.INT,
+    description="1 to 100; a page of long orders holds fewer, and `next` goes on.",
+)
+REFUSALS = {(409, PROBLEM): OutOfStockRead}
 
 
-class Orders(StrictView):
-    """The caller's orders, and a new one."""
+class OrderViewSet(StrictViewSetMixin, GenericViewSet[Order]):
+    """Orders: customers meet their own, and to them no other exists; staff meet everybody's."""
 
-    query_parameters: ClassVar = {"GET": pagination.PARAMETERS | {"status", "user"}}
+    serializer_class = OrderRead
+    filterset_class = OrderFilterSet
+    orderings = (Ordering("id", UUID, descending=True),)
+    lookup_url_kwarg = "order_id"
     max_body_bytes = 128 * 1024  # a thousand lines
 
-    @extend_schema(
-        operation_id="list_orders",
-        parameters=[
-            OpenApiParameter("cursor", OpenApiTypes.STR, description="From `next`."),
-            OpenApiParameter(
-                "page_size",
-                OpenApiTypes.INT,
-                description="1 to 100; a page of long orders holds fewer, and `next` goes on.",
-            ),
-            OpenApiParameter("status", OpenApiTypes.STR, enum=Status.values),
-            OpenApiParameter("user", OpenApiTypes.UUID, description="Staff only."),
-        ],
-        responses=serializers.OrderPage,
-    )
-    def get(self, request: Request) -> Response:
-        rows = selectors.list_orders(
-            viewer_id=caller_of(request).id,
-            is_staff=is_staff(request),
-            status=_status(request),
-            user_id=_user(request),
-        )
-        found, following = pagination.page(request, rows, NEWEST)
-        bodies = selectors.bodies(found)
-        if len(bodies) < len(found):
-            following = pagination.link_after(request, NEWEST, found[len(bodies) - 1])
-        return Response(pagination.page_body(bodies, following))
+    def get_queryset(self) -> QuerySet[Any]:
+        return _visible_orders(self.request)
+
+    @extend_schema(operation_id="list_orders", parameters=[PAGE_SIZE])
+    def list(self, request: Request) -> Response:
+        """The caller's orders, newest first; staff see everybody's."""
+        rows = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        orders = selectors.with_lines(rows or [])
+        return self.get_paginated_response(OrderRead(orders, many=True).data)
 
     @extend_schema(
         operation_id="place_order",
         parameters=[PREFER, KEY],
-        request=serializers.OrderWrite,
-        responses={
-            201: serializers.OrderRead,
-            202: serializers.OrderRead,
-            (409, PROBLEM): serializers.OutOfStockRead,
-        },
+        request=OrderWrite,
+        responses={201: OrderRead, 202: OrderRead, **REFUSALS},
         examples=[PLACE_EXAMPLE],
     )
-    def post(self, request: Request) -> Response:
-        members = self.valid(serializers.OrderWrite)
-        lines = [WishedLine(line["product"], line["quantity"]) for line in members["lines"]]
-        answer = _place(request, lines, "place_order")
+    def create(self, request: Request) -> Response:
+        """Place an order, at the catalogue's prices."""
+        lines = self.valid(OrderWrite)["lines"]
+        items = [OrderItem(line["product"], line["quantity"]) for line in lines]
+        answer = _place(request, items, "place_order")
         return Response(answer.body, answer.status, headers=answer.headers)
-
-
-class OneOrder(StrictView):
-    """One order; somebody else's does not exist."""
 
     @extend_schema(
         operation_id="read_order",
         parameters=[IF_NONE_MATCH],
-        responses={200: serializers.OrderRead, 304: None},
+        responses={200: OrderRead, 304: None},
     )
-    def get(self, request: Request, order_id: UUID) -> Response:
-        body = _readable(request, order_id)
+    def retrieve(self, request: Request, order_id: UUID) -> Response:
+        """One order; somebody else's does not exist."""
+        body = _body(self.get_object())
         return conditional.answer(request, body, f'"{body["version"]}"')
 
-
-class Cancel(StrictView):
-    """Takes an order back."""
-
-    @extend_schema(operation_id="cancel_order", request=None, responses=serializers.OrderRead)
-    def post(self, request: Request, order_id: UUID) -> Response:
+    @extend_schema(operation_id="cancel_order", request=None, responses=OrderRead)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, order_id: UUID) -> Response:
+        """Takes an order back."""
         self.refuse_members()
-        body = _readable(request, order_id)
-        services.cancel_order(order_id=order_id, by_staff=body["user"] != str(caller_of(request).id))
-        return Response(_readable(request, order_id))
+        is_own = self.get_object()["user_id"] == caller_of(request).id
+        cancel_order(order_id=order_id, by_staff=not is_own)
+        return Response(_body(self.get_object()))
+
+    @extend_schema(operation_id="read_order_history", responses=HistoryRead)
+    @action(detail=True)
+    def history(self, request: Request, order_id: UUID) -> Response:
+        """Every state an order has had."""
+        order = self.get_object()
+        rows = selectors.list_history(order_id=order["id"]).values(*HistoryRow.columns())
+        return Response(HistoryRead({"results": rows}).data)
 
 
-class History(StrictView):
-    """Every state an order has had."""
+class PurchaseViewSet(StrictViewSetMixin, GenericViewSet[Order]):
+    """Buying a product; the gateway sends this address, which looks like the products', to orders."""
 
-    @extend_schema(operation_id="read_order_history", responses=serializers.HistoryRead)
-    def get(self, request: Request, order_id: UUID) -> Response:
-        _readable(request, order_id)
-        return Response({"results": selectors.list_history(order_id=order_id)})
-
-
-class Purchase(StrictView):
-    """Buy one product, in one line."""
+    lookup_url_kwarg = "product_id"
 
     @extend_schema(
         operation_id="purchase_product",
         parameters=[PREFER, KEY],
-        request=serializers.PurchaseWrite,
-        responses={
-            200: serializers.PurchaseRead,
-            202: serializers.PurchaseRead,
-            (409, PROBLEM): serializers.OutOfStockRead,
-        },
+        request=PurchaseWrite,
+        responses={200: PurchaseRead, 202: PurchaseRead, **REFUSALS},
     )
-    def post(self, request: Request, product_id: UUID) -> Response:
-        quantity = self.valid(serializers.PurchaseWrite)["quantity"]
-        line = WishedLine(product_id, quantity)
-        answer = _place(request, [line], "purchase", about=str(product_id), wait=PURCHASE_WAIT_SECONDS)
-        if answer.status == idempotency.OPEN:
-            return Response({"status": "pending", "order": answer.body}, 202, headers=answer.headers)
-        return Response({"status": "purchased", "order": answer.body}, 200, headers=answer.headers)
+    @action(detail=True, methods=["post"])
+    def purchase(self, request: Request, product_id: UUID) -> Response:
+        """Buy one product, in one line."""
+        item = OrderItem(product_id, self.valid(PurchaseWrite)["quantity"])
+        about = str(product_id)
+        answer = _place(request, [item], "purchase", about=about, wait=PURCHASE_WAIT_SECONDS)
+        status, code = ("pending", 202) if answer.status == idempotency.OPEN else ("purchased", 200)
+        return Response({"status": status, "order": answer.body}, code, headers=answer.headers)
 
 
 def _place(
     request: Request,
-    lines: Sequence[WishedLine],
+    items: Sequence[OrderItem],
     operation: str,
     *,
     about: str = "",
     wait: int | None = None,
-) -> Replay:
-    """Place the order and wait for its outcome, as long as the caller prefers, or `wait` seconds; a repeat gets the first answer.
+) -> Answer:
+    """Place an order and wait for its outcome; a repeat of an idempotency key gets the first answer.
+
+    It waits as long as the caller prefers, else `wait` seconds; with None it answers at once.
 
     Raises:
         OutOfStock: it was rejected.
-        NotSettledAsWished: it was cancelled or expired.
+        OrderEnded: it was cancelled or expired.
     """
-    asked = preferred_seconds(request.headers.get("Prefer"))
-    seconds = wait if asked is None else asked
-    keyed = idempotency.from_request(request, operation, caller=caller_of(request).id, about=about)
-    placed = services.place_order(
-        user_id=caller_of(request).id, lines=lines, idempotent=keyed, is_awaited=seconds is not None
+    caller_id = caller_of(request).id
+    preferred = preferred_seconds(request.headers.get("Prefer"))
+    seconds = wait if preferred is None else preferred
+    keyed = idempotency.from_request(request, operation, caller=caller_id, about=about)
+    answer = idempotency.perform(
+        keyed,
+        lambda: OrderRead(place_order(user_id=caller_id, items=items)).data,
+        status=201 if seconds is None else idempotency.OPEN,
     )
-    if isinstance(placed, Replay):
-        answer, headers = placed, {idempotency.REPLAYED: "true"}
-    else:
-        answer = Replay(201 if seconds is None else idempotency.OPEN, placed)
-        headers = {} if asked is None else {"Preference-Applied": f"wait={asked}"}
+    headers = _headers(answer, preferred)
     if answer.status == idempotency.OPEN:
-        answer = _outcome(request, answer, seconds or 0, keyed, is_repeat=isinstance(placed, Replay))
+        answer = _settled(request, answer, seconds or 0, keyed)
     _refuse_ended(answer.body, headers)
-    headers["Location"] = f"/api/orders/{answer.body['id']}/"
-    return Replay(answer.status, answer.body, headers)
+    return Answer(answer.status, answer.body, headers)
 
 
-def _outcome(
-    request: Request, answer: Replay, seconds: int, keyed: IdempotentRequest | None, *, is_repeat: bool
-) -> Replay:
-    """Wait for the decision and keep it as the answer; the open answer again while there is none.
+def _headers(answer: Answer, preferred: int | None) -> dict[str, str]:
+    headers = {"Location": f"/api/orders/{answer.body['id']}/"}
+    if answer.is_replay:
+        headers[idempotency.REPLAYED] = "true"
+    elif preferred is not None:
+        headers["Preference-Applied"] = f"wait={preferred}"
+    return headers
 
-    To a repeat a cancel is none: it was another request, with an answer of its own.
+
+def _settled(
+    request: Request, answer: Answer, seconds: int, keyed: IdempotentRequest | None
+) -> Answer:
+    """Wait for the outcome and keep it as the answer; `answer` again while there is none.
+
+    To a repeat, a cancel is no outcome: it was another request, with an answer of its own.
     """
     order_id = UUID(answer.body["id"])
     wait_for_outcome(order_id, seconds)
-    body = _readable(request, order_id)
-    if body["status"] == Status.PENDING or (is_repeat and body["status"] == Status.CANCELLED):
+    body = _body(get_object_or_404(_visible_orders(request), pk=order_id))
+    is_cancelled = body["status"] == Status.CANCELLED
+    if body["status"] == Status.PENDING or (answer.is_replay and is_cancelled):
         return answer
-    return keyed.settle(status=201, body=body) if keyed else Replay(201, body)
+    return keyed.settle(status=201, body=body) if keyed else Answer(201, body)
 
 
-def _refuse_ended(order: dict[str, Any], headers: dict[str, str]) -> None:
+def _refuse_ended(order: Mapping[str, Any], headers: Mapping[str, str]) -> None:
     if order["status"] == Status.REJECTED:
+        detail = "Not enough is left; shortages says of what."
         members = {"shortages": order["shortages"], "order": order}
-        raise OutOfStock("Not enough is left; shortages says of what.", members=members, headers=headers)
+        raise OutOfStock(detail, members=members, headers=headers)
     if order["status"] in {Status.CANCELLED, Status.EXPIRED}:
-        raise NotSettledAsWished(
-            f"The order is {order['status']}.", members={"order": order}, headers=headers
-        )
+        detail = f"The order is {order['status']}."
+        raise OrderEnded(detail, members={"order": order}, headers=headers)
 
 
-def _readable(request: Request, order_id: UUID) -> dict[str, Any]:
-    body = selectors.order_for_id(
-        order_id=order_id, viewer_id=caller_of(request).id, is_staff=is_staff(request)
-    )
-    if body is None:
-        raise Http404
-    return body
+def _visible_orders(request: Request) -> QuerySet[Any]:
+    rows = selectors.list_orders(viewer_id=caller_of(request).id, is_staff=is_staff(request))
+    return rows.values(*OrderRead.columns())
 
 
-def _status(request: Request) -> str:
-    status = request.query_params.get("status", "")
-    if status and status not in Status.values:
-        raise InvalidInput(f"status is one of {', '.join(Status.values)}.")
-    return str(status)
-
-
-def _user(request: Request) -> UUID | None:
-    text = request.query_params.get("user")
-    if text is None:
-        return None
-    if not is_staff(request):
-        raise InvalidInput("user is for staff.")
-    try:
-        return parse_id(text)
-    except ValueError as error:
-        raise InvalidInput("user is an id.") from error
+def _body(row: dict[str, Any]) -> dict[str, Any]:
+    return OrderRead(selectors.with_lines([row])[0]).data

@@ -1,4 +1,7 @@
-"""The copy of the catalogue: written by events, or anew from the products service. The newer version always wins."""
+"""The copy of the catalogue: written by events, or anew from the products service.
+
+The newer version always wins, whichever way it comes.
+"""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,52 +16,64 @@ from django.db import connection
 from orders.events import ProductChanged, ProductDeleted
 from orders.models import CatalogueProduct
 
+# By hand, both: the ORM's upsert has no condition, and an older version must not win. A batch may name
+# a product several times, which ON CONFLICT refuses: the newest of them is taken first.
 UPSERT = """
-    INSERT INTO catalogue_product (product_id, version, slug, name, price, currency, active, deleted, updated_at)
-    SELECT DISTINCT ON (product_id) product_id, version, slug, name, price, currency, active, false, clock_timestamp()
+    INSERT INTO catalogue_product
+        (product_id, version, slug, name, price, currency, active, deleted, updated_at)
+    SELECT DISTINCT ON (product_id)
+        product_id, version, slug, name, price, currency, active, false, clock_timestamp()
     FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::text[], %s::numeric[], %s::text[], %s::bool[])
          AS t (product_id, version, slug, name, price, currency, active)
     ORDER BY product_id, version DESC
-    ON CONFLICT (product_id) DO UPDATE SET version = excluded.version, slug = excluded.slug, name = excluded.name,
-        price = excluded.price, currency = excluded.currency, active = excluded.active, updated_at = excluded.updated_at
-    WHERE catalogue_product.version < excluded.version
-"""
-# A tombstone: an older state that comes late must not bring the product back.
-BURY = """
-    INSERT INTO catalogue_product (product_id, version, slug, name, price, currency, active, deleted, updated_at)
-    SELECT product_id, max(version), '', '', 0, '', false, true, clock_timestamp()
-    FROM unnest(%s::uuid[], %s::int[]) AS t (product_id, version) GROUP BY product_id
-    ON CONFLICT (product_id) DO UPDATE SET version = excluded.version, active = false, deleted = true,
+    ON CONFLICT (product_id) DO UPDATE SET
+        version = excluded.version, slug = excluded.slug, name = excluded.name,
+        price = excluded.price, currency = excluded.currency, active = excluded.active,
         updated_at = excluded.updated_at
     WHERE catalogue_product.version < excluded.version
 """
+# A deleted product stays as a tombstone: an older state that comes late must not bring it back.
+TOMBSTONE = """
+    INSERT INTO catalogue_product
+        (product_id, version, slug, name, price, currency, active, deleted, updated_at)
+    SELECT product_id, max(version), '', '', 0, '', false, true, clock_timestamp()
+    FROM unnest(%s::uuid[], %s::int[]) AS t (product_id, version) GROUP BY product_id
+    ON CONFLICT (product_id) DO UPDATE SET
+        version = excluded.version, active = false, deleted = true, updated_at = excluded.updated_at
+    WHERE catalogue_product.version < excluded.version
+"""
+COLUMNS = ("product_id", "version", "slug", "name", "price", "currency", "active")
 PAGE_SIZE = 100
 TRIES = 6
-TIMEOUT_SECONDS = (2, 10)
+TIMEOUT_SECONDS = (2, 10)  # to connect, to read
 
 
 class ProductsUnavailable(RuntimeError):
-    """The products service did not answer, often enough."""
+    """The products service did not answer, `TRIES` times."""
 
 
-def keep_products(*, changed: Sequence[ProductChanged]) -> None:
+def upsert_products(*, changed: Sequence[ProductChanged]) -> None:
     """Take over the states that are newer than ours."""
-    columns = [[getattr(one, name) for one in changed] for name in ("product_id", "version", "slug", "name")]
-    columns += [[getattr(one, name) for one in changed] for name in ("price", "currency", "active")]
+    columns = [[getattr(product, column) for product in changed] for column in COLUMNS]
     with connection.cursor() as cursor:
         cursor.execute(UPSERT, columns)
 
 
-def bury_products(*, deleted: Sequence[ProductDeleted]) -> None:
-    """Mark products as gone, unless we know a newer state."""
+def tombstone_products(*, deleted: Sequence[ProductDeleted]) -> None:
+    """Mark products as deleted, unless we know a newer state."""
+    columns = [
+        [product.product_id for product in deleted],
+        [product.version for product in deleted],
+    ]
     with connection.cursor() as cursor:
-        cursor.execute(BURY, [[one.product_id for one in deleted], [one.version for one in deleted]])
+        cursor.execute(TOMBSTONE, columns)
 
 
 def rebuild_catalogue(*, report: Callable[[str], None]) -> int:
-    """Read the whole public catalogue and take over what is newer; bury what is gone; return how many products were read.
+    """Read the whole public catalogue, take over what is newer and switch off what is gone.
 
-    It may be stopped and run again, and may run while events arrive: both keep the higher version.
+    Returns how many products were read. It may be stopped and run again, and may run while events
+    arrive: both keep the higher version.
 
     Raises:
         ProductsUnavailable: products did not answer; what was read so far is kept.
@@ -66,20 +81,24 @@ def rebuild_catalogue(*, report: Callable[[str], None]) -> int:
     before = dict(CatalogueProduct.objects.filter(active=True).values_list("product_id", "version"))
     seen: set[UUID] = set()
     for page in _pages():
-        keep_products(changed=page)
-        seen |= {one.product_id for one in page}
+        upsert_products(changed=page)
+        seen |= {product.product_id for product in page}
         report(f"{len(seen)} products read")
-    for product_id in set(before) - seen:
+    unlisted = set(before) - seen
+    for product_id in unlisted:
         _look_up(product_id, before[product_id])
-    report(f"{len(set(before) - seen)} products that were not listed looked up one by one")
+    report(f"{len(unlisted)} products that were not listed looked up one by one")
     return len(seen)
 
 
 def _look_up(product_id: UUID, version: int) -> None:
-    """A product we hold as active is not in the public list: take its state, or switch it off if it has not changed since."""
+    """Read a product that we hold as active and the public list does not have.
+
+    Where products does not know it, it is switched off, unless an event has changed it since.
+    """
     answer = _get(f"{settings.PRODUCTS_URL}/api/products/{product_id}/", {})
     if answer is not None:
-        keep_products(changed=[_state(answer)])
+        upsert_products(changed=[_state(answer)])
     else:
         CatalogueProduct.objects.filter(pk=product_id, version=version).update(active=False)
 
@@ -90,9 +109,10 @@ def _pages() -> Iterator[list[ProductChanged]]:
     while url:
         answer = _get(url, parameters) or {}
         yield [_state(row) for row in answer.get("results", [])]
-        following = answer.get("next")
-        # The link names the host that products was asked by; we go on asking ours.
-        url = f"{settings.PRODUCTS_URL}/api/products/?{following.partition('?')[2]}" if following else None
+        next_link = answer.get("next")
+        # The link may name a host that only clients know; its query goes to the address we have.
+        query = next_link.partition("?")[2] if next_link else ""
+        url = f"{settings.PRODUCTS_URL}/api/products/?{query}" if next_link else None
         parameters = {}
 
 
@@ -109,11 +129,14 @@ def _state(row: dict[str, Any]) -> ProductChanged:
 
 
 def _get(url: str, parameters: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the decoded answer, or None for 404; try again with growing pauses while products is away."""
+    """Return the decoded answer, or None for 404; try again with growing pauses while products is away.
+
+    Raises:
+        ProductsUnavailable: it did not answer.
+    """
     session = requests.Session()
-    session.trust_env = (
-        False  # products is on an inner network: a proxy that the environment names does not know it
-    )
+    # products is on an inner network: a proxy that the environment names does not know it.
+    session.trust_env = False
     for attempt in range(TRIES):
         try:
             answer = session.get(url, params=parameters, timeout=TIMEOUT_SECONDS)
@@ -123,7 +146,8 @@ def _get(url: str, parameters: dict[str, Any]) -> dict[str, Any] | None:
             body: dict[str, Any] = answer.json()
         except requests.RequestException as error:
             if attempt == TRIES - 1:
-                raise ProductsUnavailable(f"{settings.PRODUCTS_URL} does not answer: {error}") from error
+                message = f"{settings.PRODUCTS_URL} does not answer: {error}"
+                raise ProductsUnavailable(message) from error
             time.sleep(0.5 * 2**attempt)
         else:
             return body
