@@ -1,59 +1,31 @@
-"""What orders refuses, as the API answers it."""
+"""What orders refuses, as the API answers it. The name of a class is its problem code."""
 
-from servicekit.http.problems import Problem
+from servicekit.http.problems import Conflict
 
 
-class ProductUnavailable(Problem):
+class ProductUnavailable(Conflict):
     """A line names a product that is not for sale."""
 
-    status_code = 409
-    code = "product_unavailable"
-    title = "Product unavailable"
 
-
-class MixedCurrencies(Problem):
+class MixedCurrencies(Conflict):
     """The products are sold in different currencies: place an order for each."""
 
-    status_code = 409
-    code = "mixed_currencies"
-    title = "Mixed currencies"
+
+class OrderTooLarge(Conflict):
+    """The lines, with the products' names, exceed what an event may carry: place it in parts."""
 
 
-class OrderTooLarge(Problem):
-    """The order's lines, with the products' names, exceed what an event may carry: place it in parts."""
-
-    status_code = 409
-    code = "order_too_large"
-    title = "Order too large"
-
-
-class TotalTooLarge(Problem):
+class TotalTooLarge(Conflict):
     """Each line may be ordered, but together they cost more than an order can: place it in parts."""
 
-    status_code = 409
-    code = "total_too_large"
-    title = "Total too large"
 
-
-class OutOfStock(Problem):
+class OutOfStock(Conflict):
     """The order was placed and rejected: `shortages` names each short line and what is left."""
 
-    status_code = 409
-    code = "out_of_stock"
-    title = "Out of stock"
 
-
-class NotSettledAsWished(Problem):
+class OrderEnded(Conflict):
     """While the caller waited, the order was cancelled or it expired."""
 
-    status_code = 409
-    code = "order_ended"
-    title = "Order ended"
 
-
-class NotCancellable(Problem):
+class NotCancellable(Conflict):
     """The order's state does not allow it."""
-
-    status_code = 409
-    code = "not_cancellable"
-    title = "Not cancellable"

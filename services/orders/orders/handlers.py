@@ -1,6 +1,5 @@
 """The events that orders reacts to."""
 
-from orders import catalogue, services
 from orders.events import (
     ProductChanged,
     ProductDeleted,
@@ -9,6 +8,7 @@ from orders.events import (
     StockReserved,
     UserSessionsRevoked,
 )
+from orders.services import catalogue, settlement
 from servicekit.auth import revocations
 from servicekit.messaging.envelope import Envelope
 from servicekit.messaging.router import Received, Router
@@ -18,27 +18,27 @@ router = Router("orders")
 
 @router.handles_batch("orders.stock", StockReserved)
 def on_stock_reserved(received: list[Received[StockReserved]]) -> None:
-    services.confirm_orders(received=received)
+    settlement.confirm_orders(received=received)
 
 
 @router.handles_batch("orders.stock", StockRejected)
 def on_stock_rejected(received: list[Received[StockRejected]]) -> None:
-    services.reject_orders(received=received)
+    settlement.reject_orders(received=received)
 
 
 @router.handles_batch("orders.stock", StockReleased)
 def on_stock_released(_received: list[Received[StockReleased]]) -> None:
-    """The units are back: the inbox row is all that remains to be known of it."""
+    """Do nothing: the order has ended already. The inbox row tells that the units are back."""
 
 
 @router.handles_batch("orders.catalogue", ProductChanged)
 def on_product_changed(received: list[Received[ProductChanged]]) -> None:
-    catalogue.keep_products(changed=[one.event for one in received])
+    catalogue.upsert_products(changed=[each.event for each in received])
 
 
 @router.handles_batch("orders.catalogue", ProductDeleted)
 def on_product_deleted(received: list[Received[ProductDeleted]]) -> None:
-    catalogue.bury_products(deleted=[one.event for one in received])
+    catalogue.tombstone_products(deleted=[each.event for each in received])
 
 
 @router.handles("orders.users", UserSessionsRevoked)

@@ -28,7 +28,9 @@ class Status(models.TextChoices):
 #: The only way an order moves. What stands in no row here is a 409.
 TRANSITIONS: Mapping[Status, frozenset[Status]] = MappingProxyType(
     {
-        Status.PENDING: frozenset({Status.CONFIRMED, Status.REJECTED, Status.EXPIRED, Status.CANCELLED}),
+        Status.PENDING: frozenset(
+            {Status.CONFIRMED, Status.REJECTED, Status.EXPIRED, Status.CANCELLED}
+        ),
         Status.CONFIRMED: frozenset({Status.SHIPPED, Status.CANCELLED}),
         Status.SHIPPED: frozenset({Status.DELIVERED}),
         Status.REJECTED: frozenset(),
@@ -61,7 +63,9 @@ class Order(models.Model):
     class Meta:
         db_table = "orders"
         constraints = [
-            models.CheckConstraint(condition=Q(status__in=Status.values), name="order_status_known"),
+            models.CheckConstraint(
+                condition=Q(status__in=Status.values), name="order_status_known"
+            ),
             models.CheckConstraint(condition=Q(total__gte=0), name="order_total_not_negative"),
             models.CheckConstraint(
                 condition=Q(status="pending", settled_at__isnull=True)
@@ -71,7 +75,9 @@ class Order(models.Model):
         ]
         indexes = [
             models.Index(fields=["user_id", "-id"], name="order_by_user"),
-            models.Index(fields=["deadline"], name="order_pending_deadline", condition=Q(status="pending")),
+            models.Index(
+                fields=["deadline"], name="order_pending_deadline", condition=Q(status="pending")
+            ),
         ]
 
     def __str__(self) -> str:
@@ -91,8 +97,12 @@ class OrderLine(models.Model):
         db_table = "order_line"
         constraints = [
             models.UniqueConstraint(fields=["order", "product_id"], name="order_line_product_once"),
-            models.CheckConstraint(condition=Q(quantity__gt=0), name="order_line_quantity_positive"),
-            models.CheckConstraint(condition=Q(unit_price__gte=0), name="order_line_price_not_negative"),
+            models.CheckConstraint(
+                condition=Q(quantity__gt=0), name="order_line_quantity_positive"
+            ),
+            models.CheckConstraint(
+                condition=Q(unit_price__gte=0), name="order_line_price_not_negative"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -114,7 +124,9 @@ class OrderHistory(models.Model):
         db_table = "order_history"
         constraints = [
             models.UniqueConstraint(fields=["order", "version"], name="order_history_version_once"),
-            models.CheckConstraint(condition=~Q(from_status=F("to_status")), name="order_history_moves"),
+            models.CheckConstraint(
+                condition=~Q(from_status=F("to_status")), name="order_history_moves"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,9 +1,7 @@
-"""Every read of orders. Somebody else's order does not exist for the asker."""
+"""Every read of orders."""
 
-import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from decimal import Decimal
+from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 from uuid import UUID
@@ -13,119 +11,64 @@ from django.db.models.functions import Now
 
 from orders.models import MAX_LINES, Order, OrderHistory, OrderLine, Status
 
-FIELDS = ("id", "user_id", "status", "total", "currency", "version", "placed_at", "settled_at")
-#: Two of the largest orders (models.MAX_LINES); the first order of a page is therefore always complete.
+#: Twice the lines of the largest order, so that the first order of a page is always complete.
 MAX_PAGE_LINES = 2 * MAX_LINES
-LineRow = tuple[UUID, str, int, Decimal]
-#: A waiting caller looks again after this long, at first; an undisturbed purchase is decided within a few tens of milliseconds.
-FIRST_LOOK_SECONDS, LONGEST_LOOK_SECONDS = 0.005, 0.1
+LINE_COLUMNS = ("order_id", "product_id", "name", "quantity", "unit_price")
+Row = dict[str, Any]
 
 
-def list_orders(
-    *, viewer_id: UUID, is_staff: bool, status: str = "", user_id: UUID | None = None
-) -> QuerySet[Any]:
-    """Return the rows that the viewer may see; staff see everybody's."""
-    rows: QuerySet[Any, Any] = Order.objects.values(*FIELDS)
-    if not is_staff:
-        rows = rows.filter(user_id=viewer_id)
-    elif user_id:
-        rows = rows.filter(user_id=user_id)
-    if status:
-        rows = rows.filter(status=status)
-    return rows
+def list_orders(*, viewer_id: UUID, is_staff: bool) -> QuerySet[Order]:
+    """Return the orders that the viewer may see: staff everybody's, others their own."""
+    return Order.objects.all() if is_staff else Order.objects.filter(user_id=viewer_id)
 
 
-def order_for_id(*, order_id: UUID, viewer_id: UUID, is_staff: bool) -> dict[str, Any] | None:
-    """Return the order's body, or None if there is none or it is somebody else's."""
-    row = list_orders(viewer_id=viewer_id, is_staff=is_staff).filter(pk=order_id).first()
-    return bodies([row])[0] if row else None
+def with_lines(orders: Sequence[Row]) -> list[Row]:
+    """Return the first of `orders`, as many as have 2,000 lines together, each with its lines.
 
-
-def bodies(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the bodies of the first of `rows` (newest first), as many as have 2,000 lines together and at least one.
-
-    An order may have a thousand lines: a number of orders does not bound what a page costs.
+    `orders` are rows of `values()` with `id` and `status`, newest first. Added are `lines`, rows of
+    `LINE_COLUMNS` and `line_total`, and `shortages`, None unless the order is rejected. The first
+    order always comes. (An order may have a thousand lines: a number of orders does not bound what a
+    page costs.)
     """
-    lines: dict[UUID, list[LineRow]] = defaultdict(list)
-    found = OrderLine.objects.filter(order_id__in=[row["id"] for row in rows]).order_by("-order_id", "id")
-    read = found.values_list("order_id", "product_id", "name", "quantity", "unit_price")[: MAX_PAGE_LINES + 1]
-    for row in read:
-        lines[row[0]].append(row[1:])
-    complete = rows
+    lines: dict[UUID, list[Row]] = defaultdict(list)
+    order_ids = [order["id"] for order in orders]
+    found = OrderLine.objects.filter(order_id__in=order_ids).order_by("-order_id", "id")
+    read = found.values(*LINE_COLUMNS)[: MAX_PAGE_LINES + 1]
+    for line in read:
+        line["line_total"] = line["unit_price"] * line["quantity"]
+        lines[line["order_id"]].append(line)
+    complete = list(orders)
     if len(read) > MAX_PAGE_LINES:
-        cut = read[MAX_PAGE_LINES][0]
-        complete = list(takewhile(lambda row: row["id"] != cut, rows))
-    shortages = _shortages([row["id"] for row in complete if row["status"] == Status.REJECTED])
-    return [order_body({**row, "shortages": shortages.get(row["id"])}, lines[row["id"]]) for row in complete]
+        # The line that is too many belongs to the first order that is not read to its end.
+        incomplete_id = read[MAX_PAGE_LINES]["order_id"]
+        complete = list(takewhile(lambda order: order["id"] != incomplete_id, orders))
+    shortages = _shortages(
+        [order["id"] for order in complete if order["status"] == Status.REJECTED]
+    )
+    return [
+        {**order, "lines": lines[order["id"]], "shortages": shortages.get(order["id"])}
+        for order in complete
+    ]
 
 
 def _shortages(order_ids: Sequence[UUID]) -> dict[UUID, Any]:
-    """Read apart from the orders: they may be as many as the lines, so only those of the orders shown are read."""
+    """Read what was short.
+
+    Apart from the orders: it may be as long as the lines, so it is read only for the orders shown.
+    """
     if not order_ids:
         return {}
     return dict(Order.objects.filter(pk__in=order_ids).values_list("id", "shortages"))
 
 
-def order_body(row: dict[str, Any], lines: Iterable[LineRow]) -> dict[str, Any]:
-    """Return an order as the API shows it: money as decimal strings, times RFC 3339 in UTC."""
-    return {
-        "id": str(row["id"]),
-        "user": str(row["user_id"]),
-        "status": row["status"],
-        "total": f"{row['total']:.2f}",
-        "currency": row["currency"],
-        "lines": [
-            {
-                "product": str(product_id),
-                "name": name,
-                "quantity": quantity,
-                "unit_price": f"{unit_price:.2f}",
-                "line_total": f"{unit_price * quantity:.2f}",
-            }
-            for product_id, name, quantity, unit_price in lines
-        ],
-        "shortages": shortages_body(row["shortages"]),
-        "version": row["version"],
-        "placed_at": _time(row["placed_at"]),
-        "settled_at": _time(row["settled_at"]),
-    }
-
-
-def shortages_body(shortages: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
-    """Return what was short, by the API's names."""
-    if shortages is None:
-        return None
-    names = ("requested", "available", "reason")
-    return [{"product": one["product_id"], **{name: one[name] for name in names}} for one in shortages]
-
-
-def list_history(*, order_id: UUID) -> list[dict[str, Any]]:
+def list_history(*, order_id: UUID) -> QuerySet[OrderHistory]:
     """Return every state the order has had, oldest first."""
-    rows = OrderHistory.objects.filter(order_id=order_id).order_by("version")
-    return [
-        {
-            "version": row.version,
-            "from": row.from_status or None,
-            "to": row.to_status,
-            "event": str(row.event_id) if row.event_id else None,
-            "note": row.note,
-            "at": _time(row.at),
-        }
-        for row in rows
-    ]
+    return OrderHistory.objects.filter(order_id=order_id).order_by("version")
 
 
-def wait_until_settled(*, order_id: UUID, seconds: float) -> bool:
-    """Wait until the order is no longer pending; False if it still is after `seconds`. Holds no transaction and no lock."""
-    deadline = time.monotonic() + seconds
-    pause = FIRST_LOOK_SECONDS
-    while Order.objects.filter(pk=order_id, status=Status.PENDING).exists():
-        left = deadline - time.monotonic()
-        if left <= 0:
-            return False
-        time.sleep(min(pause, left))
-        pause = min(pause * 1.5, LONGEST_LOOK_SECONDS)
-    return True
+def is_pending(*, order_id: UUID) -> bool:
+    """Whether the order still waits for its outcome."""
+    return Order.objects.filter(pk=order_id, status=Status.PENDING).exists()
 
 
 def count_overdue() -> int:
@@ -134,11 +77,7 @@ def count_overdue() -> int:
 
 
 def oldest_overdue_seconds() -> float:
-    """Return by how much the most overdue of the pending orders is past its deadline; 0 when none is."""
+    """Return by how much the most overdue pending order is past its deadline; 0 when none is."""
     pending = Order.objects.filter(status=Status.PENDING)
     age = pending.aggregate(age=Now() - Min("deadline"))["age"]
     return max(0.0, age.total_seconds()) if age else 0.0
-
-
-def _time(value: Any) -> str | None:
-    return value.isoformat().replace("+00:00", "Z") if value else None

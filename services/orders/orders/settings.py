@@ -30,8 +30,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 BROKER_URL = env.secret("BROKER_URL")
 EVENT_ROUTER = "orders.handlers.router"
 EXPECTED_PROCESSES = ["relay", "consumer", "worker"]
-READINESS_CHECKS = {"overdue": "orders.overdue.check_overdue"}
-GAUGES = ["orders.overdue.gauges"]
+READINESS_CHECKS = {"overdue": "orders.operations.check_overdue"}
+GAUGES = ["orders.operations.gauges"]
 RELAY_BATCH = env.integer("RELAY_BATCH", 500, minimum=1, maximum=2000)
 CONSUMER_BATCH = env.integer("CONSUMER_BATCH", 100, minimum=1, maximum=1000)
 

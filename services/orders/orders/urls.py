@@ -1,19 +1,13 @@
-from django.urls import include, path, register_converter
+from django.urls import include, path
 
-from orders.api import views
+from orders.api.viewsets import OrderViewSet, PurchaseViewSet
 from servicekit.http.exception_handler import handler400, handler403, handler404, handler500
-from servicekit.http.identifiers import IdConverter
-
-register_converter(IdConverter, "id")
-
+from servicekit.http.routers import Router
 
 __all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
 
-urlpatterns = [
-    path("", include("servicekit.urls")),
-    path("api/orders/", views.Orders.as_view()),
-    path("api/orders/<id:order_id>/", views.OneOrder.as_view()),
-    path("api/orders/<id:order_id>/cancel/", views.Cancel.as_view()),
-    path("api/orders/<id:order_id>/history/", views.History.as_view()),
-    path("api/products/<id:product_id>/purchase/", views.Purchase.as_view()),
-]
+router = Router()
+router.register("orders", OrderViewSet, basename="order")
+router.register("products", PurchaseViewSet, basename="purchase")
+
+urlpatterns = [path("", include("servicekit.urls")), path("api/", include(router.urls))]

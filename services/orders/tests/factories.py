@@ -7,7 +7,6 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from orders import services
 from orders.events import (
     ProductChanged,
     ProductDeleted,
@@ -17,7 +16,7 @@ from orders.events import (
     UserSessionsRevoked,
 )
 from orders.models import CatalogueProduct, Order
-from orders.services import WishedLine
+from orders.services.placement import OrderItem, place_order
 from servicekit.messaging.delivery import Delivery
 from servicekit.testing.deliver import make_delivery
 
@@ -43,13 +42,12 @@ def make_order(
     lines: Mapping[UUID, int] | None = None, user_id: UUID | None = None, **overrides: Any
 ) -> Order:
     """Return a pending order placed by the service; `overrides` are written over its columns."""
-    wished = lines or {make_product().product_id: 2}
-    body = services.place_order(
-        user_id=user_id or uuid7(), lines=[WishedLine(key, number) for key, number in wished.items()]
-    )
-    assert isinstance(body, dict)
-    Order.objects.filter(pk=body["id"]).update(**overrides) if overrides else None
-    return Order.objects.get(pk=body["id"])
+    quantities = lines or {make_product().product_id: 2}
+    items = [OrderItem(product_id, quantity) for product_id, quantity in quantities.items()]
+    placed = place_order(user_id=user_id or uuid7(), items=items)
+    if overrides:
+        Order.objects.filter(pk=placed["id"]).update(**overrides)
+    return Order.objects.get(pk=placed["id"])
 
 
 def reserved(order_id: UUID) -> Delivery:

@@ -16,8 +16,8 @@ import requests
 from django.core.management import CommandError, call_command
 from psycopg import sql
 
-from orders import catalogue
 from orders.models import CatalogueProduct
+from orders.services import catalogue
 from servicekit.testing.waiting import wait_until
 from tests.factories import make_product
 
@@ -61,9 +61,20 @@ def products_url() -> Iterator[str]:
             manage("shell", "-c", FILL)
             with socket.create_server(("127.0.0.1", 0)) as free:
                 port = free.getsockname()[1]
-            command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "products.wsgi"]
+            command = [
+                sys.executable,
+                "-m",
+                "gunicorn",
+                "--bind",
+                f"127.0.0.1:{port}",
+                "products.wsgi",
+            ]
             service = subprocess.Popen(
-                command, cwd=PRODUCTS, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                command,
+                cwd=PRODUCTS,
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
             )
             try:
                 url = f"http://127.0.0.1:{port}"
@@ -73,7 +84,9 @@ def products_url() -> Iterator[str]:
                 service.terminate()
                 service.wait(timeout=20)
         finally:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+            connection.execute(
+                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+            )
 
 
 @pytest.mark.django_db
@@ -112,7 +125,9 @@ def test_rebuild_mends_what_is_missing_old_or_gone_and_keeps_what_is_newer(
     catalogue.rebuild_catalogue(report=lambda _line: None)
     CatalogueProduct.objects.filter(slug="thing-001").delete()
     CatalogueProduct.objects.filter(slug="thing-002").update(version=0, name="Old")
-    CatalogueProduct.objects.filter(slug="thing-003").update(version=99, name="Newer than the answer")
+    CatalogueProduct.objects.filter(slug="thing-003").update(
+        version=99, name="Newer than the answer"
+    )
     gone = make_product(slug="gone")
 
     catalogue.rebuild_catalogue(report=lambda _line: None)

@@ -20,7 +20,10 @@ SAMPLES = [
         user_id=USER,
         lines=[
             events.PlacedLine(
-                product_id=PRODUCT, quantity=2, unit_price=Decimal("3.39"), name="White metal lantern"
+                product_id=PRODUCT,
+                quantity=2,
+                unit_price=Decimal("3.39"),
+                name="White metal lantern",
             )
         ],
         total=Decimal("6.78"),
@@ -39,7 +42,9 @@ SAMPLES = [
         order_id=ORDER,
         user_id=USER,
         shortages=[
-            events.Shortage(product_id=PRODUCT, requested=5, available=1, reason="insufficient_stock")
+            events.Shortage(
+                product_id=PRODUCT, requested=5, available=1, reason="insufficient_stock"
+            )
         ],
     ),
     events.OrderCancelled(order_id=ORDER, user_id=USER, reason="customer"),
@@ -59,4 +64,6 @@ def test_handlers_are_what_the_topology_gives(topology: Topology) -> None:
     """The consumer binds what it handles, and may bind what the topology says."""
     handled = {queue: set(handlers) for queue, handlers in router.queues.items()}
 
-    assert handled == {queue: set(types) for queue, types in topology.queues[router.service].items()}
+    assert handled == {
+        queue: set(types) for queue, types in topology.queues[router.service].items()
+    }

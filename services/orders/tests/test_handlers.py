@@ -6,9 +6,9 @@ import pytest
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from orders import services
 from orders.handlers import router
 from orders.models import CatalogueProduct, Order, OrderHistory, Status
+from orders.services.settlement import cancel_order
 from servicekit.models import RevokedSession
 from servicekit.testing.deliver import deliver, outbox_events
 from tests.factories import (
@@ -68,7 +68,12 @@ def test_rejected_stock_rejects_and_keeps_what_was_short() -> None:
     order.refresh_from_db()
     assert order.status == Status.REJECTED
     assert order.shortages == [
-        {"product_id": str(product_id), "requested": 2, "available": 1, "reason": "insufficient_stock"}
+        {
+            "product_id": str(product_id),
+            "requested": 2,
+            "available": 1,
+            "reason": "insufficient_stock",
+        }
     ]
     (event,) = outbox_events("orders.order_rejected.v1")
     assert event["data"]["shortages"] == order.shortages
@@ -85,7 +90,10 @@ def test_batch_settles_many_orders_each_its_way() -> None:
 
     deliver(router, STOCK, messages, times=2)
 
-    assert [Order.objects.get(pk=order.pk).status for order in orders] == ["rejected", "confirmed"] * 5
+    assert [Order.objects.get(pk=order.pk).status for order in orders] == [
+        "rejected",
+        "confirmed",
+    ] * 5
     assert len(outbox_events("orders.order_confirmed.v1")) == 5
     assert len(outbox_events("orders.order_rejected.v1")) == 5
 
@@ -93,7 +101,7 @@ def test_batch_settles_many_orders_each_its_way() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_late_reservation_does_not_revive_a_cancelled_order() -> None:
     order = make_order()
-    services.cancel_order(order_id=order.pk)
+    cancel_order(order_id=order.pk)
 
     deliver(router, STOCK, [reserved(order.pk), released(order.pk)], times=2)
 
@@ -115,7 +123,9 @@ def test_event_about_an_unknown_order_is_taken_and_changes_nothing() -> None:
 def test_catalogue_keeps_the_newest_version_in_any_order() -> None:
     product_id = uuid7()
 
-    deliver(router, CATALOGUE, [product_changed(product_id, version) for version in (2, 3, 1)], times=2)
+    deliver(
+        router, CATALOGUE, [product_changed(product_id, version) for version in (2, 3, 1)], times=2
+    )
     deliver(router, CATALOGUE, [product_changed(product_id, 2)])
 
     copy = CatalogueProduct.objects.get()
@@ -140,7 +150,10 @@ def test_revoked_session_is_known_here() -> None:
     user_id, session_id = uuid7(), uuid7()
 
     deliver(
-        router, "orders.users", [sessions_revoked(user_id, session_id, timezone.now().isoformat())], times=2
+        router,
+        "orders.users",
+        [sessions_revoked(user_id, session_id, timezone.now().isoformat())],
+        times=2,
     )
 
     assert RevokedSession.objects.get().session == session_id

@@ -21,7 +21,9 @@ from servicekit.testing.tokens import make_token
 from tests.factories import make_order, make_product, rejected, reserved, sessions_revoked
 
 pytestmark = pytest.mark.django_db(transaction=True)
-HANDLED = [(queue, event_type) for queue, handlers in router.queues.items() for event_type in handlers]
+HANDLED = [
+    (queue, event_type) for queue, handlers in router.queues.items() for event_type in handlers
+]
 
 
 @pytest.mark.parametrize(("queue", "event_type"), HANDLED)
@@ -44,7 +46,9 @@ def test_hostile_envelope_is_handled_or_a_dead_letter() -> None:
     for message in hostile_headers(reserved(uuid7())):
         order = make_order({product.product_id: 1})
         data = {**json.loads(message.body), "order_id": str(order.pk)}
-        deliver(router, "orders.stock", [dataclasses.replace(message, body=json.dumps(data).encode())])
+        deliver(
+            router, "orders.stock", [dataclasses.replace(message, body=json.dumps(data).encode())]
+        )
 
     check_what_was_kept()
     assert Order.objects.filter(status="confirmed").exists()
@@ -61,7 +65,9 @@ def test_malformed_trace_is_not_passed_on() -> None:
 
 
 @pytest.mark.usefixtures("test_keys")
-@pytest.mark.parametrize("at", ["9999-12-31T23:59:59-14:00", "2999-01-01T00:00:00Z", "1999-12-31T23:59:59Z"])
+@pytest.mark.parametrize(
+    "at", ["9999-12-31T23:59:59-14:00", "2999-01-01T00:00:00Z", "1999-12-31T23:59:59Z"]
+)
 def test_implausible_time_is_a_dead_letter_and_callers_are_served(at: str) -> None:
     """A year of 10000 is stored and cannot be read back: every caller was refused for as long as the row lived."""
     deliver(router, "orders.users", [sessions_revoked(uuid7(), None, at)])

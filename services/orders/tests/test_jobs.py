@@ -15,9 +15,10 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
-from orders import services, tasks
+from orders import tasks
 from orders.celery import Scheduler, app
 from orders.models import Order
+from orders.services import settlement
 from servicekit.models import Heartbeat, OutboxEvent
 from servicekit.operations import heartbeats
 from servicekit.testing.client import Caller, decoded
@@ -73,7 +74,7 @@ def test_jobs_of_a_minute_expire_ten_thousand_orders() -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("overdue")
 def test_sweep_ends_in_time_for_the_next_one() -> None:
-    assert services.expire_all_overdue(seconds=0) == services.EXPIRE_AT_ONCE
+    assert settlement.expire_all_overdue(seconds=0) == settlement.EXPIRY_BATCH
 
 
 @pytest.mark.django_db(transaction=True)
@@ -81,7 +82,7 @@ def test_sweep_looks_at_overdue_orders_only() -> None:
     """Found by the index: an order that has time left costs the sweep nothing."""
     with connection.cursor() as cursor:
         cursor.execute("SET enable_seqscan = off")
-        cursor.execute(f"EXPLAIN {services.OVERDUE}", [1])
+        cursor.execute(f"EXPLAIN {settlement.OVERDUE}", [1])
         plan = "\n".join(row[0] for row in cursor.fetchall())
         cursor.execute("RESET enable_seqscan")
 
@@ -180,7 +181,10 @@ def test_scheduler_starts_our_jobs_and_no_other() -> None:
 
 
 def test_beat_gives_a_sign_of_life_with_each_job_it_sends(
-    broker_url: str, tmp_path: Path, pass_time: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+    broker_url: str,
+    tmp_path: Path,
+    pass_time: Callable[[float], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("HEARTBEAT_DIR", str(tmp_path))
     scheduler = Scheduler(app)
@@ -224,7 +228,11 @@ def test_command_line_uses_the_jobs_broker_not_the_events() -> None:
     script = "import sys; sys.argv = ['celery', '-A', 'orders', 'report']; from celery.__main__ import main; main()"
     probe = f"{script.removesuffix('main()')}\ntry:\n    main()\nexcept SystemExit:\n    from orders.celery import app\n    print('USES', app.connection_for_write().virtual_host)"
     jobs = settings.CELERY["broker_url"].rpartition("/")[0] + "/orders-jobs"
-    environment = {**os.environ, "BROKER_URL": "amqp://nobody@127.0.0.1:1/souk", "JOBS_BROKER_URL": jobs}
+    environment = {
+        **os.environ,
+        "BROKER_URL": "amqp://nobody@127.0.0.1:1/souk",
+        "JOBS_BROKER_URL": jobs,
+    }
 
     done = subprocess.run(
         [sys.executable, "-c", probe],

@@ -59,7 +59,9 @@ def send(url: str, event_type: str, bodies: list[dict[str, Any]]) -> None:
     publisher.close()
 
 
-def test_consumer_confirms_and_rejects_the_longest_orders(broker_url: str, long_orders: list[UUID]) -> None:
+def test_consumer_confirms_and_rejects_the_longest_orders(
+    broker_url: str, long_orders: list[UUID]
+) -> None:
     lines = [{"product_id": str(uuid7()), "quantity": 1_000_000} for _ in range(MAX_LINES)]
     short = {"requested": 1_000_000, "available": 1_000_000, "reason": "insufficient_stock"}
     shortages = [{"product_id": line["product_id"], **short} for line in lines]

@@ -1,59 +1,38 @@
-"""What products refuses, as the API answers it."""
+"""What products refuses, as the API answers it. Codes and titles are the words of the class names."""
 
-from servicekit.http.problems import Problem
+from servicekit.http.problems import Conflict, Problem
 
 
-class InsufficientStock(Problem):
+class InsufficientStock(Conflict):
     """The adjustment would take more than there is."""
 
-    status_code = 409
-    code = "insufficient_stock"
     title = "Not enough stock"
 
 
-class StockTooLarge(Problem):
+class StockTooLarge(Conflict):
     """The adjustment would exceed the largest stock we keep."""
 
-    status_code = 409
-    code = "stock_too_large"
     title = "Too much stock"
 
 
-class SlugTaken(Problem):
+class SlugTaken(Conflict):
     """Another product or category has this slug; a deleted one keeps its own."""
-
-    status_code = 409
-    code = "slug_taken"
-    title = "Slug taken"
 
 
 class StaleVersion(Problem):
-    """The product changed since you read it."""
+    """The product changed since the caller read it."""
 
     status_code = 412
-    code = "stale_version"
     title = "The product has changed"
 
 
-class CategoryCycle(Problem):
-    """A category cannot be below itself."""
-
-    status_code = 409
-    code = "category_cycle"
-    title = "Category cycle"
+class CategoryCycle(Conflict):
+    """A category cannot be below itself, nor deeper than ten."""
 
 
-class CategoryGone(Problem):
-    """The category was deleted between the look at it and its use."""
-
-    status_code = 409
-    code = "category_gone"
-    title = "Category gone"
+class CategoryGone(Conflict):
+    """The category was deleted between its lookup and its use."""
 
 
-class CategoryInUse(Problem):
-    """Products or categories still hang below it."""
-
-    status_code = 409
-    code = "category_in_use"
-    title = "Category in use"
+class CategoryInUse(Conflict):
+    """Products or categories are below it."""

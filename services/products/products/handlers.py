@@ -1,7 +1,7 @@
 """The events that products reacts to."""
 
-from products import reservations
 from products.events import OrderCancelled, OrderExpired, OrderPlaced, UserSessionsRevoked
+from products.services import reservations
 from servicekit.auth import revocations
 from servicekit.messaging.envelope import Envelope
 from servicekit.messaging.router import Received, Router

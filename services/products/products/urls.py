@@ -1,19 +1,16 @@
-from django.urls import include, path, register_converter
+from django.urls import include, path
 
-from products.api import views
+from products.api.viewsets import CategoryViewSet, ProductViewSet
 from servicekit.http.exception_handler import handler400, handler403, handler404, handler500
-from servicekit.http.identifiers import IdConverter
-
-register_converter(IdConverter, "id")
-
+from servicekit.http.routers import Router
 
 __all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
 
+router = Router()
+router.register("products", ProductViewSet, basename="product")
+router.register("categories", CategoryViewSet, basename="category")
+
 urlpatterns = [
     path("", include("servicekit.urls")),
-    path("api/products/", views.Products.as_view()),
-    path("api/products/<id:product_id>/", views.OneProduct.as_view()),
-    path("api/products/<id:product_id>/stock/", views.Stock.as_view()),
-    path("api/categories/", views.Categories.as_view()),
-    path("api/categories/<id:category_id>/", views.OneCategory.as_view()),
+    path("api/", include(router.urls)),
 ]

@@ -10,9 +10,9 @@ from uuid import UUID
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from products import services
 from products.events import OrderCancelled, OrderPlaced
 from products.models import Product
+from products.services.products import create_product
 from servicekit.messaging.delivery import Delivery
 from servicekit.testing.deliver import make_delivery
 
@@ -28,7 +28,7 @@ def make_product(**overrides: Any) -> Product:
         "currency": "GBP",
         "stock": 10,
     }
-    return services.create_product(**{**fields, **overrides})
+    return create_product(**{**fields, **overrides})
 
 
 def placed(

@@ -9,10 +9,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from products import selectors
-from products.selectors import ORDERS, ProductFilter
+from products.api.filters import ProductFilterSet
+from products.api.viewsets import ProductViewSet
 from servicekit.testing.client import Caller, decoded
 
 ROWS = 50_000
+ORDERS = {ordering.name: ordering for ordering in ProductViewSet.orderings}
 FILL = """
     INSERT INTO product (id, slug, name, description, price, currency, stock, active, version, created_at)
     SELECT gen_random_uuid(), 'p-' || n,
@@ -37,7 +39,7 @@ def catalogue(transactional_db: None) -> Iterator[None]:
 
 
 def search(text: str, order: str) -> Any:
-    found = selectors.list_products(ProductFilter(search=text))
+    found = ProductFilterSet({"search": text}, selectors.list_products(with_inactive=False)).qs
     return ORDERS[order].sort(found)[:21]
 
 

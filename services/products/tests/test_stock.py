@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from uuid_utils.compat import uuid7
 
-from products import stock
 from products.errors import InsufficientStock, StockTooLarge
 from products.handlers import router
 from products.models import MAX_STOCK, Product, Reservation, StockMovement
+from products.services.stock import adjust_stock
 from servicekit.database import is_try_again
 from servicekit.testing.deliver import deliver, outbox_events
 from tests.factories import cancelled, make_product, placed
@@ -328,7 +328,7 @@ def test_adjustments_race_with_orders_and_conserve() -> None:
     def remove() -> None:
         for _ in range(20):
             try:
-                stock.adjust_stock(product=product, delta=-3, reason="damaged", by=STAFF)
+                adjust_stock(product_id=product.pk, delta=-3, reason="damaged", by=STAFF)
             except InsufficientStock:
                 return
 
@@ -343,7 +343,7 @@ def test_adjustment_below_zero_changes_nothing() -> None:
     product = make_product(stock=2)
 
     with pytest.raises(InsufficientStock) as refusal:
-        stock.adjust_stock(product=product, delta=-3, reason="damaged", by=STAFF)
+        adjust_stock(product_id=product.pk, delta=-3, reason="damaged", by=STAFF)
 
     assert refusal.value.members == {"available": 2}
     product.refresh_from_db()
@@ -357,7 +357,7 @@ def test_full_stock_sold_and_filled_again_takes_every_release(together: bool) ->
     product, orders = make_product(stock=MAX_STOCK), [uuid7() for _ in range(3)]
     for order_id in orders:
         deliver(router, QUEUE, [placed({product.pk: MAX_STOCK}, order_id)])
-        stock.adjust_stock(product=product, delta=MAX_STOCK, reason="delivery", by=STAFF)
+        adjust_stock(product_id=product.pk, delta=MAX_STOCK, reason="delivery", by=STAFF)
     ends = [cancelled(order_id) for order_id in orders]
 
     for batch in [ends] if together else [[end] for end in ends]:
@@ -373,12 +373,12 @@ def test_full_stock_sold_and_filled_again_takes_every_release(together: bool) ->
 def test_stock_above_the_maximum_is_sold_and_removed_but_not_added_to() -> None:
     product, order_id = make_product(stock=MAX_STOCK), uuid7()
     deliver(router, QUEUE, [placed({product.pk: 10}, order_id)])
-    stock.adjust_stock(product=product, delta=10, reason="delivery", by=STAFF)
+    adjust_stock(product_id=product.pk, delta=10, reason="delivery", by=STAFF)
     deliver(router, QUEUE, [cancelled(order_id)])
 
     with pytest.raises(StockTooLarge):
-        stock.adjust_stock(product=product, delta=1, reason="delivery", by=STAFF)
-    left = stock.adjust_stock(product=product, delta=-1, reason="damaged", by=STAFF)
+        adjust_stock(product_id=product.pk, delta=1, reason="delivery", by=STAFF)
+    left = adjust_stock(product_id=product.pk, delta=-1, reason="damaged", by=STAFF)
 
     assert left == MAX_STOCK + 9
     deliver(router, QUEUE, [placed({product.pk: MAX_STOCK})])

@@ -50,6 +50,7 @@ def spectacular(title: str, description: str) -> dict[str, Any]:
         "SERVE_INCLUDE_SCHEMA": False,
         "COMPONENT_SPLIT_REQUEST": True,
         "ENUM_NAME_OVERRIDES": {},
+        "GET_LIB_DOC_EXCLUDES": "servicekit.http.openapi.documented_elsewhere",
         "PATH_CONVERTER_OVERRIDES": {"id": OpenApiTypes.UUID},
         "POSTPROCESSING_HOOKS": [
             "drf_spectacular.hooks.postprocess_schema_enums",

@@ -1,11 +1,12 @@
-"""The shape of what clients send, and of what they get; no rule of the shop."""
+"""The shape of what clients send, and of what they get: what documents a body also makes it."""
 
 from typing import Any
 
 from rest_framework import serializers
 
 from orders.models import MAX_LINES, MAX_QUANTITY, Status
-from servicekit.http.fields import BoundedList, IdField, StrictIntegerField, StrictSerializer
+from servicekit.http.fields import AmountField, IdField, StrictIntegerField
+from servicekit.http.serializers import BoundedList, RowSerializer, StrictSerializer
 
 
 class LineWrite(StrictSerializer):
@@ -21,29 +22,27 @@ class PurchaseWrite(StrictSerializer):
     quantity = StrictIntegerField(min_value=1, max_value=MAX_QUANTITY, required=False, default=1)
 
 
-# What clients get. These document; the bodies are shaped in selectors.py.
-
-
-class LineRead(serializers.Serializer[Any]):
-    product = serializers.UUIDField()
+class LineRead(RowSerializer):
+    product = serializers.UUIDField(source="product_id")
     name = serializers.CharField()
     quantity = serializers.IntegerField()
-    unit_price = serializers.RegexField(r"^\d+\.\d{2}$")
-    line_total = serializers.RegexField(r"^\d+\.\d{2}$")
+    unit_price = AmountField()
+    line_total = AmountField()
 
 
-class ShortageRead(serializers.Serializer[Any]):
-    product = serializers.UUIDField()
+class ShortageRead(RowSerializer):
+    product = serializers.UUIDField(source="product_id")
     requested = serializers.IntegerField()
     available = serializers.IntegerField()
     reason = serializers.CharField()
 
 
-class OrderRead(serializers.Serializer[Any]):
+# Of a row as `selectors.with_lines` reads it, or as `place_order` has just written it.
+class OrderRead(RowSerializer):
     id = serializers.UUIDField()
-    user = serializers.UUIDField()
+    user = serializers.UUIDField(source="user_id")
     status = serializers.ChoiceField(choices=Status.values)
-    total = serializers.RegexField(r"^\d+\.\d{2}$")
+    total = AmountField()
     currency = serializers.CharField()
     lines = LineRead(many=True)
     shortages = ShortageRead(many=True, allow_null=True)
@@ -52,26 +51,32 @@ class OrderRead(serializers.Serializer[Any]):
     settled_at = serializers.DateTimeField(allow_null=True)
 
 
-class OrderPage(serializers.Serializer[Any]):
-    results = OrderRead(many=True)
-    next = serializers.CharField(allow_null=True)
-
-
+# It only documents: `order` is a body that is made already, perhaps days ago (an idempotency key).
 class PurchaseRead(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=["purchased", "pending"])
     order = OrderRead()
 
 
-class HistoryRow(serializers.Serializer[Any]):
+class StateField(serializers.CharField):
+    """A state; the one before the first, which is empty in its column, is null."""
+
+    def to_representation(self, value: Any) -> Any:
+        """Return the state, or None."""
+        return value or None
+
+
+class HistoryRow(RowSerializer):
     version = serializers.IntegerField()
-    to = serializers.CharField()
-    event = serializers.UUIDField(allow_null=True)
+    to = serializers.CharField(source="to_status")
+    event = serializers.UUIDField(source="event_id", allow_null=True)
     note = serializers.CharField()
     at = serializers.DateTimeField()
 
     def get_fields(self) -> dict[str, Any]:
-        # A class body cannot name a field "from".
-        return {**super().get_fields(), "from": serializers.CharField(allow_null=True)}
+        """Return the fields; a class body cannot name one of them "from"."""
+        fields = super().get_fields()
+        state = StateField(source="from_status", allow_null=True)
+        return {"version": fields.pop("version"), "from": state, **fields}
 
 
 class HistoryRead(serializers.Serializer[Any]):

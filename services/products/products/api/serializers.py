@@ -1,5 +1,6 @@
 """The shape of what clients send, and of what they get; no rule of the shop."""
 
+import re
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
@@ -7,25 +8,28 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from products.models import CURRENCIES, MAX_STOCK, Category
-from products.selectors import is_slug
 from servicekit.http.fields import (
+    AmountField,
     CleanCharField,
     MoneyField,
     StrictBooleanField,
     StrictIntegerField,
-    StrictSerializer,
 )
+from servicekit.http.serializers import RowSerializer, StrictSerializer
+
+SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+MAX_SLUG_LENGTH = 100
 
 
 class SlugField(CleanCharField):
     """Lower-case ASCII letters, digits and inner dashes."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(max_length=100, **options)
+        super().__init__(max_length=MAX_SLUG_LENGTH, **options)
 
     def to_internal_value(self, data: Any) -> str:
         slug = super().to_internal_value(data)
-        if not is_slug(slug):
+        if not SLUG.fullmatch(slug):
             raise serializers.ValidationError("Use a-z, 0-9 and dashes between them.", "invalid_slug")
         return slug
 
@@ -37,9 +41,9 @@ class CategoryField(serializers.Field[Category | None, str, str, Any]):
     default_error_messages = {"unknown": "There is no such category."}
 
     def to_internal_value(self, data: Any) -> Category:
-        category = (
-            Category.objects.filter(slug=data).first() if isinstance(data, str) and is_slug(data) else None
-        )
+        # What cannot be a slug is not asked of the database, which could not even read some of it.
+        could_be = isinstance(data, str) and len(data) <= MAX_SLUG_LENGTH and SLUG.fullmatch(data)
+        category = Category.objects.filter(slug=data).first() if could_be else None
         if category is None:
             self.fail("unknown")
         return category
@@ -78,25 +82,25 @@ class StockAdjust(StrictSerializer):
         return delta
 
 
-# What clients get. These document; the bodies are shaped in selectors.py.
+# What clients get: the same fields make the bodies and document them.
 
 
-class CategoryShort(serializers.Serializer[Any]):
+class CategoryShort(RowSerializer):
     id = serializers.UUIDField()
     slug = serializers.CharField()
     name = serializers.CharField()
 
 
 class CategoryRead(CategoryShort):
-    parent = serializers.UUIDField(allow_null=True)  # type: ignore[assignment]
+    parent = serializers.UUIDField(source="parent_id", allow_null=True)  # type: ignore[assignment]
 
 
-class ProductRead(serializers.Serializer[Any]):
+class ProductRead(RowSerializer):
     id = serializers.UUIDField()
     slug = serializers.CharField()
     name = serializers.CharField()
     description = serializers.CharField()
-    price = serializers.RegexField(r"^\d+\.\d{2}$")
+    price = AmountField()
     currency = serializers.CharField()
     stock = serializers.IntegerField()
     active = serializers.BooleanField()
@@ -106,30 +110,19 @@ class ProductRead(serializers.Serializer[Any]):
     updated_at = serializers.DateTimeField()
 
 
-class ProductPage(serializers.Serializer[Any]):
-    results = ProductRead(many=True)
-    next = serializers.CharField(allow_null=True)
-
-
-class CategoryPage(serializers.Serializer[Any]):
-    results = CategoryRead(many=True)
-    next = serializers.CharField(allow_null=True)
-
-
-class MovementRead(serializers.Serializer[Any]):
+class MovementRead(RowSerializer):
     id = serializers.IntegerField()
     kind = serializers.CharField()
     quantity = serializers.IntegerField()
-    order = serializers.UUIDField(allow_null=True)
+    order = serializers.UUIDField(source="order_id", allow_null=True)
     reason = serializers.CharField()
     by = serializers.UUIDField(allow_null=True)
     at = serializers.DateTimeField()
 
 
-class LedgerRead(serializers.Serializer[Any]):
-    stock = serializers.IntegerField()
-    results = MovementRead(many=True)
-
-
 class StockRead(serializers.Serializer[Any]):
     stock = serializers.IntegerField()
+
+
+class LedgerRead(StockRead):
+    results = MovementRead(many=True)

@@ -10,12 +10,13 @@ An effect whose outcome is still open is kept as 202; who learns the outcome kee
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 import orjson
-from django.db import connection
+from django.db import connection, transaction
 from psycopg.types.json import Jsonb
 from rest_framework.request import Request
 
@@ -52,12 +53,13 @@ class KeyReused(Problem):
 
 
 @dataclass(frozen=True, slots=True)
-class Replay:
-    """The first answer to this key."""
+class Answer:
+    """What is answered to a request; a replay is the first answer to its key."""
 
     status: int
     body: Any
     headers: dict[str, str] = field(default_factory=dict)
+    is_replay: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class IdempotentRequest:
     key: str
     request_hash: bytes
 
-    def claim(self) -> Replay | None:
+    def claim(self) -> Answer | None:
         """Take the key, inside the effect's transaction; None means go ahead, and call `store` before the commit.
 
         Raises:
@@ -84,7 +86,7 @@ class IdempotentRequest:
             return self.claim()  # it was seven days old, and purged a moment ago
         if bytes(row.request_hash) != self.request_hash:
             raise KeyReused("This key was used with another request. Choose a new one.")
-        return Replay(row.status, orjson.loads(row.body), row.headers)
+        return _replay(row)
 
     def store(self, *, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
         """Keep the answer with the key; it commits with the effect."""
@@ -93,18 +95,40 @@ class IdempotentRequest:
             values += [self.caller, self.operation, self.key]
             cursor.execute(STORE, values)
 
-    def settle(self, *, status: int, body: Any) -> Replay:
+    def settle(self, *, status: int, body: Any) -> Answer:
         """Replace the answer that was kept as open; return the one that holds, another's if that came first."""
         with connection.cursor() as cursor:
             values: list[Any] = [status, orjson.dumps(body), Jsonb({})]
             values += [self.caller, self.operation, self.key, OPEN]
             cursor.execute(STORE.rstrip() + " AND status = %s", values)
             row = None if cursor.rowcount else self._row()
-        return Replay(row.status, orjson.loads(row.body), row.headers) if row else Replay(status, body)
+        return _replay(row) if row else Answer(status, body)
 
     def _row(self) -> IdempotencyKey | None:
         rows = IdempotencyKey.objects.filter(caller=self.caller, operation=self.operation, key=self.key)
         return rows.first()
+
+
+def _replay(row: IdempotencyKey) -> Answer:
+    return Answer(row.status, orjson.loads(row.body), row.headers, is_replay=True)
+
+
+def perform(keyed: IdempotentRequest | None, effect: Callable[[], Any], *, status: int) -> Answer:
+    """Have an effect and keep its answer, in one transaction; a repeat has none and gets the first answer.
+
+    `effect` writes and returns the body. `status` is OPEN where the outcome comes later, by `settle`.
+
+    Raises:
+        KeyReused: the key was used with another request.
+    """
+    with transaction.atomic():
+        first = keyed.claim() if keyed else None
+        if first:
+            return first
+        body = effect()
+        if keyed:
+            keyed.store(status=status, body=body)
+    return Answer(status, body)
 
 
 def from_request(

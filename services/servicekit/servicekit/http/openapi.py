@@ -3,6 +3,7 @@
 from typing import Any
 
 from drf_spectacular import openapi
+from drf_spectacular.plumbing import get_lib_doc_excludes
 
 from servicekit.http.problems import CONTENT_TYPE
 
@@ -65,6 +66,18 @@ class AutoSchema(openapi.AutoSchema):
             for member in schema.get("properties", {}).values():
                 member.pop("readOnly", None)
         return schema
+
+
+def documented_elsewhere() -> list[type]:
+    """Return the classes whose docstrings are for developers: drf-spectacular would show them to clients.
+
+    Its GET_LIB_DOC_EXCLUDES: a class without a docstring of its own is described by none of these.
+    """
+    # Not before: they need the settings that name this function.
+    from servicekit.http import serializers, viewsets
+
+    kit = [serializers.RowSerializer, serializers.StrictSerializer, viewsets.StrictInputMixin]
+    return [*get_lib_doc_excludes(), *kit]  # type: ignore[no-untyped-call]
 
 
 def add_problems(result: dict[str, Any], **_options: Any) -> dict[str, Any]:

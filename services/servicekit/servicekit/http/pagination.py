@@ -142,7 +142,7 @@ class KeysetPagination(BasePagination):
 
 
 def _parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
+    return {"in": "query", "name": name, "schema": schema, "description": description}
 
 
 def _ordering(request: Request, orderings: Sequence[Ordering]) -> Ordering:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from servicekit.http import idempotency
-from servicekit.http.idempotency import IdempotentRequest, KeyReused, Replay
+from servicekit.http.idempotency import Answer, IdempotentRequest, KeyReused
 from servicekit.models import IdempotencyKey, OutboxEvent
 from servicekit.operations import purge
 from servicekit.testing.client import Caller, decoded, problem
@@ -214,7 +214,7 @@ def test_twins_at_once_have_one_effect(customer: Caller) -> None:
 
 
 def test_twin_waits_for_the_first_answer() -> None:
-    def twin() -> Replay | None:
+    def twin() -> Answer | None:
         with transaction.atomic():
             return request_with().claim()
 
@@ -226,11 +226,11 @@ def test_twin_waits_for_the_first_answer() -> None:
             request_with().store(status=201, body={"b": 1}, headers={"Location": "/1/"})
         replay = later.result(10)
 
-    assert replay == Replay(201, {"b": 1}, {"Location": "/1/"})
+    assert replay == Answer(201, {"b": 1}, {"Location": "/1/"}, is_replay=True)
 
 
 def test_twin_goes_ahead_when_the_first_fails() -> None:
-    def twin() -> Replay | None:
+    def twin() -> Answer | None:
         with transaction.atomic():
             return request_with().claim()
 
@@ -246,7 +246,7 @@ def test_twin_goes_ahead_when_the_first_fails() -> None:
 
 
 def test_twin_with_another_body_is_refused_once_the_first_is_done() -> None:
-    def twin() -> Replay | None:
+    def twin() -> Answer | None:
         with transaction.atomic():
             return request_with(body=b"other").claim()
 
@@ -272,7 +272,7 @@ def test_any_body_comes_back_as_it_was(body: Any) -> None:
     with transaction.atomic():
         replay = request_with().claim()
 
-    assert replay == Replay(200, body, {})
+    assert replay == Answer(200, body, {}, is_replay=True)
     assert repr(replay.body) == repr(body)
 
 

@@ -194,12 +194,12 @@ class Place(StrictAPIView):
                 headers = {**replay.headers, idempotency.REPLAYED: "true"}
         return Response(replay.body, replay.status, headers=headers)
 
-    def _place(self, request: Request, keyed: idempotency.IdempotentRequest | None) -> idempotency.Replay:
+    def _place(self, request: Request, keyed: idempotency.IdempotentRequest | None) -> idempotency.Answer:
         outbox.publish(OrderPlaced(order_id="one"), subject=str(caller_of(request).id), sequence=1)
         if request.data.get("fail"):
             raise ConnectionError("after the effect")
         number = OutboxEvent.objects.count()
-        answer = idempotency.Replay(
+        answer = idempotency.Answer(
             201, {"zeta": number, "alpha": 1.10, "é": "ü\u2028"}, {"Location": f"/{number}/"}
         )
         if keyed:

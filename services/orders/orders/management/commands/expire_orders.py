@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from orders.services import expire_all_overdue
+from orders.services.settlement import expire_all_overdue
 
 
 class Command(BaseCommand):

@@ -2,11 +2,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from orders.catalogue import ProductsUnavailable, rebuild_catalogue
+from orders.services.catalogue import ProductsUnavailable, rebuild_catalogue
 
 
 class Command(BaseCommand):
-    help = "Read the catalogue from the products service anew. It may run while events arrive; run it again after a failure."
+    help = (
+        "Read the catalogue from the products service anew. "
+        "It may run while events arrive; run it again after a failure."
+    )
 
     def handle(self, **_options: Any) -> None:
         try:

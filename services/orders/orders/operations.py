@@ -1,4 +1,7 @@
-"""Orders that nobody has decided in time, for readiness and for Prometheus: the worker expires them, so they tell how it is."""
+"""What readiness and Prometheus ask of orders: whether any is overdue.
+
+The worker expires overdue orders, so they tell how the worker is.
+"""
 
 from orders import selectors
 from servicekit.operations.metrics import Gauge
@@ -18,7 +21,8 @@ def check_overdue() -> str:
 def gauges() -> list[Gauge]:
     """Return how many orders are overdue, and by how much the oldest is."""
     count, seconds = selectors.count_overdue(), selectors.oldest_overdue_seconds()
+    oldest = "Seconds since the oldest of their deadlines"
     return [
         Gauge("souk_orders_overdue_pending", "Pending orders past their deadline", count),
-        Gauge("souk_orders_oldest_overdue_seconds", "Seconds since the oldest of their deadlines", seconds),
+        Gauge("souk_orders_oldest_overdue_seconds", oldest, seconds),
     ]

@@ -1,4 +1,4 @@
-"""Orders change their state here and nowhere else: one conditional statement, one history row per change."""
+"""Orders change their state here and nowhere else: one conditional statement, one history row each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +11,11 @@ from psycopg.types.json import Jsonb
 
 from orders.models import Status, states_before
 
-# The rows are locked in id order, and the condition is looked at again once the lock is held: whoever comes second finds the
-# order moved and changes nothing. History is written by the same statement, so neither exists without the other.
-MOVE = """
+# The rows are locked in id order, so that two batches cannot wait for each other; the condition is
+# looked at again once a lock is held, so that the second of two finds the order moved and changes
+# nothing. The same statement writes the history, so that neither exists without the other. The ORM
+# has no UPDATE … RETURNING and no CTE: it would take four statements.
+TRANSITION = """
     WITH cause AS (
         SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::jsonb[]) AS t (order_id, event_id, shortages)
     ), old AS (
@@ -34,8 +36,8 @@ MOVE = """
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
-    """An order that has just changed its state."""
+class Transition:
+    """An order that has just changed its state, with its new `version`."""
 
     id: UUID
     user_id: UUID
@@ -44,23 +46,23 @@ class Moved:
     currency: str
 
 
-def move_orders(
+def transition_orders(
     causes: Mapping[UUID, UUID | None],
     to: Status,
     *,
     shortages: Mapping[UUID, Sequence[Mapping[str, Any]]] | None = None,
     note: str = "",
-) -> dict[UUID, Moved]:
-    """Move every order that may go to `to`; return those that did. `causes` maps each order to the event that wants it.
+) -> dict[UUID, Transition]:
+    """Move every order that may become `to`; return those that did, by id.
 
-    Call it in the transaction that publishes the outcome.
+    `causes` maps each order to the id of the event that moves it, None where a person or the time
+    does. Call it in the transaction that publishes the outcome.
     """
     order_ids = list(causes)
-    reasons = [Jsonb(list(shortages[one])) if shortages else None for one in order_ids]
     parameters: list[Any] = [
         order_ids,
         list(causes.values()),
-        reasons,
+        [Jsonb(list(shortages[order_id])) if shortages else None for order_id in order_ids],
         order_ids,
         states_before(to),
         to.value,
@@ -68,5 +70,5 @@ def move_orders(
         note,
     ]
     with connection.cursor() as cursor:
-        cursor.execute(MOVE, parameters)
-        return {row[0]: Moved(*row) for row in cursor.fetchall()}
+        cursor.execute(TRANSITION, parameters)
+        return {row[0]: Transition(*row) for row in cursor.fetchall()}

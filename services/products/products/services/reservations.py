@@ -1,8 +1,10 @@
-"""What orders take of the stock and give back. Set-based: a batch of orders costs the same few statements as one order, and a hot
-product one row change (docs/adr/0011-stock-is-taken-in-batches.md).
+"""What orders take of the stock and give back.
 
-Rows are locked in one sequence for the whole batch, reservations first and then products, each in id order: two consumers can wait for
-each other but never in a circle.
+Set-based: a batch of orders costs the same few statements as a single order, and a hot product one row
+change (docs/adr/0011-stock-is-taken-in-batches.md).
+
+Rows are locked in one sequence for the whole batch, reservations first and then products, each in id
+order: two consumers can wait for each other but never in a circle.
 """
 
 from collections import Counter, defaultdict
@@ -35,24 +37,30 @@ Quantities = dict[UUID, int]
 Ended = OrderCancelled | OrderExpired
 OrderEvents = Sequence[Received[Any]]
 
+# Which orders were new is known from RETURNING alone, and the ORM returns nothing for rows in conflict.
 CLAIM = """
     INSERT INTO reservation (order_id, status, settled_at)
-    SELECT order_id, status, clock_timestamp() FROM unnest(%s::uuid[], %s::text[]) AS t (order_id, status) ORDER BY order_id
+    SELECT order_id, status, clock_timestamp()
+    FROM unnest(%s::uuid[], %s::text[]) AS t (order_id, status) ORDER BY order_id
     ON CONFLICT (order_id) DO NOTHING RETURNING order_id
 """
+# An array is one statement and one plan, however many products a batch names; the ORM's IN is another
+# statement for each number of them.
 LOCK_PRODUCTS = """
     SELECT id, stock, active FROM product WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
 """
 LOCK_FREE_PRODUCTS = LOCK_PRODUCTS + " SKIP LOCKED"
+# Arrays, not a row of parameters for each line: PostgreSQL takes 65,535 parameters in a statement, and
+# a batch may hold more lines than that.
 INSERT_LINES = """
     INSERT INTO reservation_line (reservation_id, product_id, quantity)
     SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::int[])
 """
-MOVE_STOCK = """
+# A different change for each row, in one statement: the ORM would write a CASE over all of them.
+CHANGE_STOCK = """
     UPDATE product SET stock = stock + delta FROM unnest(%s::uuid[], %s::bigint[]) AS t (product_id, delta)
     WHERE product.id = t.product_id
 """
-# Arrays, not a row of parameters each: PostgreSQL takes 65,535 parameters a statement, and a batch may hold more lines than that.
 INSERT_LEDGER = """
     INSERT INTO stock_movement (order_id, product_id, quantity, kind, reason)
     SELECT order_id, product_id, quantity, kind, ''
@@ -62,21 +70,22 @@ INSERT_LEDGER = """
 
 @dataclass(slots=True)
 class _LockedProduct:
-    """One locked product while a batch is decided."""
+    """A locked product while a batch is decided."""
 
     stock: int
     active: bool
 
 
 def settle_orders(*, received: OrderEvents) -> None:
-    """Put back what cancelled and expired orders hold, then take the stock of placed ones; publish what became of each order.
+    """Put back what ended orders hold, then take the stock of placed ones; publish each order's outcome.
 
-    An order takes all of its lines or none, in the sequence of arrival. Ended orders go first, also before their own placing: no live
-    order is refused for the sake of a dead one. An order that is past its deadline takes nothing and gets no answer, since it expires
-    (docs/adr/0020-order-deadline.md); one that was decided before changes nothing.
+    An order takes all of its lines or none, in the sequence of arrival. Ended orders go first, also before
+    their own placing: no live order is refused for the sake of a dead one. An order that is past its
+    deadline takes nothing and gets no answer, since it expires (docs/adr/0020-order-deadline.md); an order
+    that was decided before changes nothing.
     """
-    placed = {one.event.order_id: one for one in received if isinstance(one.event, OrderPlaced)}
-    ended = {one.event.order_id: one for one in received if not isinstance(one.event, OrderPlaced)}
+    placed = {item.event.order_id: item for item in received if isinstance(item.event, OrderPlaced)}
+    ended = {item.event.order_id: item for item in received if not isinstance(item.event, OrderPlaced)}
     new = _claim(placed.values(), ended)
     to_decide = {order_id: _quantities(placed[order_id].event) for order_id in placed if order_id in new}
     to_release = _held_quantities(_lock_reserved(ended))
@@ -93,35 +102,36 @@ def settle_orders(*, received: OrderEvents) -> None:
 
 def rows_of(received: OrderEvents) -> list[int]:
     """Return how many lines each event will write: those it names, or those that the order holds here."""
-    ended = [one.event.order_id for one in received if not isinstance(one.event, OrderPlaced)]
+    ended = [item.event.order_id for item in received if not isinstance(item.event, OrderPlaced)]
     held: Mapping[UUID, int] = {}
     if ended:
         lines = ReservationLine.objects.filter(reservation_id__in=ended).order_by()
         held = dict(lines.values_list("reservation_id").annotate(number=Count("id")))
     return [
-        len(one.event.lines) if isinstance(one.event, OrderPlaced) else held.get(one.event.order_id, 1)
-        for one in received
+        len(item.event.lines) if isinstance(item.event, OrderPlaced) else held.get(item.event.order_id, 1)
+        for item in received
     ]
 
 
 def _claim(placed: Iterable[Received[OrderPlaced]], ended: Mapping[UUID, Received[Ended]]) -> set[UUID]:
     """Insert a reservation for each order that has none; return the orders to decide.
 
-    Orders that are ended or overdue are claimed as void: they will take nothing. It waits for whoever is inserting the same order.
+    Orders that are ended or overdue are claimed as void: they will take nothing. A transaction that is
+    inserting the same order is waited for.
     """
     now = timezone.now()
     claims = dict.fromkeys(ended, Reservation.Status.VOID)
-    for one in placed:
-        overdue = one.event.deadline <= now
+    for item in placed:
+        overdue = item.event.deadline <= now
         status = Reservation.Status.VOID if overdue else Reservation.Status.RESERVED
-        claims.setdefault(one.event.order_id, status)
+        claims.setdefault(item.event.order_id, status)
     with connection.cursor() as cursor:
         cursor.execute(CLAIM, [list(claims), [status.value for status in claims.values()]])
         return {row[0] for row in cursor.fetchall() if claims[row[0]] is Reservation.Status.RESERVED}
 
 
 def _lock_reserved(order_ids: Iterable[UUID]) -> list[UUID]:
-    """Lock those of the orders that hold stock, in id order: whoever comes second finds nothing to release."""
+    """Lock those of the orders that hold stock, in id order; the second to come finds nothing to release."""
     orders = list(order_ids)
     if not orders:
         return []
@@ -151,7 +161,8 @@ def _lock_products(
     """Lock every product of the batch in id order; those that do not exist are missing in the result.
 
     Raises:
-        RowsLocked: `context.avoid_locks` is set, and these orders need a product that another transaction has locked.
+        RowsLocked: `context.avoid_locks` is set, and these orders need a product that another transaction
+            has locked.
     """
     wanted = {product_id for quantities in orders.values() for product_id in quantities}
     if not wanted:
@@ -208,7 +219,7 @@ def _shortage_reason(product: _LockedProduct | None, quantity: int) -> Reason | 
 def _record(
     *, taken: Mapping[UUID, Quantities], released: Mapping[UUID, Quantities], rejected: Sequence[UUID]
 ) -> None:
-    """Write the batch's outcome: statuses, lines, one row change a product, and a ledger row for each line."""
+    """Write the outcome: statuses, lines, one row change for each product, a ledger row for each line."""
     _set_status(list(released), Reservation.Status.RELEASED)
     _set_status(rejected, Reservation.Status.REJECTED)
     lines = [
@@ -217,18 +228,18 @@ def _record(
     returns = [
         (order, product, quantity) for order, held in released.items() for product, quantity in held.items()
     ]
-    moves = [(*line[:2], -line[2], StockMovement.Kind.RESERVATION.value) for line in lines]
-    moves += [(*line, StockMovement.Kind.RELEASE.value) for line in returns]
-    if not moves:
+    movements = [(*line[:2], -line[2], StockMovement.Kind.RESERVATION.value) for line in lines]
+    movements += [(*line, StockMovement.Kind.RELEASE.value) for line in returns]
+    if not movements:
         return
     change: Counter[UUID] = Counter()
-    for _, product_id, quantity, _ in moves:
+    for _, product_id, quantity, _ in movements:
         change[product_id] += quantity
     with connection.cursor() as cursor:
         if lines:
             cursor.execute(INSERT_LINES, _columns(lines))
-        cursor.execute(MOVE_STOCK, [list(change.keys()), list(change.values())])
-        cursor.execute(INSERT_LEDGER, _columns(moves))
+        cursor.execute(CHANGE_STOCK, [list(change.keys()), list(change.values())])
+        cursor.execute(INSERT_LEDGER, _columns(movements))
 
 
 def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
@@ -240,21 +251,22 @@ def _set_status(order_ids: Sequence[UUID], status: Reservation.Status) -> None:
         Reservation.objects.filter(pk__in=order_ids).update(status=status, settled_at=timezone.now())
 
 
-def _decided(one: Received[OrderPlaced], wanted: Quantities, short: list[Shortage]) -> Outgoing:
-    order_id = one.event.order_id
+def _decided(placed: Received[OrderPlaced], wanted: Quantities, short: list[Shortage]) -> Outgoing:
+    order_id = placed.event.order_id
     if short:
-        return _outgoing(one, StockRejected(order_id=order_id, shortages=short), sequence=1)
-    return _outgoing(one, StockReserved(order_id=order_id, lines=_lines(wanted)), sequence=1)
+        return _outgoing(placed, StockRejected(order_id=order_id, shortages=short), sequence=1)
+    return _outgoing(placed, StockReserved(order_id=order_id, lines=_lines(wanted)), sequence=1)
 
 
-def _released(one: Received[Ended], held: Quantities) -> Outgoing:
-    return _outgoing(one, StockReleased(order_id=one.event.order_id, lines=_lines(held)), sequence=2)
+def _released(ended: Received[Ended], held: Quantities) -> Outgoing:
+    return _outgoing(ended, StockReleased(order_id=ended.event.order_id, lines=_lines(held)), sequence=2)
 
 
 def _outgoing(
-    one: Received[Any], event: StockReserved | StockRejected | StockReleased, *, sequence: int
+    cause: Received[Any], event: StockReserved | StockRejected | StockReleased, *, sequence: int
 ) -> Outgoing:
-    envelope = one.envelope
+    """Return an answer to `cause`, which it names; its sequence is that of the order's answers."""
+    envelope = cause.envelope
     return Outgoing(event, str(event.order_id), sequence, envelope.id, envelope.traceparent)
 
 

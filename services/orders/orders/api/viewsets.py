@@ -1,0 +1,223 @@
+"""Orders over HTTP: parse, call, answer."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework.decorators import action
+from rest_framework.generics import get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from orders import selectors
+from orders.api.filters import OrderFilterSet
+from orders.api.serializers import (
+    HistoryRead,
+    HistoryRow,
+    OrderRead,
+    OrderWrite,
+    OutOfStockRead,
+    PurchaseRead,
+    PurchaseWrite,
+)
+from orders.api.waiting import preferred_seconds, wait_for_outcome
+from orders.errors import OrderEnded, OutOfStock
+from orders.models import Order, Status
+from orders.services.placement import OrderItem, place_order
+from orders.services.settlement import cancel_order
+from servicekit.auth.authentication import caller_of, is_staff
+from servicekit.http import conditional, idempotency
+from servicekit.http.idempotency import Answer, IdempotentRequest
+from servicekit.http.pagination import Ordering
+from servicekit.http.problems import CONTENT_TYPE as PROBLEM
+from servicekit.http.viewsets import StrictViewSetMixin
+
+PURCHASE_WAIT_SECONDS = 2
+PRODUCT_EXAMPLE = "0190b7a1-5f3c-7000-8000-6f1d2c3b4a59"
+PLACE_EXAMPLE = OpenApiExample(
+    "Two lanterns", {"lines": [{"product": PRODUCT_EXAMPLE, "quantity": 2}]}, request_only=True
+)
+
+
+def _header(name: str, description: str) -> OpenApiParameter:
+    return OpenApiParameter(
+        name, OpenApiTypes.STR, location=OpenApiParameter.HEADER, description=description
+    )
+
+
+PREFER = _header(
+    "Prefer", "`wait=N` answers with the outcome, after at most N (≤ 10) seconds (RFC 7240)."
+)
+IF_NONE_MATCH = _header("If-None-Match", "The ETag of what you have: 304 while it is so.")
+KEY = _header(
+    "Idempotency-Key",
+    "1 to 255 visible ASCII characters; the same key again gets the first answer for 7 days.",
+)
+PAGE_SIZE = OpenApiParameter(
+    "page_size",
+    OpenApiTypes.INT,
+    description="1 to 100; a page of long orders holds fewer, and `next` goes on.",
+)
+REFUSALS = {(409, PROBLEM): OutOfStockRead}
+
+
+class OrderViewSet(StrictViewSetMixin, GenericViewSet[Order]):
+    """Orders: customers meet their own, and to them no other exists; staff meet everybody's."""
+
+    serializer_class = OrderRead
+    filterset_class = OrderFilterSet
+    orderings = (Ordering("id", UUID, descending=True),)
+    lookup_url_kwarg = "order_id"
+    max_body_bytes = 128 * 1024  # a thousand lines
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return _visible_orders(self.request)
+
+    @extend_schema(operation_id="list_orders", parameters=[PAGE_SIZE])
+    def list(self, request: Request) -> Response:
+        """The caller's orders, newest first; staff see everybody's."""
+        rows = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        orders = selectors.with_lines(rows or [])
+        return self.get_paginated_response(OrderRead(orders, many=True).data)
+
+    @extend_schema(
+        operation_id="place_order",
+        parameters=[PREFER, KEY],
+        request=OrderWrite,
+        responses={201: OrderRead, 202: OrderRead, **REFUSALS},
+        examples=[PLACE_EXAMPLE],
+    )
+    def create(self, request: Request) -> Response:
+        """Place an order, at the catalogue's prices."""
+        lines = self.valid(OrderWrite)["lines"]
+        items = [OrderItem(line["product"], line["quantity"]) for line in lines]
+        answer = _place(request, items, "place_order")
+        return Response(answer.body, answer.status, headers=answer.headers)
+
+    @extend_schema(
+        operation_id="read_order",
+        parameters=[IF_NONE_MATCH],
+        responses={200: OrderRead, 304: None},
+    )
+    def retrieve(self, request: Request, order_id: UUID) -> Response:
+        """One order; somebody else's does not exist."""
+        body = _body(self.get_object())
+        return conditional.answer(request, body, f'"{body["version"]}"')
+
+    @extend_schema(operation_id="cancel_order", request=None, responses=OrderRead)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, order_id: UUID) -> Response:
+        """Takes an order back."""
+        self.refuse_members()
+        is_own = self.get_object()["user_id"] == caller_of(request).id
+        cancel_order(order_id=order_id, by_staff=not is_own)
+        return Response(_body(self.get_object()))
+
+    @extend_schema(operation_id="read_order_history", responses=HistoryRead)
+    @action(detail=True)
+    def history(self, request: Request, order_id: UUID) -> Response:
+        """Every state an order has had."""
+        order = self.get_object()
+        rows = selectors.list_history(order_id=order["id"]).values(*HistoryRow.columns())
+        return Response(HistoryRead({"results": rows}).data)
+
+
+class PurchaseViewSet(StrictViewSetMixin, GenericViewSet[Order]):
+    """Buying a product; the gateway sends this address, which looks like the products', to orders."""
+
+    lookup_url_kwarg = "product_id"
+
+    @extend_schema(
+        operation_id="purchase_product",
+        parameters=[PREFER, KEY],
+        request=PurchaseWrite,
+        responses={200: PurchaseRead, 202: PurchaseRead, **REFUSALS},
+    )
+    @action(detail=True, methods=["post"])
+    def purchase(self, request: Request, product_id: UUID) -> Response:
+        """Buy one product, in one line."""
+        item = OrderItem(product_id, self.valid(PurchaseWrite)["quantity"])
+        about = str(product_id)
+        answer = _place(request, [item], "purchase", about=about, wait=PURCHASE_WAIT_SECONDS)
+        status, code = ("pending", 202) if answer.status == idempotency.OPEN else ("purchased", 200)
+        return Response({"status": status, "order": answer.body}, code, headers=answer.headers)
+
+
+def _place(
+    request: Request,
+    items: Sequence[OrderItem],
+    operation: str,
+    *,
+    about: str = "",
+    wait: int | None = None,
+) -> Answer:
+    """Place an order and wait for its outcome; a repeat of an idempotency key gets the first answer.
+
+    It waits as long as the caller prefers, else `wait` seconds; with None it answers at once.
+
+    Raises:
+        OutOfStock: it was rejected.
+        OrderEnded: it was cancelled or expired.
+    """
+    caller_id = caller_of(request).id
+    preferred = preferred_seconds(request.headers.get("Prefer"))
+    seconds = wait if preferred is None else preferred
+    keyed = idempotency.from_request(request, operation, caller=caller_id, about=about)
+    answer = idempotency.perform(
+        keyed,
+        lambda: OrderRead(place_order(user_id=caller_id, items=items)).data,
+        status=201 if seconds is None else idempotency.OPEN,
+    )
+    headers = _headers(answer, preferred)
+    if answer.status == idempotency.OPEN:
+        answer = _settled(request, answer, seconds or 0, keyed)
+    _refuse_ended(answer.body, headers)
+    return Answer(answer.status, answer.body, headers)
+
+
+def _headers(answer: Answer, preferred: int | None) -> dict[str, str]:
+    headers = {"Location": f"/api/orders/{answer.body['id']}/"}
+    if answer.is_replay:
+        headers[idempotency.REPLAYED] = "true"
+    elif preferred is not None:
+        headers["Preference-Applied"] = f"wait={preferred}"
+    return headers
+
+
+def _settled(
+    request: Request, answer: Answer, seconds: int, keyed: IdempotentRequest | None
+) -> Answer:
+    """Wait for the outcome and keep it as the answer; `answer` again while there is none.
+
+    To a repeat, a cancel is no outcome: it was another request, with an answer of its own.
+    """
+    order_id = UUID(answer.body["id"])
+    wait_for_outcome(order_id, seconds)
+    body = _body(get_object_or_404(_visible_orders(request), pk=order_id))
+    is_cancelled = body["status"] == Status.CANCELLED
+    if body["status"] == Status.PENDING or (answer.is_replay and is_cancelled):
+        return answer
+    return keyed.settle(status=201, body=body) if keyed else Answer(201, body)
+
+
+def _refuse_ended(order: Mapping[str, Any], headers: Mapping[str, str]) -> None:
+    if order["status"] == Status.REJECTED:
+        detail = "Not enough is left; shortages says of what."
+        members = {"shortages": order["shortages"], "order": order}
+        raise OutOfStock(detail, members=members, headers=headers)
+    if order["status"] in {Status.CANCELLED, Status.EXPIRED}:
+        detail = f"The order is {order['status']}."
+        raise OrderEnded(detail, members={"order": order}, headers=headers)
+
+
+def _visible_orders(request: Request) -> QuerySet[Any]:
+    rows = selectors.list_orders(viewer_id=caller_of(request).id, is_staff=is_staff(request))
+    return rows.values(*OrderRead.columns())
+
+
+def _body(row: dict[str, Any]) -> dict[str, Any]:
+    return OrderRead(selectors.with_lines([row])[0]).data

@@ -1,0 +1,1 @@
+"""Every write to orders: placement, settlement (which moves orders by transitions), catalogue."""

@@ -1,0 +1,150 @@
+"""How orders end: confirmed or rejected by the stock, cancelled by people, expired by time."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from orders import events
+from orders.errors import NotCancellable
+from orders.models import Order, OrderLine, Status
+from orders.services.transitions import Transition, transition_orders
+from servicekit.messaging.outbox import Outgoing, publish_many
+from servicekit.messaging.router import Received
+
+EXPIRY_BATCH = 500
+# By hand for its literal 'pending': the ORM binds the status as a parameter, and with a parameter a
+# generic plan cannot use the partial index on the deadline and reads every order. And not with
+# clock_timestamp(), which may change from row to row: every pending order would be looked at.
+OVERDUE = """
+    SELECT id FROM orders WHERE status = 'pending' AND deadline < statement_timestamp()
+    ORDER BY deadline LIMIT %s FOR UPDATE SKIP LOCKED
+"""
+
+
+def confirm_orders(*, received: Sequence[Received[events.StockReserved]]) -> None:
+    """Confirm the orders whose stock is reserved.
+
+    An order that was cancelled or expired meanwhile stays so: its own event releases the stock.
+    """
+    causes = {each.event.order_id: each for each in received}
+    event_ids = {order_id: cause.envelope.id for order_id, cause in causes.items()}
+    confirmed = transition_orders(event_ids, Status.CONFIRMED)
+    lines = _lines_of(confirmed)
+    publish_many(
+        _outgoing(_confirmed(order, lines[order.id]), order, causes[order.id])
+        for order in confirmed.values()
+    )
+
+
+def reject_orders(*, received: Sequence[Received[events.StockRejected]]) -> None:
+    """Reject the orders that could not have their stock, and keep what was short."""
+    causes = {each.event.order_id: each for each in received}
+    event_ids = {order_id: cause.envelope.id for order_id, cause in causes.items()}
+    shortages = {
+        order_id: [shortage.model_dump(mode="json") for shortage in cause.event.shortages]
+        for order_id, cause in causes.items()
+    }
+    rejected = transition_orders(event_ids, Status.REJECTED, shortages=shortages)
+    publish_many(
+        _outgoing(_rejected(order, shortages[order.id]), order, causes[order.id])
+        for order in rejected.values()
+    )
+
+
+def cancel_order(*, order_id: UUID, by_staff: bool = False) -> None:
+    """Take a pending or confirmed order back; cancelling a cancelled order changes nothing.
+
+    Raises:
+        NotCancellable: it is rejected, expired, shipped or delivered.
+    """
+    reason: Literal["staff", "customer"] = "staff" if by_staff else "customer"
+    with transaction.atomic():
+        cancelled = transition_orders({order_id: None}, Status.CANCELLED, note=f"by {reason}")
+        publish_many(
+            Outgoing(
+                events.OrderCancelled(order_id=order.id, user_id=order.user_id, reason=reason),
+                subject=str(order.id),
+                sequence=order.version,
+            )
+            for order in cancelled.values()
+        )
+        if not cancelled:
+            status = Order.objects.values_list("status", flat=True).get(pk=order_id)
+            if status != Status.CANCELLED:
+                raise NotCancellable(f"The order is {status}.", members={"order_status": status})
+
+
+def expire_all_overdue(*, seconds: float) -> int:
+    """Expire pending orders until none is overdue or `seconds` are over; return how many.
+
+    A batch and a transaction at a time, so that no sweep holds many rows for long.
+    """
+    until = time.monotonic() + seconds
+    total = expired = expire_overdue_orders()
+    while expired >= EXPIRY_BATCH and time.monotonic() < until:
+        expired = expire_overdue_orders()
+        total += expired
+    return total
+
+
+def expire_overdue_orders(*, at_most: int = EXPIRY_BATCH) -> int:
+    """Expire a batch of pending orders that are past their deadline; return how many.
+
+    Two sweeps at once share the work.
+    """
+    with transaction.atomic():
+        overdue = _lock_overdue(at_most)
+        if not overdue:
+            return 0
+        expired = transition_orders(
+            dict.fromkeys(overdue), Status.EXPIRED, note="past its deadline"
+        )
+        publish_many(
+            Outgoing(
+                events.OrderExpired(order_id=order.id, user_id=order.user_id),
+                subject=str(order.id),
+                sequence=order.version,
+            )
+            for order in expired.values()
+        )
+    return len(expired)
+
+
+def _lock_overdue(at_most: int) -> list[UUID]:
+    with connection.cursor() as cursor:
+        cursor.execute(OVERDUE, [at_most])
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _lines_of(order_ids: Iterable[UUID]) -> dict[UUID, list[events.Line]]:
+    lines: dict[UUID, list[events.Line]] = {order_id: [] for order_id in order_ids}
+    # Where no order moved, the ORM asks nothing: an empty `__in` is known to match no row.
+    rows = OrderLine.objects.filter(order_id__in=list(lines)).order_by("id")
+    for order_id, product_id, quantity in rows.values_list("order_id", "product_id", "quantity"):
+        lines[order_id].append(events.Line(product_id=product_id, quantity=quantity))
+    return lines
+
+
+def _confirmed(order: Transition, lines: list[events.Line]) -> events.OrderConfirmed:
+    return events.OrderConfirmed(
+        order_id=order.id,
+        user_id=order.user_id,
+        lines=lines,
+        total=order.total,
+        currency=order.currency,
+    )
+
+
+def _rejected(order: Transition, shortages: Sequence[Mapping[str, Any]]) -> events.OrderRejected:
+    short = [events.Shortage.model_validate(row) for row in shortages]
+    return events.OrderRejected(order_id=order.id, user_id=order.user_id, shortages=short)
+
+
+def _outgoing(
+    event: events.OrderConfirmed | events.OrderRejected, order: Transition, cause: Received[Any]
+) -> Outgoing:
+    envelope = cause.envelope
+    return Outgoing(event, str(order.id), order.version, envelope.id, envelope.traceparent)

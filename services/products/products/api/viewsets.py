@@ -1,0 +1,222 @@
+"""The catalogue over HTTP: everybody reads, staff write."""
+
+import re
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework.decorators import action
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from products import selectors
+from products.api import serializers
+from products.api.filters import ProductFilterSet
+from products.models import Category, Product
+from products.services.categories import create_category, delete_category, edit_category
+from products.services.products import create_product, delete_product, edit_product
+from products.services.stock import adjust_stock
+from servicekit.auth.authentication import caller_of, is_staff
+from servicekit.auth.permissions import IsStaff, IsStaffOrReadOnly
+from servicekit.collations import BY_BYTES, BY_LANGUAGE
+from servicekit.http import conditional, idempotency
+from servicekit.http.pagination import Ordering
+from servicekit.http.parsers import MAX_BODY_BYTES
+from servicekit.http.viewsets import StrictViewSetMixin
+
+LEDGER_ROWS = 100
+#: A description of 10,000 characters, each written as two escapes.
+MAX_PRODUCT_BYTES = 128 * 1024
+PRODUCT_EXAMPLE = OpenApiExample(
+    "A lantern",
+    {"slug": "white-lantern", "name": "White lantern", "price": "3.39", "currency": "GBP", "stock": 25},
+    request_only=True,
+)
+
+
+def _header(name: str, description: str) -> OpenApiParameter:
+    return OpenApiParameter(name, OpenApiTypes.STR, OpenApiParameter.HEADER, description=description)
+
+
+IF_MATCH = _header(
+    "If-Match", 'The ETag of what you read, such as "3-25", or its version alone, "3"; a list, or *.'
+)
+IF_NONE_MATCH = _header("If-None-Match", "The ETag of what you have: 304 while it is so.")
+KEY = _header("Idempotency-Key", "Repeat safely with the same key.")
+# A version, and the stock with it, as GET sends them.
+TAG = re.compile(r"([0-9]{1,10})(?:-[0-9]{1,19})?")
+
+
+class ProductViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Product]):
+    """Products, and the stock of each."""
+
+    permission_classes = [IsStaffOrReadOnly]
+    serializer_class = serializers.ProductRead
+    filterset_class = ProductFilterSet
+    lookup_url_kwarg = "product_id"
+    max_body_bytes = MAX_PRODUCT_BYTES
+    # An index for each of them is in models.py.
+    orderings = (
+        Ordering("created_at", datetime, descending=True),
+        Ordering("created_at", datetime),
+        Ordering("price", Decimal),
+        Ordering("price", Decimal, descending=True),
+        Ordering("name", str, collation=BY_LANGUAGE),
+        Ordering("name", str, descending=True, collation=BY_LANGUAGE),
+    )
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """The rows that the caller may see: staff also see inactive products, in lists if they ask."""
+        asks = self.action != "list" or "active" in self.request.query_params
+        rows = selectors.list_products(with_inactive=asks and is_staff(self.request))
+        found: QuerySet[Any, Any] = rows.values(*serializers.ProductRead.columns())
+        return found
+
+    @extend_schema(operation_id="list_products")
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """The products that are for sale, in pages; staff can ask for the others."""
+        if "search" not in request.query_params:
+            return super().list(request, *args, **kwargs)
+        with selectors.planned_for_search():
+            return super().list(request, *args, **kwargs)
+
+    @extend_schema(
+        operation_id="create_product",
+        request=serializers.ProductCreate,
+        examples=[PRODUCT_EXAMPLE],
+        responses={201: serializers.ProductRead},
+    )
+    def create(self, request: Request) -> Response:
+        """Add a product; its first stock is the first row of its ledger."""
+        members = self.valid(serializers.ProductCreate)
+        product = create_product(**members, by=caller_of(request).id)
+        headers = {"Location": f"{request.path}{product.pk}/"}
+        return Response(self._body(product.pk), 201, headers=headers)
+
+    @extend_schema(
+        operation_id="read_product",
+        parameters=[IF_NONE_MATCH],
+        responses={200: serializers.ProductRead, 304: None},
+    )
+    def retrieve(self, request: Request, product_id: UUID) -> Response:
+        """One product."""
+        body = self.get_serializer(self.get_object()).data
+        return conditional.answer(request, body, f'"{body["version"]}-{body["stock"]}"')
+
+    @extend_schema(operation_id="edit_product", parameters=[IF_MATCH], request=serializers.ProductEdit)
+    def partial_update(self, request: Request, product_id: UUID) -> Response:
+        """Change fields of a product, but not its stock."""
+        changes = self.valid(serializers.ProductEdit, partial=True)
+        edit_product(product_id=product_id, changes=changes, if_versions=_versions_to_match(request))
+        return Response(self._body(product_id))
+
+    @extend_schema(operation_id="delete_product", parameters=[IF_MATCH], responses={204: None})
+    def destroy(self, request: Request, product_id: UUID) -> Response:
+        """Take a product out of the shop for good."""
+        self.refuse_members()
+        delete_product(product_id=product_id, if_versions=_versions_to_match(request))
+        return Response(status=204)
+
+    @extend_schema(operation_id="read_stock", responses=serializers.LedgerRead)
+    @action(detail=True, url_path="stock", permission_classes=[IsStaff], max_body_bytes=MAX_BODY_BYTES)
+    def read_stock(self, request: Request, product_id: UUID) -> Response:
+        """A product's stock, and the newest rows of its ledger."""
+        product = self.get_object()
+        movements = selectors.list_movements(product_id=product_id)
+        rows = movements.values(*serializers.MovementRead.columns())[:LEDGER_ROWS]
+        ledger = serializers.LedgerRead({"stock": product["stock"], "results": rows})
+        return Response(ledger.data)
+
+    @extend_schema(
+        operation_id="adjust_stock",
+        parameters=[KEY],
+        request=serializers.StockAdjust,
+        responses=serializers.StockRead,
+    )
+    @read_stock.mapping.post
+    def adjust_stock(self, request: Request, product_id: UUID) -> Response:
+        """Add units to the stock, or remove them."""
+        members = self.valid(serializers.StockAdjust)
+        caller = caller_of(request).id
+        keyed = idempotency.from_request(request, "adjust_stock", caller=caller, about=str(product_id))
+        with transaction.atomic():
+            replay = keyed.claim() if keyed else None
+            if replay:
+                return Response(replay.body, replay.status, headers={idempotency.REPLAYED: "true"})
+            left = adjust_stock(product_id=product_id, by=caller, **members)
+            body = serializers.StockRead({"stock": left}).data
+            if keyed:
+                keyed.store(status=200, body=body)
+        return Response(body)
+
+    def _body(self, product_id: UUID) -> Any:
+        return self.get_serializer(get_object_or_404(self.get_queryset(), pk=product_id)).data
+
+
+@extend_schema_view(
+    list=extend_schema(operation_id="list_categories", description="Every category."),
+    retrieve=extend_schema(operation_id="read_category", description="One category."),
+)
+class CategoryViewSet(StrictViewSetMixin, ListModelMixin, RetrieveModelMixin, GenericViewSet[Category]):
+    """The tree of categories."""
+
+    permission_classes = [IsStaffOrReadOnly]
+    serializer_class = serializers.CategoryRead
+    lookup_url_kwarg = "category_id"
+    orderings: ClassVar = (Ordering("slug", collation=BY_BYTES),)
+
+    def get_queryset(self) -> QuerySet[Any]:
+        rows = selectors.list_categories()
+        found: QuerySet[Any, Any] = rows.values(*serializers.CategoryRead.columns())
+        return found
+
+    @extend_schema(
+        operation_id="create_category",
+        request=serializers.CategoryWrite,
+        responses={201: serializers.CategoryRead},
+    )
+    def create(self, request: Request) -> Response:
+        """Add a category."""
+        category = create_category(**self.valid(serializers.CategoryWrite))
+        headers = {"Location": f"{request.path}{category.pk}/"}
+        return Response(self._body(category.pk), 201, headers=headers)
+
+    @extend_schema(operation_id="edit_category", request=serializers.CategoryWrite)
+    def partial_update(self, request: Request, category_id: UUID) -> Response:
+        """Rename or move a category."""
+        changes = self.valid(serializers.CategoryWrite, partial=True)
+        edit_category(category_id=category_id, changes=changes)
+        return Response(self._body(category_id))
+
+    @extend_schema(operation_id="delete_category", responses={204: None})
+    def destroy(self, request: Request, category_id: UUID) -> Response:
+        """Delete a category that nothing is below."""
+        self.refuse_members()
+        delete_category(category_id=category_id)
+        return Response(status=204)
+
+    def _body(self, category_id: UUID) -> Any:
+        return self.get_serializer(get_object_or_404(self.get_queryset(), pk=category_id)).data
+
+
+def _versions_to_match(request: Request) -> frozenset[int] | None:
+    """The versions that If-Match names, whatever the stock: an edit is of the catalogue's fields, and
+    purchases move the stock.
+
+    A weak tag counts for its version, too. RFC 9110 (13.1.1) asks for equal bytes, but ours become weak
+    only in the gateway, where nginx compresses; a client that sends back what it got could never edit a
+    long product (docs/adr/0058-a-weak-tag-may-be-edited.md).
+    """
+    tags = conditional.tags_to_match(request)
+    if tags is None:
+        return None
+    found = (TAG.fullmatch(tag) for tag in tags)
+    return frozenset(int(match[1]) for match in found if match)

@@ -1,0 +1,120 @@
+"""Writes to the products of the catalogue. Their stock is in stock.py and reservations.py."""
+
+from collections.abc import Collection
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from products.errors import StaleVersion
+from products.events import ProductDeleted
+from products.models import Category, Product, StockMovement
+from products.services.categories import lock_category
+from products.services.product_states import state_of
+from products.services.slugs import refusing_taken_slugs
+from servicekit.http.problems import NotFound
+from servicekit.messaging.outbox import publish, publish_many
+
+
+def create_product(  # noqa: PLR0913 - a product has that many fields, each named
+    *,
+    slug: str,
+    name: str,
+    price: Decimal,
+    currency: str,
+    stock: int = 0,
+    description: str = "",
+    active: bool = True,
+    category: Category | None = None,
+    by: UUID | None = None,
+) -> Product:
+    """Create a product with its first stock in the ledger, and publish its state.
+
+    Raises:
+        SlugTaken: another product, perhaps a deleted one, has the slug.
+        CategoryGone: the category was deleted meanwhile.
+    """
+    product = Product(
+        slug=slug,
+        name=name,
+        price=price,
+        currency=currency,
+        stock=stock,
+        description=description,
+        active=active,
+    )
+    with transaction.atomic():
+        if category:
+            product.category = lock_category(category)
+        with refusing_taken_slugs():
+            product.save(force_insert=True)
+        if stock:
+            StockMovement.objects.create(
+                product=product, kind=StockMovement.Kind.INITIAL, quantity=stock, by=by
+            )
+        publish_many([state_of(product, product.category)])
+    return product
+
+
+def edit_product(
+    *, product_id: UUID, changes: dict[str, Any], if_versions: Collection[int] | None = None
+) -> None:
+    """Change catalogue fields (never the stock) and publish the new state; what is so already is no change.
+
+    Raises:
+        NotFound: there is no such product, or it was deleted.
+        StaleVersion: the product's version is not among `if_versions`.
+        SlugTaken: another product has the slug.
+        CategoryGone: the category was deleted meanwhile.
+    """
+    with transaction.atomic():
+        # Before the product: whoever locks both locks categories first.
+        if changes.get("category"):
+            changes = {**changes, "category": lock_category(changes["category"])}
+        product = _lock_product(product_id, if_versions)
+        changed = [name for name, value in changes.items() if getattr(product, name) != value]
+        if not changed:
+            return
+        for name in changed:
+            setattr(product, name, changes[name])
+        product.version += 1
+        product.updated_at = timezone.now()
+        with refusing_taken_slugs():
+            product.save(update_fields=[*changed, "version", "updated_at"])
+        publish_many([state_of(product, product.category)])
+
+
+def delete_product(*, product_id: UUID, if_versions: Collection[int] | None = None) -> None:
+    """Take a product out of the shop for good; the row stays for the orders and the ledger that name it.
+
+    Raises:
+        NotFound: there is no such product, or it was deleted before.
+        StaleVersion: the product's version is not among `if_versions`.
+    """
+    with transaction.atomic():
+        product = _lock_product(product_id, if_versions)
+        product.active = False
+        product.category = None  # it shows nothing any more, so it must not keep a category from deletion
+        product.deleted_at = product.updated_at = timezone.now()
+        product.version += 1
+        product.save(update_fields=["active", "category", "deleted_at", "updated_at", "version"])
+        event = ProductDeleted(product_id=product.pk, version=product.version)
+        publish(event, subject=str(product.pk), sequence=product.version)
+
+
+def _lock_product(product_id: UUID, if_versions: Collection[int] | None) -> Product:
+    """Return the product, locked, if it is at a version that the caller knows.
+
+    Raises:
+        NotFound: there is no such product, or it was deleted.
+        StaleVersion: its version is not among `if_versions`.
+    """
+    rows = Product.objects.filter(pk=product_id, deleted_at__isnull=True)
+    product = rows.select_for_update(of=["self"]).first()
+    if product is None:
+        raise NotFound
+    if if_versions is not None and product.version not in if_versions:
+        raise StaleVersion(f"It is at version {product.version} now.", members={"version": product.version})
+    return product
