@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from harness import wait_until
 
-from servicekit.messaging.topology import connect
+from servicekit.messaging.connection import connect
 
 REVOKED = "users.user_sessions_revoked.v1"
 OWN = ("orders.users", "users.events", REVOKED)

@@ -9,7 +9,7 @@ import pytest
 from harness import wait_until
 from stack import OURS
 
-from servicekit.messaging.topology import connect
+from servicekit.messaging.connection import connect
 
 PLACED = "orders.order_placed.v1"
 

@@ -15,7 +15,7 @@ from bench.table import Figure, in_turn
 from bench.wrk import run
 from native import supervisor
 from native.layout import Layout
-from servicekit.messaging import topology
+from servicekit.messaging.connection import connect
 from servicekit.messaging.publisher import Message, Publisher
 from shopper.ops import Ops
 
@@ -106,7 +106,7 @@ def _one_by_one(url: str) -> float:
 
 
 def _purge(url: str) -> None:
-    with topology.connect(url) as connection:
+    with connect(url) as connection:
         connection.channel().queue_purge("bench")
 
 

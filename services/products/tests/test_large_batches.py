@@ -14,9 +14,10 @@ from products.handlers import router
 from products.models import Product, Reservation, StockMovement
 from servicekit.database import direct_connection
 from servicekit.messaging import batch
-from servicekit.messaging.consumer import Consumer
+from servicekit.messaging.batch import BatchOutcome
 from servicekit.messaging.delivery import Delivery
-from servicekit.messaging.subscription import Outcome
+from servicekit.messaging.processing import BatchProcessor
+from servicekit.messaging.publisher import Publisher
 from servicekit.testing.deliver import deliver, outbox_events
 from tests.factories import cancelled, make_product, placed
 
@@ -24,9 +25,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 QUEUE = "products.orders"
 #: orders.models.MAX_LINES: what the API takes in one order.
 MAX_LINES = 1000
-#: 12 of the largest orders would need more than the 65,535 parameters that PostgreSQL takes in a statement.
+#: 12 of the largest orders would need more than the 65,535 parameters of a statement.
 ORDERS = 12
-NO_BROKER = "amqp://127.0.0.1:1/"
+NO_BROKER = Publisher("amqp://127.0.0.1:1/")
 
 
 @pytest.fixture
@@ -54,12 +55,12 @@ def transactions(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def handle(messages: Sequence[Delivery]) -> None:
     """Handle them as the consumer does: what a batch leaves is taken first in the next."""
-    consumer = Consumer(router, NO_BROKER)
+    processor = BatchProcessor(router, NO_BROKER)
     waiting = list(messages)
     while waiting:
-        outcome = consumer.handle(QUEUE, waiting[:100])
+        outcome = processor.handle(QUEUE, waiting[:100])
         assert outcome.postponed == []
-        waiting = outcome.left + waiting[100:]
+        waiting = outcome.remaining + waiting[100:]
 
 
 def test_largest_orders_are_reserved_rejected_and_released_within_bounds(
@@ -98,11 +99,11 @@ def test_small_order_does_not_wait_for_the_long_ones_before_it(
     messages = [placed(dict.fromkeys(products, 1)) for _ in range(ORDERS)]
     messages.append(placed({small.pk: 1}, order_id))
 
-    outcome = Consumer(router, NO_BROKER).handle(QUEUE, messages)
+    outcome = BatchProcessor(router, NO_BROKER).handle(QUEUE, messages)
 
     assert transactions[0] == 1
     assert Reservation.objects.filter(pk=order_id, status="reserved").exists()
-    assert outcome.left == messages[transactions[1] : ORDERS]
+    assert outcome.remaining == messages[transactions[1] : ORDERS]
 
 
 def test_one_statement_writes_more_lines_than_it_has_parameters(
@@ -122,16 +123,16 @@ def test_one_statement_writes_more_lines_than_it_has_parameters(
 def test_locked_product_holds_up_only_its_own_orders() -> None:
     """With a wait for each of its orders, the last in line was decided after minutes."""
     hot, cold = make_product(stock=1000), make_product(stock=5)
-    consumer = Consumer(router, NO_BROKER)
+    processor = BatchProcessor(router, NO_BROKER)
     messages = [placed({hot.pk: 1}) for _ in range(99)] + [placed({cold.pk: 1})]
     messages = [replace(message, tag=tag) for tag, message in enumerate(messages)]
 
     with closing(direct_connection()) as other, other.transaction():
         other.execute("SELECT 1 FROM product WHERE id = %s FOR UPDATE", [hot.pk])
-        postponed = consumer.handle(QUEUE, messages).postponed
+        postponed = processor.handle(QUEUE, messages).postponed
 
         assert list(Reservation.objects.values_list("lines__product_id")) == [(cold.pk,)]
         assert [(one.tag, one.attempt) for one in postponed] == [(tag, 0) for tag in range(99)]
 
-    assert consumer.handle(QUEUE, postponed) == Outcome()
+    assert processor.handle(QUEUE, postponed) == BatchOutcome()
     assert Reservation.objects.filter(status="reserved").count() == 100

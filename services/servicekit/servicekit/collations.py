@@ -1,6 +1,6 @@
-"""Orders of text that are alike in every database, whatever its own locale is."""
+"""Collations that order text alike in every database, whatever its own locale is."""
 
-#: Unicode's default order, by ICU: deterministic, and in every PostgreSQL that was built with ICU.
+#: Unicode's default order: deterministic, and in every PostgreSQL that was built with ICU.
 BY_LANGUAGE = "und-x-icu"
-#: The order of the bytes, for what is ASCII alone.
+#: The order of the bytes, for text that is ASCII only.
 BY_BYTES = "C"

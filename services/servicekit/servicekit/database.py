@@ -1,27 +1,31 @@
-"""What a database error means to somebody who works through a queue: away, try again, or wrong."""
+"""What a database error means: the database is away, the same work may succeed, or it is wrong.
+
+SQLSTATE codes are those of the PostgreSQL manual, appendix A.
+"""
 
 import psycopg
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
-#: Rolled back by the database through no fault of the statement: serialisation failure, deadlock.
+#: Rolled back by the database, and not the statement's fault: serialisation failure, deadlock.
 DEADLOCK = {"40001", "40P01"}
 LOCK_TIMEOUT = "55P03"
 QUERY_CANCELLED = "57014"
-#: out_of_memory, crash_shutdown: the message at hand may be the reason.
+#: out_of_memory, crash_shutdown: the statement itself may be the reason.
 CRASHED = {"53200", "57P02"}
-#: The mark of an error with which its connection was lost (servicekit.postgresql).
+#: The attribute that servicekit.postgresql sets on an error with which the connection was lost.
 LOST = "connection_was_lost"
-#: The server has become a standby.
+#: read_only_sql_transaction: the server has become a standby.
 READ_ONLY = "25006"
-#: Prepared statements are not what the driver believes.
+#: The session is not what the driver believes: read-only, or without its prepared statements.
 STALE = {READ_ONLY, "26000", "42P05"}
-#: The server ended the session, and said so.
+#: The server ended the session, and said so before.
 ENDED = {"25P03", "57P01", "57P05"}
+OUTAGES = OperationalError | InterfaceError | psycopg.OperationalError | psycopg.InterfaceError
 FEATURE_NOT_SUPPORTED, INTERNAL_ERROR = "0A000", "XX000"
 
 
 def sqlstate(error: BaseException) -> str | None:
-    """Return the SQLSTATE behind a Django or psycopg error, if there is one (PostgreSQL manual, appendix A)."""
+    """Return the SQLSTATE behind a Django or psycopg error, if there is one."""
     cause = _cause(error)
     return cause.sqlstate if cause else None
 
@@ -33,16 +37,18 @@ def _cause(error: BaseException | None) -> psycopg.Error | None:
 
 
 def needs_new_connection(error: BaseException) -> bool:
-    """Whether the session is at fault, not the statement: the same transaction may succeed on a new connection.
+    """Whether the session is at fault: the same transaction may succeed on a new connection.
 
-    After a change of a column's type the server refuses the plans that a session has prepared; a session also outlives what
-    it knows of other types, and of a server that has become a standby. Not so when the connection merely broke: then the statement may be
-    the reason (`may_be_caused_by_statement`).
+    After a change of a column's type the server refuses the plans that a session has prepared. A
+    session may also know types that are gone, or belong to a server that has become a standby. A
+    connection that merely broke does not count: the statement may be the reason
+    (`may_be_caused_by_statement`).
     """
     cause = _cause(error)
     if cause is None:
         return False
-    if cause.sqlstate == FEATURE_NOT_SUPPORTED:  # "cached plan must not change result type", in any language
+    if cause.sqlstate == FEATURE_NOT_SUPPORTED:
+        # "cached plan must not change result type", in any language
         return cause.diag.source_function == "RevalidateCachedQuery"
     if cause.sqlstate == INTERNAL_ERROR:
         return (cause.diag.message_primary or "").startswith("cache lookup failed")
@@ -50,7 +56,7 @@ def needs_new_connection(error: BaseException) -> bool:
 
 
 def may_have_been_executed(error: BaseException) -> bool:
-    """Whether the statement that ended with `needs_new_connection` may have had its effect."""
+    """Whether a statement with an error that `needs_new_connection` may have had its effect."""
     return sqlstate(error) in ENDED
 
 
@@ -59,51 +65,52 @@ def is_deadlock(error: BaseException) -> bool:
     return sqlstate(error) in DEADLOCK
 
 
-def is_locked(error: BaseException) -> bool:
-    """Whether somebody held a row for longer than lock_timeout: try later."""
+def is_lock_timeout(error: BaseException) -> bool:
+    """Whether another transaction held a row for longer than lock_timeout: try later."""
     return sqlstate(error) == LOCK_TIMEOUT
 
 
 def is_timed_out(error: BaseException) -> bool:
-    """Whether the statement ran for longer than statement_timeout, or somebody cancelled it."""
+    """Whether the statement ran for longer than statement_timeout, or was cancelled."""
     return sqlstate(error) == QUERY_CANCELLED
 
 
 def is_try_again(error: BaseException) -> bool:
-    """Whether the transaction failed only because of others at work on the same rows."""
-    return is_deadlock(error) or is_locked(error)
+    """Whether the transaction failed only because others work on the same rows."""
+    return is_deadlock(error) or is_lock_timeout(error)
 
 
 def is_database_away(error: BaseException) -> bool:
-    """Whether the database cannot be reached or refuses work: wait, since no statement is to blame.
+    """Whether the database cannot be reached or refuses work: wait, no statement is to blame.
 
-    An error without SQLSTATE was raised by the driver. Only on a connection that is gone does it mean an outage; on a live
-    connection the statement itself is wrong (too many parameters, say) and would fail for ever.
+    An error without SQLSTATE was raised by the driver. It means an outage only on a connection that
+    is gone; on a live connection the statement itself is wrong (too many parameters, for example)
+    and would fail for ever.
     """
-    if sqlstate(error) == READ_ONLY:  # a standby: of another class in Django than other outages
-        return True
-    if not isinstance(
-        error, OperationalError | InterfaceError | psycopg.OperationalError | psycopg.InterfaceError
-    ):
-        return False
     state = sqlstate(error)
+    if state == READ_ONLY:  # a standby; Django raises another class for it than for other outages
+        return True
+    if not isinstance(error, OUTAGES):
+        return False
     if state is None:
-        # Django connects anew at the end of a transaction; the connection may be another by now.
+        # The mark comes first: at the end of a transaction Django connects again, so by now the
+        # connection may be a new one.
         return getattr(error, LOST, False) or not _is_connected()
     # 08: connection, 53: resources (too many connections, disk full), 57P: shutdown.
     return state[:2] in {"08", "53"} or state[:3] == "57P"
 
 
 def may_be_caused_by_statement(error: BaseException) -> bool:
-    """Whether the statement itself may have ended the connection: a crash of the server process, or memory that ran out.
+    """Whether the statement itself may have ended the connection.
 
-    The server says of every other outage that it is one. Repeating such a statement for ever would stop the queue behind it.
+    It may have crashed the server's process or used up its memory; every other outage has a
+    SQLSTATE of its own. Repeating such a statement for ever would stop the queue behind it.
     """
     return sqlstate(error) in {None, *CRASHED}
 
 
-def answers() -> bool:
-    """Whether the database answers on a new connection."""
+def accepts_connections() -> bool:
+    """Whether the database answers on a new connection, which replaces Django's."""
     connection.close()
     try:
         with connection.cursor() as cursor:
@@ -119,7 +126,7 @@ def _is_connected() -> bool:
 
 
 def direct_connection() -> psycopg.Connection[tuple[bool]]:
-    """Return an autocommit connection beside Django's own, for session-wide things such as advisory locks."""
+    """Return an autocommit connection beside Django's own, for advisory locks and the like."""
     parameters = connection.get_connection_params()
     for name in ("cursor_factory", "context", "prepare_threshold"):
         parameters.pop(name, None)

@@ -33,7 +33,11 @@ control_socket_disable = True
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - heartbeats need memory, not a secret place
 accesslog = None
 logconfig_dict = logs.logging(Path.cwd().name)
-logconfig_dict["loggers"]["gunicorn.error"] = {"level": "INFO", "handlers": ["stdout"], "propagate": False}
+logconfig_dict["loggers"]["gunicorn.error"] = {
+    "level": "INFO",
+    "handlers": ["stdout"],
+    "propagate": False,
+}
 
 
 def on_starting(_server: Any) -> None:
@@ -42,7 +46,7 @@ def on_starting(_server: Any) -> None:
 
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     if folder:
-        metrics.drop_files_of_the_dead(Path(folder))
+        metrics.delete_files_of_ended_processes(Path(folder))
 
 
 def post_fork(_server: Any, worker: Any) -> None:

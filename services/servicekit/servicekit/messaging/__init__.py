@@ -1,1 +1,4 @@
-"""Events in and out: outbox and relay, consumer and inbox, dead letters, topology. Knows nothing of HTTP."""
+"""Events in and out: outbox and relay, consumer and inbox, dead letters, topology.
+
+It knows nothing of HTTP.
+"""

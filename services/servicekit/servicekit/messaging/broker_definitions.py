@@ -1,15 +1,18 @@
-"""RabbitMQ's definitions file from the topology: exchanges, queues, bindings, users and what each user may do.
+"""RabbitMQ's definitions file from the topology: exchanges, queues, bindings, users and rights.
 
-`python -m servicekit.messaging.broker_definitions --topology deploy/topology.json --passwords passwords.json > definitions.json` prints them;
-with `--apply` they go to the broker at BROKER_ADMIN_URL, and the passwords come from BROKER_PASSWORD_<USER>.
+`python -m servicekit.messaging.broker_definitions --topology deploy/topology.json` prints them with
+the passwords of the file `--passwords`. With `--apply` they go to the broker at BROKER_ADMIN_URL,
+and the passwords come from BROKER_PASSWORD_<USER>.
 
-A service may write its own exchanges only, under its own routing keys only, read its own queues only, bind these to the event types that
-the topology names only (docs/adr/0072-consumers-bind-their-own-queues.md), and configure nothing;
-its background jobs have a virtual host of their own, where it may do anything. After rabbitmq.com/docs/access-control.
+A service may write only its own exchanges, under its own routing keys; read only its own queues;
+bind these only to the event types that the topology names
+(docs/adr/0072-consumers-bind-their-own-queues.md); and declare nothing. Its background jobs have
+a virtual host of their own, where it may do anything. After rabbitmq.com/docs/access-control.
 """
 
 import argparse
 import base64
+import contextlib
 import hashlib
 import json
 import os
@@ -33,10 +36,10 @@ from servicekit.messaging.topology import (
     dead_queue_arguments,
     exchange_name,
     jobs_vhost,
-    plumbing,
     redrive_name,
     retry_name,
     retry_queue_arguments,
+    return_bindings,
     work_queue_arguments,
 )
 
@@ -50,49 +53,57 @@ def password_hash(password: str, salt: bytes | None = None) -> str:
 
 
 def topology_definitions(topology: Topology) -> dict[str, Any]:
-    """Return exchanges, queues and bindings without a virtual host, as the import for one virtual host takes them."""
+    """Return exchanges, queues and bindings, as an import into a single virtual host takes them."""
     exchanges, queues = [], [_queue(UNSUBSCRIBED, _unsubscribed_arguments())]
     bindings: list[tuple[str, str, str]] = []
     for service in topology.queues:
         exchanges += _exchanges(service)
         queues += _queues(service, list(topology.queues[service]))
-        bindings += plumbing(service, list(topology.queues[service]))
+        bindings += return_bindings(service, list(topology.queues[service]))
     bindings += topology.bindings()
     return {
         "exchanges": exchanges,
         "queues": queues,
-        "bindings": [_binding(*one) for one in bindings],
+        "bindings": [_binding(*binding) for binding in bindings],
         "policies": [],
         "parameters": [],
     }
 
 
 def full_definitions(topology: Topology, passwords: Mapping[str, str], vhost: str = "souk") -> dict[str, Any]:
-    """Return the whole definitions file: the topology in `vhost`, one user per service, one admin.
+    """Return the whole file: the topology in `vhost`, a user per service, and an administrator.
 
     Raises:
         KeyError: a user's password is missing from `passwords`.
     """
-    inner = topology_definitions(topology)
+    contents = topology_definitions(topology)
+    vhosts = [vhost, *map(jobs_vhost, sorted(topology.jobs))]
     services = list(topology.queues)
     return {
-        "vhosts": [{"name": name} for name in (vhost, *map(jobs_vhost, sorted(topology.jobs)))],
-        "users": [_user(name, passwords[name], "") for name in services]
-        + [_user(ADMIN, passwords[ADMIN], "administrator")],
-        "permissions": [{"vhost": vhost, **_permission(topology, name)} for name in services]
-        + [_everything(jobs_vhost(name), name) for name in sorted(topology.jobs)]
-        + [_everything(name, ADMIN) for name in (vhost, *map(jobs_vhost, sorted(topology.jobs)))],
+        "vhosts": [{"name": name} for name in vhosts],
+        "users": [
+            *(_user(name, passwords[name], "") for name in services),
+            _user(ADMIN, passwords[ADMIN], "administrator"),
+        ],
+        "permissions": [
+            *({"vhost": vhost, **_permission(topology, name)} for name in services),
+            *(_all_rights(jobs_vhost(name), name) for name in sorted(topology.jobs)),
+            *(_all_rights(name, ADMIN) for name in vhosts),
+        ],
         "topic_permissions": [
-            {"vhost": vhost, **one} for name in services for one in _topic_permissions(topology, name)
+            {"vhost": vhost, **permission}
+            for name in services
+            for permission in _topic_permissions(topology, name)
         ],
         **{
-            kind: [{"vhost": vhost, **one} for one in inner[kind]]
+            kind: [{"vhost": vhost, **item} for item in contents[kind]]
             for kind in ("exchanges", "queues", "bindings")
         },
     }
 
 
 def _unsubscribed_arguments() -> dict[str, Any]:
+    """Return the arguments of a short queue that loses its oldest messages: nobody reads them."""
     return {"x-queue-type": "classic", "x-max-length": 10_000, "x-overflow": "drop-head"}
 
 
@@ -151,7 +162,10 @@ def _user(name: str, password: str, tags: str) -> dict[str, Any]:
 
 
 def _permission(topology: Topology, service: str) -> dict[str, str]:
-    """Return what a service may do. A binding needs the right to write the queue and to read the exchange."""
+    """Return the rights of a service.
+
+    A binding needs the right to write the queue and to read the exchange.
+    """
     queues = [re.escape(name) for name in topology.queues[service]]
     sources = [re.escape(name) for name in topology.subscriptions(service)]
     own = re.escape(f"{service}.")
@@ -165,12 +179,12 @@ def _permission(topology: Topology, service: str) -> dict[str, str]:
     }
 
 
-def _everything(vhost: str, user: str) -> dict[str, str]:
+def _all_rights(vhost: str, user: str) -> dict[str, str]:
     return {"vhost": vhost, "user": user, "configure": ".*", "write": ".*", "read": ".*"}
 
 
 def _topic_permissions(topology: Topology, service: str) -> list[dict[str, str]]:
-    """Return which routing keys a service may publish, and to which it may bind."""
+    """Return under which routing keys a service may publish, and to which it may bind."""
     own = {
         "user": service,
         "exchange": exchange_name(service),
@@ -190,35 +204,58 @@ def _topic_permissions(topology: Topology, service: str) -> list[dict[str, str]]
 
 
 def passwords_of_environment(topology: Topology) -> dict[str, str]:
-    """Return each user's password from BROKER_PASSWORD_<USER> (or the file that BROKER_PASSWORD_<USER>_FILE names)."""
-    return {name: env.secret(f"BROKER_PASSWORD_{name.upper()}") for name in (*topology.queues, ADMIN)}
+    """Return each user's password from BROKER_PASSWORD_<USER>, or the file of …_<USER>_FILE."""
+    users = (*topology.queues, ADMIN)
+    return {user: env.secret(f"BROKER_PASSWORD_{user.upper()}") for user in users}
 
 
 def apply(definitions: Mapping[str, Any], admin_url: str, *, wait_seconds: float) -> None:
-    """Give the definitions to a running broker, and wait for it if it is still starting. Twice is once.
+    """Import the definitions into a running broker; wait for one that is still starting.
+
+    An import adds to what is there and changes nothing that is as it should be, so it may be
+    repeated at any time.
 
     Raises:
-        requests.RequestException: it does not answer in time, or refuses them.
+        requests.RequestException: the broker does not answer in time, or refuses them.
     """
-    deadline = time.monotonic() + wait_seconds
-    while True:
-        try:
-            answer = requests.post(f"{admin_url.rstrip('/')}/api/definitions", json=definitions, timeout=30)
-        except requests.ConnectionError:
-            answer = None
-        if answer is not None and answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
-            break
-        if time.monotonic() > deadline:
-            raise requests.ConnectionError("the broker's management interface does not answer")
-        time.sleep(0.5)
+    answer = _post_when_ready(definitions, admin_url, wait_seconds)
     if not answer.ok:
         raise requests.HTTPError(
             f"the broker refuses the definitions: {answer.status_code} {answer.text[:500]}"
         )
 
 
+def _post_when_ready(
+    definitions: Mapping[str, Any], admin_url: str, wait_seconds: float
+) -> requests.Response:
+    """Post until the broker answers; a starting broker refuses connections or answers 5xx."""
+    url = f"{admin_url.rstrip('/')}/api/definitions"
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        with contextlib.suppress(requests.ConnectionError):
+            answer = requests.post(url, json=definitions, timeout=30)
+            if answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+                return answer
+        if time.monotonic() > deadline:
+            raise requests.ConnectionError("the broker's management interface does not answer")
+        time.sleep(0.5)
+
+
 def main() -> int:
-    """Print the definitions, or give them to a broker. Return the exit code."""
+    """Print the definitions, or import them into a broker. Return the exit code."""
+    options = _options()
+    # The first process of a container is not ended by a signal that it does not handle.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    topology = Topology.load(options.topology)
+    if options.apply:
+        return _apply_from_environment(topology, options.vhost, options.wait)
+    passwords = json.loads(options.passwords.read_text(encoding="utf-8"))
+    json.dump(full_definitions(topology, passwords, options.vhost), sys.stdout, indent=1)
+    sys.stdout.write("\n")
+    return 0
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--topology", type=Path, required=True)
     source = parser.add_mutually_exclusive_group(required=True)
@@ -226,24 +263,18 @@ def main() -> int:
     source.add_argument("--apply", action="store_true", help="to the broker at BROKER_ADMIN_URL")
     parser.add_argument("--vhost", default="souk")
     parser.add_argument("--wait", type=float, default=120.0, help="seconds to wait for the broker")
-    options = parser.parse_args()
-    # The first process of a container is not ended by a signal that it does not handle.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    topology = Topology.load(options.topology)
-    if not options.apply:
-        passwords = json.loads(options.passwords.read_text(encoding="utf-8"))
-        json.dump(full_definitions(topology, passwords, options.vhost), sys.stdout, indent=1)
-        sys.stdout.write("\n")
-        return 0
-    definitions = full_definitions(topology, passwords_of_environment(topology), options.vhost)
+    return parser.parse_args()
+
+
+def _apply_from_environment(topology: Topology, vhost: str, wait_seconds: float) -> int:
+    definitions = full_definitions(topology, passwords_of_environment(topology), vhost)
     try:
-        apply(definitions, env.secret("BROKER_ADMIN_URL"), wait_seconds=options.wait)
+        apply(definitions, env.secret("BROKER_ADMIN_URL"), wait_seconds=wait_seconds)
     except requests.RequestException as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    sys.stdout.write(
-        f"The broker has {len(definitions['queues'])} queues and {len(definitions['users'])} users.\n"
-    )
+    queues, users = len(definitions["queues"]), len(definitions["users"])
+    sys.stdout.write(f"The broker has {queues} queues and {users} users.\n")
     return 0
 
 

@@ -1,10 +1,9 @@
 """The consumer: takes what its queues hold, handles it in batches, acknowledges after the commit.
 
-What goes wrong decides what happens (docs/events.md has the table):
-database away → keep the messages and wait, no attempt is counted; deadlock → again at once; a batch that fails → one by one, so that
-neighbours do not suffer; a row locked for long → the events that need it again later, no attempt is counted; unreadable → dead letter
-with its reason; any other exception → again after 1, 10 and 60 seconds, then dead letter. Nothing a message contains ends the process,
-and nothing it causes passes for an outage: a message whose handling ends the database connection twice is isolated too.
+While the database is away it keeps its messages and waits; no attempt is counted. Everything else
+that goes wrong with a batch is servicekit.messaging.processing's. Nothing that a message contains
+ends the process, and nothing that it causes passes for an outage: a batch whose handling ends the
+database connection twice is isolated, too.
 """
 
 import contextlib
@@ -12,10 +11,10 @@ import logging
 import random
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import FrameType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import amqp
 import kombu
@@ -23,43 +22,34 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.db import connection as database
 
-from servicekit import context
-from servicekit.database import (
-    answers,
-    is_database_away,
-    is_deadlock,
-    is_locked,
-    may_be_caused_by_statement,
-    needs_new_connection,
-)
-from servicekit.messaging import dead_letters, topology
-from servicekit.messaging.batch import handle_batch
-from servicekit.messaging.delivery import DELIVERY_LIMIT, Delivery
+from servicekit.database import is_database_away
+from servicekit.messaging import dead_letters
+from servicekit.messaging.batch import BatchOutcome
+from servicekit.messaging.connection import HeartbeatThread, connect
+from servicekit.messaging.delivery import Delivery
 from servicekit.messaging.envelope import MAX_DATA_BYTES
-from servicekit.messaging.own_topology import CHECK_SECONDS, OwnTopology
-from servicekit.messaging.pacing import rest_after
+from servicekit.messaging.pacing import pause_after_partial_batch
+from servicekit.messaging.processing import BatchProcessor
 from servicekit.messaging.publisher import Publisher
-from servicekit.messaging.retries import Retries
-from servicekit.messaging.router import Router, RowsLocked
-from servicekit.messaging.subscription import HeartbeatThread, Outcome, Subscription
+from servicekit.messaging.router import Router
+from servicekit.messaging.subscriptions import CHECK_SECONDS, Subscription, Subscriptions
 from servicekit.operations import heartbeats
 
 logger = logging.getLogger(__name__)
 
-IMMEDIATE_TRIES = 5
 IDLE_SECONDS = 0.5
-#: What the largest prefetched events may take of a container's memory (docs/adr/0007-batches-are-bounded-by-work.md).
+#: A consumer that ran for longer than this is not failing over and over: it may try again at once.
+STABLE_SECONDS = 30
+#: What the largest prefetched events may take of a container's memory
+#: (docs/adr/0007-batches-are-bounded-by-work.md).
 PREFETCH_BYTES = 32 * 1024 * 1024
-#: A row is waited for this long; after a time-out, hardly at all, until the next AVOID_LOCKS_SECONDS are over.
-LOCK_WAIT_MS, SHORT_LOCK_WAIT_MS = 1000, 50
-AVOID_LOCKS_SECONDS = 5.0
 
 T = TypeVar("T")
-Handle = Callable[..., Outcome]
+Handle = Callable[..., BatchOutcome]
 
 
 class Consumer:
-    """Consumes some queues of one service until it is told to stop."""
+    """Consumes queues of a service until it is told to stop."""
 
     def __init__(
         self,
@@ -69,25 +59,31 @@ class Consumer:
         batch: int = 100,
         queues: Sequence[str] = (),
         publisher: Publisher | None = None,
-        topology_seconds: float = CHECK_SECONDS,
+        topology_check_seconds: float = CHECK_SECONDS,
     ) -> None:
+        """Read `queues` of the router (default: all) at the broker `url`.
+
+        `batch` is the most deliveries that are handled together. `publisher` sends retries.
+        """
         self._router = router
         self._url = url
         self._batch = batch
         self._names = list(queues) or list(router.queues)
-        self._retries = Retries(router.service, publisher or Publisher(url))
-        self._topology_seconds = topology_seconds
-        self._avoid_locks_until = 0.0
+        self._processor = BatchProcessor(router, publisher or Publisher(url))
+        self._topology_check_seconds = topology_check_seconds
         self._stopping = False
 
     def run(self) -> None:
-        """Consume until SIGTERM; wait out brokers and databases that are away. What is in hand then is finished or given back."""
+        """Consume until SIGTERM; wait for brokers and databases that are away.
+
+        The batch that is being handled then is finished; what was prefetched goes back.
+        """
         signal.signal(signal.SIGTERM, self.stop)
         signal.signal(signal.SIGINT, self.stop)
         self.run_in_thread()
 
     def run_in_thread(self) -> None:
-        """Like `run`, without the signals: somebody else calls `stop`."""
+        """Consume until `stop` is called, without signal handlers."""
         failures = 0
         while not self._stopping:
             started = time.monotonic()
@@ -95,43 +91,55 @@ class Consumer:
                 self._consume()
             except Exception as error:
                 if not isinstance(error, OSError | amqp.AMQPError | kombu.exceptions.KombuError):
-                    logger.exception("consumer stumbled")  # a fault of ours: give all back, and try again
+                    # A fault of ours. The closed connection gives everything back to the broker.
+                    logger.exception("consumer failed, connecting again")
                     database.close()
-                failures = 0 if time.monotonic() - started > 30 else min(failures + 1, 5)
+                is_stable = time.monotonic() - started > STABLE_SECONDS
+                failures = 0 if is_stable else min(failures + 1, 5)
                 with contextlib.suppress(DatabaseError, InterfaceError):
-                    heartbeats.beat("consumer")  # waiting for the broker is a sign of life too
-                self._rest(min(0.2 * 2**failures, 5.0) * random.uniform(0.5, 1.0), error)  # noqa: S311 - jitter
-        self._retries.close()
+                    # A consumer that waits for the broker is alive: a restart would mend nothing.
+                    heartbeats.beat("consumer")
+                jitter = random.uniform(0.5, 1.0)  # noqa: S311 - not a secret
+                self._pause(min(0.2 * 2**failures, 5.0) * jitter, error)
+        self._processor.close()
 
     def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
-        """Stop after the batch in hand."""
+        """Stop after the batch that is being handled."""
         self._stopping = True
 
     def _consume(self) -> None:
-        connection = topology.connect(self._url)
-        pulse = HeartbeatThread(connection)
+        """Connect, and consume for as long as the connection lives."""
+        connection = connect(self._url)
+        heartbeat_thread = HeartbeatThread(connection)
         try:
             prefetch = min(2 * self._batch, PREFETCH_BYTES // MAX_DATA_BYTES)
-            with pulse.lock:
-                own = OwnTopology(connection, self._router, self._names, prefetch)
-            logger.info("consumer ready", extra={"queues": [queue.name for queue in own.work]})
+            with heartbeat_thread.lock:
+                queues = Subscriptions(connection, self._router, self._names, prefetch)
+            logger.info("consumer ready", extra={"queues": [queue.name for queue in queues.work]})
             while not self._stopping:
-                self._receive(connection, pulse, own.all)
-                for queue in own.work:
-                    self._process(pulse, queue, self.handle)
-                for queue in own.dead:
-                    self._process(pulse, queue, self._bury)
-                self._housekeeping(pulse, own)
+                self._receive(connection, heartbeat_thread, queues.all)
+                for queue in queues.work:
+                    self._process(heartbeat_thread, queue, self._processor.handle)
+                for queue in queues.dead:
+                    self._process(heartbeat_thread, queue, _store_dead_letters)
+                self._check_topology(heartbeat_thread, queues)
+                self._record_heartbeat(queues.finding)
         finally:
-            pulse.end()
+            heartbeat_thread.stop()
             connection.collect(socket_timeout=1)
 
     def _receive(
-        self, connection: kombu.Connection, pulse: HeartbeatThread, queues: list[Subscription]
+        self,
+        connection: kombu.Connection,
+        heartbeat_thread: HeartbeatThread,
+        queues: list[Subscription],
     ) -> None:
-        """Wait for a first delivery, then take what else is there; a batch forms by itself and is never waited for."""
+        """Wait for a first delivery, then take what else is there.
+
+        A batch forms by itself; waiting for it to fill would delay every event of a quiet shop.
+        """
         wait = 0.0 if any(queue.prefetched for queue in queues) else IDLE_SECONDS
-        with pulse.lock:
+        with heartbeat_thread.lock:
             while max((len(queue.prefetched) for queue in queues), default=0) < self._batch:
                 try:
                     connection.drain_events(timeout=wait)
@@ -142,22 +150,28 @@ class Consumer:
         for queue in queues:
             queue.resume_postponed()
 
-    def _process(self, pulse: HeartbeatThread, queue: Subscription, handle: Handle) -> None:
-        """Handle one batch: what arrives meanwhile is looked at before a next one."""
+    def _process(self, heartbeat_thread: HeartbeatThread, queue: Subscription, handle: Handle) -> None:
+        """Handle one batch of a queue, and acknowledge it.
+
+        Only one: the other queues, and what arrives meanwhile, are looked at before the next.
+        """
         if not queue.prefetched:
             return
         started = time.monotonic()
         batch = queue.take(self._batch)
-        outcome = self._retry_while_away(partial(handle, queue.name, batch))
-        if outcome is not None:
-            with pulse.lock:
-                queue.settle(batch, outcome)
-            rest_after(started, is_full=bool(queue.prefetched) or len(batch) == self._batch)
+        outcome = self._retry_while_unavailable(partial(handle, queue.name, batch))
+        if outcome is None:
+            return  # stopped before the database was back: unacknowledged, the batch goes back
+        with heartbeat_thread.lock:
+            queue.settle(batch, outcome)
+        is_full = bool(queue.prefetched) or len(batch) == self._batch
+        pause_after_partial_batch(started, is_full=is_full)
 
-    def _retry_while_away(self, work: Callable[..., T]) -> T | None:
-        """Do the work however long the database is away; None if told to stop before it is back.
+    def _retry_while_unavailable(self, work: Callable[..., T]) -> T | None:
+        """Do the work, however long the database is away; None if told to stop before it is back.
 
-        A second failure in a row puts the work itself under suspicion (see `handle`).
+        A second failure in a row makes the work itself a suspect (BatchProcessor.handle): an event
+        that crashes the database server would otherwise be tried for ever.
         """
         pause, failures = 0.1, 0
         while not self._stopping:
@@ -167,121 +181,35 @@ class Consumer:
                 if not is_database_away(error):
                     raise
                 database.close()
-                self._rest(pause, error)
+                self._pause(pause, error)
                 pause, failures = min(pause * 2, 2.0), failures + 1
         return None
 
-    def handle(self, queue: str, batch: Sequence[Delivery], *, is_suspect: bool = False) -> Outcome:
-        """Handle a batch; what fails in it is retried, delayed or given up on, so that it may be acknowledged.
+    def _check_topology(self, heartbeat_thread: HeartbeatThread, queues: Subscriptions) -> None:
+        if queues.is_check_due(self._topology_check_seconds):
+            with heartbeat_thread.lock:
+                queues.check()
 
-        With `is_suspect`, an error that looks like an outage is taken for the batch's own fault if the database answers right after it.
+    def _record_heartbeat(self, finding: str) -> None:
+        def record(*, is_suspect: bool) -> None:
+            heartbeats.beat("consumer", finding)
 
-        Raises:
-            Exception: the database is away; the same batch may simply be handled again.
-        """
-        try:
-            return Outcome(left=self._attempt(queue, batch))
-        except RowsLocked as refusal:
-            return self._put_off_locked(queue, batch, refusal)
-        except Exception as error:
-            if _is_outage(error, is_suspect=is_suspect):
-                raise
-            if self._is_first_lock_timeout(error):
-                return self.handle(queue, batch)
-            if len(batch) == 1:
-                logger.warning("handler failed", extra={"queue": queue}, exc_info=error)
-                return Outcome(postponed=self._retries.put_off(queue, batch, error))
-            logger.warning(
-                "batch failed, isolating",
-                extra={"queue": queue, "size": len(batch), "error": repr(error)[:300]},
-            )
-            alone = (self.handle(queue, [delivery], is_suspect=is_suspect) for delivery in batch)
-            return sum(alone, Outcome())
+        self._retry_while_unavailable(record)
 
-    def _attempt(self, queue: str, batch: Sequence[Delivery]) -> list[Delivery]:
-        avoid_locks = time.monotonic() < self._avoid_locks_until
-        # One at a time after a lock time-out, each would wait as long again.
-        wait_ms = SHORT_LOCK_WAIT_MS if avoid_locks else LOCK_WAIT_MS
-        token = context.avoid_locks.set(avoid_locks)
-        try:
-            return self._run_again_at_once(queue, batch, wait_ms)
-        finally:
-            context.avoid_locks.reset(token)
-
-    def _run_again_at_once(self, queue: str, batch: Sequence[Delivery], wait_ms: int) -> list[Delivery]:
-        handlers = self._router.queues[queue]
-        for _ in range(IMMEDIATE_TRIES - 1):
-            try:
-                return handle_batch(queue, handlers, batch, lock_timeout_ms=wait_ms)
-            except Exception as error:
-                if not is_deadlock(error) and not self._has_new_connection(error):
-                    raise
-        return handle_batch(queue, handlers, batch, lock_timeout_ms=wait_ms)
-
-    @staticmethod
-    def _has_new_connection(error: Exception) -> bool:
-        """Replace a session that alone was at fault; what an outage ended is waited for by `_retry_while_away`."""
-        if is_database_away(error) or not needs_new_connection(error):
-            return False
-        database.close()
-        return True
-
-    def _is_first_lock_timeout(self, error: Exception) -> bool:
-        """Whether the batch waited for a lock in vain; from then on, for a while, none waits: `context.avoid_locks`."""
-        if not is_locked(error) or time.monotonic() < self._avoid_locks_until:
-            return False
-        self._avoid_locks_until = time.monotonic() + AVOID_LOCKS_SECONDS
-        return True
-
-    def _put_off_locked(self, queue: str, batch: Sequence[Delivery], refusal: RowsLocked) -> Outcome:
-        locked = [delivery for delivery in batch if delivery.event_id in refusal.event_ids]
-        if not locked:
-            raise refusal
-        logger.info("rows are locked", extra={"queue": queue, "events": len(locked)})
-        rest = [delivery for delivery in batch if delivery.event_id not in refusal.event_ids]
-        outcome = Outcome(postponed=self._retries.put_off(queue, locked, refusal))
-        return outcome + self.handle(queue, rest) if rest else outcome
-
-    def _bury(self, queue: str, batch: Sequence[Delivery], *, is_suspect: bool = False) -> Outcome:
-        """Move what the broker gave up on into the table."""
-        for delivery in batch:
-            origin, reason = first_death(delivery.headers)
-            headers = {
-                name: value for name, value in delivery.headers.items() if not str(name).startswith("x-")
-            }
-            letter = Delivery(delivery.tag, delivery.body, headers, delivery.content_type)
-            reason = reason or DELIVERY_LIMIT
-            dead_letters.store(origin or queue, letter, reason, f"the broker gave up on it: {reason}")
-        return Outcome()
-
-    def _housekeeping(self, pulse: HeartbeatThread, own: OwnTopology) -> None:
-        if own.is_due(self._topology_seconds):
-            with pulse.lock:
-                own.check()
-
-        def work(*, is_suspect: bool) -> None:
-            heartbeats.beat("consumer", own.finding)
-
-        self._retry_while_away(work)
-
-    def _rest(self, seconds: float, error: BaseException) -> None:
-        logger.warning("consumer waits", extra={"seconds": round(seconds, 2), "error": repr(error)[:300]})
+    def _pause(self, seconds: float, error: BaseException) -> None:
+        """Sleep in short steps, so that SIGTERM is obeyed at once."""
+        extra = {"seconds": round(seconds, 2), "error": repr(error)[:300]}
+        logger.warning("consumer waits", extra=extra)
         until = time.monotonic() + seconds
         while not self._stopping and time.monotonic() < until:
             time.sleep(0.05)
 
 
-def _is_outage(error: BaseException, *, is_suspect: bool) -> bool:
-    if not is_database_away(error):
-        return False
-    return not (is_suspect and may_be_caused_by_statement(error) and answers())
-
-
-def first_death(headers: Mapping[Any, Any]) -> tuple[str, str]:
-    """Return queue and reason of the latest dead-lettering, as RabbitMQ's x-death header tells it; empty if it does not."""
-    deaths = headers.get("x-death")
-    death = deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else {}
-    return str(death.get("queue", "")), str(death.get("reason", ""))
+def _store_dead_letters(queue: str, batch: Sequence[Delivery], *, is_suspect: bool = False) -> BatchOutcome:
+    """Move what the broker gave up on into the table."""
+    for delivery in batch:
+        dead_letters.store_undeliverable(queue, delivery)
+    return BatchOutcome()
 
 
 def consumer_from_settings(router: Router, queues: Sequence[str]) -> Consumer:

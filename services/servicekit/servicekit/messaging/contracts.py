@@ -1,8 +1,9 @@
-"""The catalogue of events: contract files beside each producer, and one AsyncAPI 3 document for the whole shop.
+"""Contracts of events: files beside each producer, and an AsyncAPI 3 document for the whole shop.
 
-`services/<service>/contracts/<type>.json` holds one sample of each event, `contracts/schemas/<type>.json` its JSON Schema, both
-written by the producer's own test. The consumers' tests read the samples, so a renamed field fails at the producer first. A test
-that meets a difference says what changed; CONTRACTS=write in the environment takes it over on purpose.
+`services/<service>/contracts/<type>.json` holds a sample of each event and
+`contracts/schemas/<type>.json` its JSON Schema, both written by the producer's own test. The tests
+of the consumers read the samples, so a renamed field fails at its producer first. A test that
+finds a difference says what changed; with CONTRACTS=write in the environment it accepts the change.
 """
 
 import json
@@ -17,6 +18,7 @@ from servicekit.messaging.router import Router
 from servicekit.messaging.topology import Topology, exchange_name
 
 WRITE = "write"
+DESCRIPTION = "CloudEvents 1.0, binary mode over AMQP 0-9-1. Delivery is at least once."
 
 
 class ContractChanged(AssertionError):
@@ -25,9 +27,15 @@ class ContractChanged(AssertionError):
 
 def published_events(module: ModuleType) -> dict[str, type[PublishedEvent]]:
     """Return the events that `<service>/events.py` defines, by wire name."""
-    classes = [one for one in vars(module).values() if isinstance(one, type)]
-    own = [one for one in classes if issubclass(one, PublishedEvent) and one.__module__ == module.__name__]
-    return {one.type: one for one in sorted(own, key=lambda one: one.type)}
+    own = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and issubclass(value, PublishedEvent)
+        and value.__module__ == module.__name__
+    ]
+    by_type = sorted(own, key=lambda event_class: event_class.type)
+    return {event_class.type: event_class for event_class in by_type}
 
 
 def event_schema(event_class: type[PublishedEvent]) -> dict[str, Any]:
@@ -36,22 +44,24 @@ def event_schema(event_class: type[PublishedEvent]) -> dict[str, Any]:
 
 
 def check_contracts(module: ModuleType, samples: Iterable[PublishedEvent], folder: Path) -> None:
-    """Compare every event of `module` with the committed sample and schema; with CONTRACTS=write, write them.
+    """Compare every event of `module` with its committed sample and schema.
 
-    `samples` holds one instance of each event; `folder` is the service's `contracts/`.
+    With CONTRACTS=write in the environment, write both first. `samples` holds an instance of each
+    event; `folder` is the service's `contracts/`.
 
     Raises:
-        ContractChanged: a sample is missing, a file is missing or left over, or one differs.
+        ContractChanged: a sample is missing, a file is missing or left over, or a file differs.
     """
     by_type = {sample.type: sample for sample in samples}
-    without = sorted(set(published_events(module)) ^ set(by_type))
-    if without:
-        raise ContractChanged(f"one sample per published event, please: {', '.join(without)}")
+    mismatched = sorted(set(published_events(module)) ^ set(by_type))
+    if mismatched:
+        raise ContractChanged(f"one sample per published event, please: {', '.join(mismatched)}")
     if os.environ.get("CONTRACTS") == WRITE:
         write_contracts(by_type.values(), folder)
     left_over = sorted({path.stem for path in folder.glob("*.json")} - set(by_type))
     if left_over:
-        raise ContractChanged(f"{folder.name}/ holds events that nobody publishes: {', '.join(left_over)}")
+        names = ", ".join(left_over)
+        raise ContractChanged(f"{folder.name}/ holds events that nobody publishes: {names}")
     for sample in by_type.values():
         _compare(folder / f"{sample.type}.json", sample.model_dump(mode="json"))
         _compare(folder / "schemas" / f"{sample.type}.json", event_schema(type(sample)))
@@ -61,9 +71,10 @@ def write_contracts(samples: Iterable[PublishedEvent], folder: Path) -> None:
     """Write the sample and the schema of each event."""
     (folder / "schemas").mkdir(parents=True, exist_ok=True)
     for sample in samples:
-        (folder / f"{sample.type}.json").write_text(_text(sample.model_dump(mode="json")), encoding="utf-8")
-        schema = folder / "schemas" / f"{sample.type}.json"
-        schema.write_text(_text(event_schema(type(sample))), encoding="utf-8")
+        path = folder / f"{sample.type}.json"
+        path.write_text(_text(sample.model_dump(mode="json")), encoding="utf-8")
+        schema_path = folder / "schemas" / path.name
+        schema_path.write_text(_text(event_schema(type(sample))), encoding="utf-8")
 
 
 def check_consumed(router: Router, services: Path) -> None:
@@ -72,22 +83,28 @@ def check_consumed(router: Router, services: Path) -> None:
     `services` is the folder that holds the services.
 
     Raises:
-        ContractChanged: a producer has no such event, its sample cannot be read, or a member that is always sent has a default, so
-            that an event without it would pass for one with it.
+        ContractChanged: a producer has no such event, its sample cannot be read, or a member that
+            is always sent has a default: an event without it would pass for an event with it.
     """
     for queue, handlers in router.queues.items():
         for event_type, handler in handlers.items():
             path = services / event_type.partition(".")[0] / "contracts" / f"{event_type}.json"
-            if not path.exists():
-                raise ContractChanged(f"{queue} reads {event_type}, which nobody publishes ({path.name})")
-            try:
-                handler.event_class.model_validate_json(path.read_bytes())
-            except ValueError as error:
-                raise ContractChanged(f"{queue} cannot read {event_type}: {error}") from error
-            schema = _read(path.parent / "schemas" / path.name)
-            filled_in = _members(schema, "required") & _with_defaults(handler.event_class)
-            if filled_in:
-                raise ContractChanged(f"{queue} fills in {', '.join(sorted(filled_in))} of {event_type}")
+            _check_reader(queue, handler.event_class, path)
+
+
+def _check_reader(queue: str, event_class: type[ConsumedEvent], path: Path) -> None:
+    event_type = event_class.type
+    if not path.exists():
+        raise ContractChanged(f"{queue} reads {event_type}, which nobody publishes ({path.name})")
+    try:
+        event_class.model_validate_json(path.read_bytes())
+    except ValueError as error:
+        raise ContractChanged(f"{queue} cannot read {event_type}: {error}") from error
+    schema = _read(path.parent / "schemas" / path.name)
+    filled_in = _members(schema, "required") & _with_defaults(event_class)
+    if filled_in:
+        names = ", ".join(sorted(filled_in))
+        raise ContractChanged(f"{queue} fills in {names} of {event_type}")
 
 
 def _with_defaults(event_class: type[ConsumedEvent]) -> set[str]:
@@ -98,17 +115,17 @@ def _with_defaults(event_class: type[ConsumedEvent]) -> set[str]:
 def _members(schema: dict[str, Any], keyword: str) -> set[str]:
     """Return the names that a keyword lists, in the schema and its definitions."""
     schemas = [schema, *schema.get("$defs", {}).values()]
-    return {name for one in schemas for name in one.get(keyword, [])}
+    return {name for part in schemas for name in part.get(keyword, [])}
 
 
 def asyncapi_document(topology: Topology, services: Path) -> dict[str, Any]:
-    """Return the AsyncAPI 3 document of all services, from the committed contracts and the topology."""
+    """Return the AsyncAPI 3 document of all services, from their contracts and the topology."""
     document: dict[str, Any] = {
         "asyncapi": "3.0.0",
         "info": {
             "title": "Souk events",
             "version": "1.0.0",
-            "description": "CloudEvents 1.0, binary mode over AMQP 0-9-1. Delivery is at least once.",
+            "description": DESCRIPTION,
         },
         "defaultContentType": CONTENT_TYPE,
         "channels": {},
@@ -133,22 +150,28 @@ def _add_event(document: dict[str, Any], topology: Topology, path: Path) -> None
     document["channels"][event_type] = {
         "address": event_type,
         "messages": {"event": {"$ref": f"#/components/messages/{event_type}"}},
-        "bindings": {
-            "amqp": {"is": "routingKey", "exchange": {"name": exchange_name(service), "type": "topic"}}
-        },
+        "bindings": {"amqp": {"is": "routingKey", "exchange": _exchange(service)}},
     }
     channel = {"$ref": f"#/channels/{event_type}"}
     document["operations"][f"{service}.sends.{event_type}"] = {"action": "send", "channel": channel}
-    for _exchange, queue, key in topology.bindings():
+    for _source, queue, key in topology.bindings():
         if key == event_type:
             operation = {"action": "receive", "channel": channel, "summary": f"Queue {queue}"}
             document["operations"][f"{queue}.receives.{event_type}"] = operation
 
 
+def _exchange(service: str) -> dict[str, str]:
+    return {"name": exchange_name(service), "type": "topic"}
+
+
 def _hoisted(document: dict[str, Any], event_type: str, path: Path) -> dict[str, Any]:
-    """Return the schema with its definitions moved to the document's components: references count from the document's root."""
-    text = path.read_text(encoding="utf-8")
-    schema: dict[str, Any] = json.loads(text.replace("#/$defs/", f"#/components/schemas/{event_type}."))
+    """Return the schema with its definitions moved to the document's components.
+
+    References in a document start from its root, so `$defs` of a schema would not be found.
+    """
+    prefix = f"#/components/schemas/{event_type}."
+    text = path.read_text(encoding="utf-8").replace("#/$defs/", prefix)
+    schema: dict[str, Any] = json.loads(text)
     for name, definition in schema.pop("$defs", {}).items():
         document["components"]["schemas"][f"{event_type}.{name}"] = definition
     return schema
@@ -156,14 +179,25 @@ def _hoisted(document: dict[str, Any], event_type: str, path: Path) -> dict[str,
 
 HEADERS_SCHEMA: dict[str, Any] = {
     "type": "object",
-    "required": ["ce-id", "ce-type", "ce-source", "ce-specversion", "ce-subject", "ce-time", "ce-sequence"],
+    "required": [
+        "ce-id",
+        "ce-type",
+        "ce-source",
+        "ce-specversion",
+        "ce-subject",
+        "ce-time",
+        "ce-sequence",
+    ],
     "properties": {
         "ce-id": {"type": "string", "format": "uuid", "description": "UUIDv7; deduplicate on it"},
         "ce-type": {"type": "string", "description": "equal to the routing key"},
         "ce-source": {"type": "string", "description": "/ and the service's name"},
         "ce-specversion": {"const": "1.0"},
         "ce-subject": {"type": "string", "description": "the aggregate's id"},
-        "ce-sequence": {"type": "string", "description": "the aggregate's version after the change"},
+        "ce-sequence": {
+            "type": "string",
+            "description": "the aggregate's version after the change",
+        },
         "ce-time": {"type": "string", "format": "date-time"},
         "ce-traceparent": {"type": "string", "description": "W3C Trace Context"},
         "ce-causationid": {
@@ -181,9 +215,11 @@ def _compare(path: Path, current: Any) -> None:
         return
     raise ContractChanged(
         f"{path.parent.name}/{path.name} differs from what is published now.\n"
-        f"committed: {json.dumps(committed, sort_keys=True)}\npublished: {json.dumps(current, sort_keys=True)}\n"
-        "Consumers read the committed fields: a renamed, removed or retyped one needs a new major version. "
-        "If it is only an addition, run the test once with CONTRACTS=write and commit the file."
+        f"committed: {json.dumps(committed, sort_keys=True)}\n"
+        f"published: {json.dumps(current, sort_keys=True)}\n"
+        "Consumers read the committed fields: to rename, remove or retype a field takes a new "
+        "major version. If it is only an addition, run the test once with CONTRACTS=write and "
+        "commit the file."
     )
 
 

@@ -1,29 +1,24 @@
-"""What could not be handled: kept whole with its reason, listed, redriven or discarded, each with an audit row.
+"""What could not be handled: stored whole with its reason, listed, redriven or discarded.
 
-A table, not a queue: the letters can be looked at without moving them, and one transaction stores the letter and the neighbours'
-effects (docs/adr/0003-dead-letters-in-a-table.md).
+A table and not a queue: the letters can be looked at without moving them, and a single transaction
+stores the letter and the effects of its neighbours (docs/adr/0003-dead-letters-in-a-table.md).
 """
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from servicekit.messaging import topology
-from servicekit.messaging.delivery import Delivery
+from servicekit.messaging.delivery import DELIVERY_LIMIT, Delivery
 from servicekit.messaging.publisher import Message, Publisher
 from servicekit.models import DeadLetter, DeadLetterAction
 from servicekit.operations import metrics
-
-INSERT = """
-    INSERT INTO dead_letter (queue, event_id, type, reason, detail, headers, content_type, body, fingerprint, received_at, state)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, clock_timestamp(), 'waiting')
-    ON CONFLICT (queue, fingerprint) WHERE state = 'waiting' DO NOTHING
-"""
 
 
 class LetterNotWaiting(ValueError):
@@ -31,50 +26,75 @@ class LetterNotWaiting(ValueError):
 
 
 class RedriveRefused(RuntimeError):
-    """The broker did not take the message back; it is still waiting here."""
+    """The broker did not take the message; the letter still waits here."""
 
 
 def store(queue: str, delivery: Delivery, reason: str, detail: str) -> None:
-    """Keep a message with its reason; the same message twice is one letter. Commits with the caller's transaction."""
+    """Store a message with its reason; it commits with the caller's transaction.
+
+    The same message, delivered again before it was acknowledged, remains a single letter.
+    """
     headers = _plain_headers(delivery)
-    # What the broker and our retries add to a message on its way does not make it another message.
-    own = {name: value for name, value in headers.items() if not name.startswith(("x-", "souk-"))}
-    fingerprint = hashlib.sha256(json.dumps(own, sort_keys=True).encode() + b"\0" + delivery.body).digest()
-    row = [
-        _clean(queue)[:100],
-        _uuid(headers.get("ce-id")),
-        str(headers.get("ce-type", ""))[:200],
-        _clean(reason)[:50],
-        _clean(detail),
-        json.dumps(headers),
-        _clean(delivery.content_type)[:200],
-        delivery.body,
-        fingerprint,
-    ]
-    with connection.cursor() as cursor:
-        cursor.execute(INSERT, row)
+    letter = DeadLetter(
+        queue=_clean(queue)[:100],
+        event_id=_uuid(headers.get("ce-id")),
+        type=str(headers.get("ce-type", ""))[:200],
+        reason=_clean(reason)[:50],
+        detail=_clean(detail),
+        headers=headers,
+        content_type=_clean(delivery.content_type)[:200],
+        body=delivery.body,
+        fingerprint=_fingerprint(headers, delivery.body),
+        received_at=Now(),
+    )
+    # The conflict is that of `dead_letter_once_waiting`, a partial unique index.
+    DeadLetter.objects.bulk_create([letter], ignore_conflicts=True)
     metrics.DEAD_LETTERS.labels(queue, reason).inc()
+
+
+def store_undeliverable(dead_queue: str, delivery: Delivery) -> None:
+    """Store a message that the broker gave up on, under the queue that it came from."""
+    origin, reason = first_death(delivery.headers)
+    reason = reason or DELIVERY_LIMIT
+    # RabbitMQ adds x-… headers on the way to the dead-letter queue; they are not the event's.
+    names = [name for name in delivery.headers if not str(name).startswith("x-")]
+    headers = {name: delivery.headers[name] for name in names}
+    letter = Delivery(delivery.tag, delivery.body, headers, delivery.content_type)
+    store(origin or dead_queue, letter, reason, f"the broker gave up on it: {reason}")
+
+
+def first_death(headers: Mapping[Any, Any]) -> tuple[str, str]:
+    """Return queue and reason of the latest dead-lettering, from RabbitMQ's x-death header.
+
+    Both are empty if the header does not say.
+    """
+    deaths = headers.get("x-death")
+    death = deaths[0] if isinstance(deaths, list) and deaths else None
+    if not isinstance(death, dict):
+        return "", ""
+    return str(death.get("queue", "")), str(death.get("reason", ""))
 
 
 def redrive(*, letter_ids: Sequence[int], publisher: Publisher, service: str, by: str, note: str) -> int:
     """Send letters back to their queues with a fresh attempt counter; return how many.
 
-    A crash after the broker's confirm redrives twice, which the inbox absorbs. A letter that still cannot be handled comes back as a
-    new letter.
+    A crash after the broker's confirm redrives twice, which the inbox absorbs. A message that
+    still cannot be handled comes back as a new letter.
 
     Raises:
-        LetterNotWaiting: one of them is not waiting; none was sent.
-        RedriveRefused: the broker refused some, such as those of a queue that is gone; these wait on.
-        PublishingFailed: the broker is away; all of them wait on.
+        LetterNotWaiting: at least one is not waiting; none was sent.
+        RedriveRefused: the broker refused some, such as those of a missing queue; these still wait.
+        PublishingFailed: the broker is away; all of them still wait.
     """
-    # Marked first, committed after the confirm: a copy that fails again at once is then a new letter, while an unmarked one would
-    # pass for the same letter and vanish with the mark. The one transaction of ours that spans a network call, by hand and rare.
+    # Marked first, committed after the confirm: a copy that fails again at once is then a new
+    # letter; an unmarked letter would pass for the same and vanish with the mark. It is the only
+    # transaction that spans a network call: rare, and started by an operator.
     with transaction.atomic():
         letters = _waiting(letter_ids)
         _mark(letters, DeadLetter.State.REDRIVEN)
         refused = publisher.publish([_message(letter, service) for letter in letters]).refused
-        _mark([one for one in letters if one.pk in refused], DeadLetter.State.WAITING)
-        sent = [one for one in letters if one.pk not in refused]
+        _mark([letter for letter in letters if letter.pk in refused], DeadLetter.State.WAITING)
+        sent = [letter for letter in letters if letter.pk not in refused]
         _record(sent, DeadLetter.State.REDRIVEN, by=by, note=note)
     if refused:
         raise RedriveRefused("; ".join(f"{key}: {reason}" for key, reason in refused.items()))
@@ -82,10 +102,10 @@ def redrive(*, letter_ids: Sequence[int], publisher: Publisher, service: str, by
 
 
 def discard(*, letter_ids: Sequence[int], by: str, note: str) -> int:
-    """Give letters up for good, keeping the rows and who decided it; return how many.
+    """Give up letters; return how many. The rows are kept for 90 days, with who decided it.
 
     Raises:
-        LetterNotWaiting: one of them is not waiting; none was discarded.
+        LetterNotWaiting: at least one is not waiting; none was discarded.
     """
     with transaction.atomic():
         letters = _waiting(letter_ids)
@@ -95,25 +115,24 @@ def discard(*, letter_ids: Sequence[int], by: str, note: str) -> int:
 
 
 def _waiting(letter_ids: Sequence[int]) -> list[DeadLetter]:
-    """Return the letters, locked."""
-    waiting = DeadLetter.objects.select_for_update().filter(pk__in=letter_ids, state=DeadLetter.State.WAITING)
-    letters = list(waiting.order_by("pk"))
-    missing = sorted(set(letter_ids) - {one.pk for one in letters})
+    """Return the letters, locked until the end of the transaction."""
+    waiting = DeadLetter.objects.filter(pk__in=letter_ids, state=DeadLetter.State.WAITING)
+    letters = list(waiting.select_for_update().order_by("pk"))
+    missing = sorted(set(letter_ids) - {letter.pk for letter in letters})
     if missing:
-        raise LetterNotWaiting(
-            f"not waiting: {', '.join(map(str, missing))}. `deadletters list` shows what is."
-        )
+        ids = ", ".join(map(str, missing))
+        raise LetterNotWaiting(f"not waiting: {ids}. `deadletters list` shows what is.")
     return letters
 
 
 def _mark(letters: list[DeadLetter], state: DeadLetter.State) -> None:
-    DeadLetter.objects.filter(pk__in=[one.pk for one in letters]).update(state=state)
+    DeadLetter.objects.filter(pk__in=[letter.pk for letter in letters]).update(state=state)
 
 
 def _record(letters: list[DeadLetter], action: DeadLetter.State, *, by: str, note: str) -> None:
     now = timezone.now()
     DeadLetterAction.objects.bulk_create(
-        DeadLetterAction(letter=one, action=action.value, by=by, note=note, at=now) for one in letters
+        DeadLetterAction(letter=letter, action=action.value, by=by, note=note, at=now) for letter in letters
     )
 
 
@@ -129,6 +148,15 @@ def _message(letter: DeadLetter, service: str) -> Message:
     )
 
 
+def _fingerprint(headers: Mapping[str, Any], body: bytes) -> bytes:
+    """Return the hash by which two deliveries are the same message.
+
+    What the broker and our retries add to a message on its way does not make it another one.
+    """
+    own = {name: value for name, value in headers.items() if not name.startswith(("x-", "souk-"))}
+    return hashlib.sha256(json.dumps(own, sort_keys=True).encode() + b"\0" + body).digest()
+
+
 def _plain_headers(delivery: Delivery) -> dict[str, Any]:
     try:
         headers: dict[str, Any] = _plain(delivery.headers)
@@ -138,18 +166,21 @@ def _plain_headers(delivery: Delivery) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Return what AMQP headers hold as JSON that PostgreSQL stores: keys as text, no NUL, no NaN, other types as text."""
+    """Return what AMQP headers hold as JSON that PostgreSQL stores.
+
+    Keys become text, and so do values of other types; NUL, lone surrogates and NaN are gone.
+    """
     if isinstance(value, dict):
-        return {_clean(str(name)): _plain(one) for name, one in value.items()}
+        return {_clean(str(name)): _plain(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_plain(one) for one in value]
+        return [_plain(item) for item in value]
     if value is None or isinstance(value, bool | int):
         return value
     return _clean(str(value))
 
 
 def _clean(text: str) -> str:
-    """Return text without what PostgreSQL refuses: NUL and lone surrogates."""
+    """Replace what PostgreSQL refuses in text: NUL and lone surrogates."""
     return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
 
 

@@ -1,4 +1,4 @@
-"""One message as the broker delivered it, and what can be read of it."""
+"""A message as the broker delivered it, and its decoding into the event that a handler takes."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,10 +6,11 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
+from servicekit.messaging import topology
 from servicekit.messaging.envelope import MAX_DATA_BYTES, Envelope, InvalidEnvelope
 from servicekit.messaging.router import Handler, Received
 
-#: How often our retry queues have brought this message back.
+#: How many tries that count the message has had, written by us when it goes to a retry queue.
 ATTEMPT_HEADER = "souk-attempt"
 
 # Why a message could not be handled: `reason` of a dead letter.
@@ -42,13 +43,30 @@ class Delivery:
 
     @property
     def attempt(self) -> int:
+        """How many tries that count it has had."""
         value = self.headers.get(ATTEMPT_HEADER, 0)
         return max(0, value) if isinstance(value, int) else 0
 
+    @property
+    def retry_delay_seconds(self) -> int:
+        """How long a delivery that `for_retry` returned waits before it is handled again."""
+        delays = list(topology.RETRY_DELAYS.values())
+        return delays[min(max(self.attempt - 1, 0), len(delays) - 1)]
+
+    def for_retry(self, *, is_counted: bool) -> "Delivery":
+        """Return the delivery as its next try sees it; waiting for a lock is not counted.
+
+        Only the event's own headers are kept: RabbitMQ's grow with each way through a retry queue.
+        """
+        names = [name for name in self.headers if str(name).startswith("ce-")]
+        headers = {name: self.headers[name] for name in names}
+        headers[ATTEMPT_HEADER] = self.attempt + is_counted
+        return Delivery(self.tag, self.body, headers, self.content_type)
+
 
 @dataclass(frozen=True, slots=True)
-class Readable:
-    """A delivery that some handler takes."""
+class Decoded:
+    """A delivery that a handler takes."""
 
     delivery: Delivery
     received: Received[Any]
@@ -56,36 +74,40 @@ class Readable:
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A delivery that no try will ever make sense of."""
+class Undecodable:
+    """A delivery that can never be decoded, however often it is tried."""
 
     delivery: Delivery
     reason: str
     detail: str
 
 
-def read(delivery: Delivery, handlers: dict[str, Handler]) -> Readable | Unreadable:
+def decode(delivery: Delivery, handlers: dict[str, Handler]) -> Decoded | Undecodable:
     """Decode a delivery into the type that its handler declares; never raises."""
     if len(delivery.body) > MAX_DATA_BYTES:
         detail = f"{len(delivery.body)} bytes; at most {MAX_DATA_BYTES} are read"
-        return Unreadable(delivery, TOO_LARGE, detail)
+        return Undecodable(delivery, TOO_LARGE, detail)
     try:
         envelope = Envelope.from_amqp(
             headers=delivery.headers, content_type=delivery.content_type, body=delivery.body
         )
     except InvalidEnvelope as error:
-        return Unreadable(delivery, INVALID_ENVELOPE, str(error))
+        return Undecodable(delivery, INVALID_ENVELOPE, str(error))
     handler = handlers.get(envelope.type)
     if handler is None:
-        return Unreadable(delivery, UNKNOWN_TYPE, f"no handler for {envelope.type!r:.200}")
+        return Undecodable(delivery, UNKNOWN_TYPE, f"no handler for {envelope.type!r:.200}")
+    return _decode_data(delivery, envelope, handler)
+
+
+def _decode_data(delivery: Delivery, envelope: Envelope, handler: Handler) -> Decoded | Undecodable:
     try:
         event = handler.event_class.model_validate_json(envelope.data)
     except ValidationError as error:
         reason = NOT_JSON if _is_json_error(error) else INVALID_DATA
-        return Unreadable(delivery, reason, str(error)[:2000])
+        return Undecodable(delivery, reason, str(error)[:2000])
     except RecursionError:
-        return Unreadable(delivery, NOT_JSON, "nested too deeply")
-    return Readable(delivery, Received(event, envelope), handler)
+        return Undecodable(delivery, NOT_JSON, "nested too deeply")
+    return Decoded(delivery, Received(event, envelope), handler)
 
 
 def _is_json_error(error: ValidationError) -> bool:

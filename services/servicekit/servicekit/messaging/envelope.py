@@ -1,7 +1,8 @@
-"""The event on the wire: CloudEvents 1.0 in binary mode over AMQP 0-9-1, and the pydantic types of its data.
+"""The event on the wire: CloudEvents 1.0 in binary mode over AMQP 0-9-1, and its data as pydantic.
 
-A producer defines `class OrderPlaced(PublishedEvent)` in `<service>/events.py`; a consumer declares the fields that it reads in
-a `class OrderPlaced(ConsumedEvent, service="orders")` of its own. Both derive the same wire name, `orders.order_placed.v1`.
+A producer defines `class OrderPlaced(PublishedEvent)` in `<service>/events.py`. A consumer declares
+the fields that it reads in a `class OrderPlaced(ConsumedEvent, service="orders")` of its own. Both
+derive the same wire name, `orders.order_placed.v1`.
 """
 
 import re
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
+from cloudevents.core.base import BaseCloudEvent
 from cloudevents.core.bindings.rabbitmq import RabbitMQMessage, from_binary, to_binary
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
@@ -21,19 +23,29 @@ from servicekit.context import valid_traceparent
 from servicekit.wire_types import MAX_BIG_INTEGER, TIME, is_storable
 
 CONTENT_TYPE = "application/json"
-#: The largest event. What a consumer holds is bounded by this times its prefetch (docs/adr/0007-batches-are-bounded-by-work.md).
+#: The largest event. This times its prefetch bounds what a consumer holds in memory
+#: (docs/adr/0007-batches-are-bounded-by-work.md).
 MAX_DATA_BYTES = 256 * 1024
-#: What the columns for type and subject hold.
+#: The length of the columns for type and subject.
 MAX_ATTRIBUTE_LENGTH = 200
-#: What every event of ours has (docs/events.md), and what some have. The library fills in an id, a time and a version that did
-#: not come: an event without an id would be new to the inbox each time it is delivered.
-REQUIRED_HEADERS = ("ce-id", "ce-type", "ce-source", "ce-specversion", "ce-subject", "ce-sequence", "ce-time")
+#: The headers of every event, and those of some (docs/events.md). They are checked here because the
+#: library fills in a missing id, time or version: an event without an id would be new to the inbox
+#: at each delivery, and have its effect each time.
+REQUIRED_HEADERS = (
+    "ce-id",
+    "ce-type",
+    "ce-source",
+    "ce-specversion",
+    "ce-subject",
+    "ce-sequence",
+    "ce-time",
+)
 OPTIONAL_HEADERS = ("ce-traceparent", "ce-causationid")
 SEQUENCE = re.compile(r"\d{1,19}", re.ASCII)
 
 
 class InvalidEnvelope(ValueError):
-    """The message is no CloudEvent of ours."""
+    """The message is not a CloudEvent as docs/events.md describes it."""
 
 
 def wire_name(service: str, class_name: str, major: int) -> str:
@@ -42,7 +54,10 @@ def wire_name(service: str, class_name: str, major: int) -> str:
 
 
 class PublishedEvent(BaseModel):
-    """Base of the events a service publishes; the service is the first part of the defining module's name."""
+    """Base of the events that a service publishes.
+
+    The service is the first part of the defining module's name.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     major: ClassVar[int] = 1
@@ -55,7 +70,7 @@ class PublishedEvent(BaseModel):
 
 
 class ConsumedEvent(BaseModel):
-    """Base of what a service reads of others' events: unknown fields are ignored (tolerant reader)."""
+    """Base of what a service reads of others' events; unknown fields are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     type: ClassVar[str]
@@ -69,8 +84,8 @@ class ConsumedEvent(BaseModel):
         cls.type = wire_name(service, cls.__name__, major)
 
 
-class _Bytes(JSONFormat):
-    """Leaves the data as the bytes they are: pydantic writes and reads them."""
+class _UnchangedData(JSONFormat):
+    """Passes the data through as bytes: pydantic encodes and decodes them."""
 
     def write_data(self, data: Any, datacontenttype: str | None) -> bytes:
         return bytes(data)
@@ -81,10 +96,11 @@ class _Bytes(JSONFormat):
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """One event: the CloudEvents attributes we use, and the data as exact JSON bytes.
+    """An event: the CloudEvents attributes we use, and the data as exact JSON bytes.
 
-    `subject` is the aggregate's id, `sequence` that aggregate's own version; `causation` is the id of the event that led
-    to this one; `traceparent` is W3C Trace Context, stored with the row so that the trace does not start in the relay.
+    `subject` is the aggregate's id, `sequence` that aggregate's own version. `causation` is the id
+    of the event that led to this one. `traceparent` is W3C Trace Context, stored with the outbox
+    row so that the trace does not begin in the relay.
     """
 
     id: UUID
@@ -113,12 +129,12 @@ class Envelope:
             attributes["traceparent"] = self.traceparent
         if self.causation:
             attributes["causationid"] = str(self.causation)
-        message = to_binary(CloudEvent(attributes, self.data), _Bytes())
+        message = to_binary(CloudEvent(attributes, self.data), _UnchangedData())
         return message.headers, message.body
 
     @classmethod
     def from_amqp(cls, *, headers: Mapping[str, Any], content_type: str | None, body: bytes) -> "Envelope":
-        """Read an envelope back.
+        """Decode an envelope.
 
         Raises:
             InvalidEnvelope: an attribute is missing or malformed, or the content type is not JSON.
@@ -127,46 +143,51 @@ class Envelope:
             raise InvalidEnvelope(f"content type is {content_type!r:.100}, not {CONTENT_TYPE}")
         try:
             message = RabbitMQMessage(_attributes(headers), content_type, body)
-            event = from_binary(message, _Bytes(), CloudEvent)
-            extra = event.get_extension
-            causation = extra("causationid")
-            return cls(
-                id=UUID(event.get_id()),
-                type=_bounded(event.get_type()),
-                source=_bounded(event.get_source()),
-                subject=_bounded(event.get_subject() or ""),
-                sequence=_sequence(extra("sequence")),
-                time=cast(datetime, event.get_time()),  # checked above: it came
-                data=body,
-                traceparent=valid_traceparent(extra("traceparent")),
-                causation=None if causation is None else UUID(causation),
-            )
-        # The binding raises errors of its own, parsers theirs: all mean the same.
+            return _decoded(from_binary(message, _UnchangedData(), CloudEvent), body)
+        # The binding and the parsers raise errors of many types, which all mean the same.
         except Exception as error:
             raise InvalidEnvelope(f"{type(error).__name__}: {error}"[:500]) from error
 
 
+def _decoded(event: BaseCloudEvent, body: bytes) -> Envelope:
+    causation = event.get_extension("causationid")
+    return Envelope(
+        id=UUID(event.get_id()),
+        type=_bounded(event.get_type()),
+        source=_bounded(event.get_source()),
+        subject=_bounded(event.get_subject() or ""),
+        sequence=_sequence(event.get_extension("sequence")),
+        time=cast(datetime, event.get_time()),  # required, so it is there
+        data=body,
+        traceparent=valid_traceparent(event.get_extension("traceparent")),
+        causation=None if causation is None else UUID(causation),
+    )
+
+
 def _attributes(headers: Mapping[str, Any]) -> dict[str, str]:
-    """Return the headers we read, by their exact names: of two spellings the library would take the last."""
+    """Return the headers that we read, by their exact names.
+
+    The library ignores case and takes the last of two spellings, which a stranger could add.
+    """
     names = (*REQUIRED_HEADERS, *OPTIONAL_HEADERS)
     attributes = {name: headers[name] for name in names if isinstance(headers.get(name), str)}
     missing = [name for name in REQUIRED_HEADERS if name not in attributes]
     if missing:
         raise ValueError(f"{', '.join(missing)}: missing, or not text")
     if not TIME.fullmatch(attributes["ce-time"]):
-        raise ValueError("ce-time is no time of RFC 3339")
+        raise ValueError("ce-time is not a time as in RFC 3339")
     return attributes
 
 
 def _bounded(text: str) -> str:
     if len(text) > MAX_ATTRIBUTE_LENGTH or not is_storable(text):
-        raise ValueError(f"an attribute is longer than {MAX_ATTRIBUTE_LENGTH} characters, or holds a NUL")
+        raise ValueError(f"an attribute has more than {MAX_ATTRIBUTE_LENGTH} characters, or a NUL")
     return text
 
 
 def _sequence(text: str) -> int:
     if not SEQUENCE.fullmatch(text) or int(text) > MAX_BIG_INTEGER:
-        raise ValueError("the sequence is no number, negative or beyond 64 bits")
+        raise ValueError("the sequence is not a number from 0 to 2**63 - 1")
     return int(text)
 
 
@@ -178,7 +199,10 @@ def new_envelope(
     causation: UUID | None = None,
     traceparent: str | None = None,
 ) -> Envelope:
-    """Wrap an event of ours: UUIDv7 id, now, JSON as pydantic writes it (decimals as strings, times RFC 3339)."""
+    """Wrap an event of this service: a new UUIDv7, the present time, the data as JSON.
+
+    pydantic writes decimals as strings and times as in RFC 3339.
+    """
     return Envelope(
         id=uuid7(),
         type=event.type,

@@ -1,4 +1,7 @@
-"""Events in: one row per queue and event id, in the transaction of the effect, so that an effect happens once."""
+"""Events in: a row per queue and event id, in the transaction of the effect.
+
+It is why an event that is delivered twice has one effect (docs/adr/0001-outbox-and-inbox.md).
+"""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,8 +10,11 @@ from uuid import UUID
 from django.db import connection
 
 from servicekit.messaging.envelope import Envelope
+from servicekit.models import InboxEvent
 
-# ON CONFLICT waits for a transaction that is inserting the same row, so two consumers cannot both win.
+# The ORM cannot return which rows ON CONFLICT let through, and those are the events to handle.
+# ON CONFLICT waits for a transaction that is inserting the same row, so of two consumers that
+# were given the same event only one handles it.
 INSERT = """
     INSERT INTO inbox (queue, event_id, type, payload_hash, handled_at)
     SELECT %s, event_id, type, payload_hash, clock_timestamp()
@@ -18,25 +24,27 @@ INSERT = """
 
 
 def payload_hash(envelope: Envelope) -> bytes:
-    """Return what must be equal in two deliveries of one event."""
+    """Return the SHA-256 of what must be equal in two deliveries of an event: type and data."""
     return hashlib.sha256(envelope.type.encode() + b"\0" + envelope.data).digest()
 
 
 def record(queue: str, envelopes: Sequence[Envelope]) -> set[UUID]:
-    """Insert a row for each event that this queue has not seen; return their ids. Call it inside the effect's transaction."""
-    hashes = [payload_hash(one) for one in envelopes]
+    """Insert a row for each event that this queue has not seen; return their ids.
+
+    Call it inside the transaction of the effect.
+    """
+    ids = [envelope.id for envelope in envelopes]
+    types = [envelope.type for envelope in envelopes]
+    hashes = [payload_hash(envelope) for envelope in envelopes]
     with connection.cursor() as cursor:
-        cursor.execute(
-            INSERT, [queue, [one.id for one in envelopes], [one.type for one in envelopes], hashes]
-        )
+        cursor.execute(INSERT, [queue, ids, types, hashes])
         return {row[0] for row in cursor.fetchall()}
 
 
 def recorded_hashes(queue: str, event_ids: Sequence[UUID]) -> dict[UUID, bytes]:
-    """Return the payload hashes under which events were handled before."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT event_id, payload_hash FROM inbox WHERE queue = %s AND event_id = ANY(%s)",
-            [queue, list(event_ids)],
-        )
-        return {row[0]: bytes(row[1]) for row in cursor.fetchall()}
+    """Return the payload hashes under which events were handled before, by event id."""
+    rows = InboxEvent.objects.filter(queue=queue, event_id__in=event_ids)
+    return {
+        event_id: bytes(payload_hash)
+        for event_id, payload_hash in rows.values_list("event_id", "payload_hash")
+    }

@@ -1,9 +1,10 @@
-"""What people do to outbox rows, each with an audit row: retry or discard what is parked, publish again what was sent.
+"""What operators do to outbox rows: retry, discard or publish again, each with an audit row.
 
-A parked row can never be sent as it is. Events that were sent are published again for a queue that was unbound, purged or lost
-while they went by: they keep their ids, so a consumer that has handled one does nothing, and one that has not decides by its
-version or state as for any late event (docs/events.md). The inbox must remember longer than an event can be sent again: it keeps
-30 days, the outbox 7 days from the last sending.
+A parked row can never be sent as it is; an operator retries it after a repair, or discards it.
+Events that were sent are published again for a queue that was unbound, purged or lost meanwhile.
+They keep their ids, so a consumer that has handled an event ignores it, and another decides by
+its version or state, as for any late event (docs/events.md). The inbox must remember an event for
+longer than it can be sent again: it keeps 30 days, the outbox 7 days from the last sending.
 """
 
 from collections.abc import Sequence
@@ -17,17 +18,18 @@ from servicekit.models import OutboxAction, OutboxEvent
 from servicekit.operations import purge
 
 RETRIED, DISCARDED, REPUBLISHED = "retried", "discarded", "republished"
-#: Older events stay where they are: sent again and again, one would outlive its rows in the inboxes and have its effect twice.
+#: Older events are not sent again. An event that is sent anew stays in the outbox for another
+#: 7 days, could outlive its rows in the inboxes, and would then have its effect twice.
 LONGEST_AGE = timedelta(days=purge.INBOX.days // 2)
 BATCH = 1000
 
 
 class EventNotParked(ValueError):
-    """The event is not in the outbox, or it is not parked: it was sent, is about to be, or was discarded before."""
+    """The event is not parked: it was sent, waits to be sent, was discarded, or does not exist."""
 
 
 def retry(*, positions: Sequence[int], by: str, note: str) -> int:
-    """Let the relay try these rows again, after their cause was repaired; return how many.
+    """Let the relay try these rows again, after a repair; return how many.
 
     Raises:
         EventNotParked: one of them is not parked; none was changed.
@@ -40,7 +42,9 @@ def retry(*, positions: Sequence[int], by: str, note: str) -> int:
 
 
 def discard(*, positions: Sequence[int], by: str, note: str) -> int:
-    """Give these rows up, keeping them and who decided it; return how many. Their consumers never learn of them.
+    """Give up these rows; return how many. Their consumers never receive them.
+
+    The rows are kept for 90 days, with who decided it.
 
     Raises:
         EventNotParked: one of them is not parked; none was changed.
@@ -53,7 +57,10 @@ def discard(*, positions: Sequence[int], by: str, note: str) -> int:
 
 
 def sent_events(*, event_type: str, since: datetime, until: datetime) -> QuerySet[OutboxEvent]:
-    """Return the events of a type that were last sent from `since` to just before `until` and may be sent again, oldest first."""
+    """Return the events of a type that may be sent again, oldest first.
+
+    They were last sent at or after `since`, and before `until`.
+    """
     return OutboxEvent.objects.filter(
         type=event_type,
         sent_at__gte=since,
@@ -63,23 +70,27 @@ def sent_events(*, event_type: str, since: datetime, until: datetime) -> QuerySe
 
 
 def republish(*, event_type: str, since: datetime, until: datetime, by: str, note: str) -> int:
-    """Let the relay send these events again, in their order; return how many. Each is recorded with who asked for it.
+    """Let the relay send these events again, in their order; return how many.
 
-    In many transactions: none locks for long, and one that is interrupted may simply be repeated.
+    Each is recorded with who asked for it. It takes many transactions, so that none holds locks
+    for long; if it is interrupted, it may simply be repeated.
     """
-    until = min(until, timezone.now())  # what the relay has sent again meanwhile is not sent a third time
+    # Otherwise the loop would find what the relay has just sent again, and never end.
+    until = min(until, timezone.now())
+    events = sent_events(event_type=event_type, since=since, until=until)
     total = 0
-    while count := _republish_some(sent_events(event_type=event_type, since=since, until=until), by, note):
+    while count := _republish_batch(events, by, note):
         total += count
     return total
 
 
 def _parked(positions: Sequence[int]) -> list[OutboxEvent]:
-    """Return the rows, locked."""
+    """Return the rows, locked until the end of the transaction."""
     events = list(OutboxEvent.objects.parked().filter(pk__in=positions).select_for_update())
     missing = sorted(set(positions) - {event.pk for event in events})
     if missing:
-        raise EventNotParked(f"not parked: {', '.join(map(str, missing))}. `outbox list` shows what is.")
+        positions_text = ", ".join(map(str, missing))
+        raise EventNotParked(f"not parked: {positions_text}. `outbox list` shows what is.")
     return events
 
 
@@ -94,7 +105,7 @@ def _record(events: Sequence[OutboxEvent], action: str, *, by: str, note: str) -
     )
 
 
-def _republish_some(events: QuerySet[OutboxEvent], by: str, note: str) -> int:
+def _republish_batch(events: QuerySet[OutboxEvent], by: str, note: str) -> int:
     with transaction.atomic():
         positions = list(events.select_for_update().values_list("pk", flat=True)[:BATCH])
         now = timezone.now()

@@ -1,11 +1,15 @@
-"""Batches form by themselves: who has worked rests as long as it took (docs/adr/0006-who-worked-rests-as-long.md)."""
+"""Pauses that let batches form by themselves (docs/adr/0006-pause-after-a-partial-batch.md)."""
 
 import time
 
-LONGEST_BREATH_SECONDS = 0.02
+LONGEST_PAUSE_SECONDS = 0.02
 
 
-def rest_after(started: float, *, is_full: bool) -> None:
-    """Sleep as long as the batch begun at `started` (monotonic seconds) took, at most 20 ms; after a full one, go on at once."""
+def pause_after_partial_batch(started: float, *, is_full: bool) -> None:
+    """Sleep as long as the batch begun at `started` (monotonic seconds) took, at most 20 ms.
+
+    After a full batch it returns at once, since more is waiting. Without the pause a busy machine
+    handles events one by one and pays a transaction and a round trip to the broker for each.
+    """
     if not is_full:
-        time.sleep(min(time.monotonic() - started, LONGEST_BREATH_SECONDS))
+        time.sleep(min(time.monotonic() - started, LONGEST_PAUSE_SECONDS))

@@ -1,8 +1,9 @@
 """Publishing with confirms that belong to the message they confirm.
 
-py-amqp's own confirming publish takes any ack on the channel for its own, so a late ack of a lost message "confirms" the next one
-(reference: docs/adr/0004-own-windowed-publisher.md). Here each delivery tag is tracked, a whole window is in flight at once, an
-unroutable message is told apart by its return, and after any error the connection is gone.
+py-amqp's own confirming publish takes any ack on the channel for its own, so a late ack of a lost
+message "confirms" the next one (docs/adr/0004-own-windowed-publisher.md). Here each delivery tag
+is tracked, a whole window of messages is in flight at once, an unroutable message is recognised
+by its return, and the connection is dropped after any error.
 """
 
 import contextlib
@@ -14,24 +15,27 @@ from typing import Any
 import amqp
 import kombu
 
-from servicekit.messaging import topology
+from servicekit.messaging.connection import HEARTBEAT_SECONDS, connect, keep_alive
 
-#: A confirm that takes longer means a blocked or dead broker; quorum queues confirm within milliseconds.
+#: A confirm that takes longer means a blocked or dead broker; quorum queues need milliseconds.
 CONFIRM_TIMEOUT_SECONDS = 5.0
 PERSISTENT, MANDATORY = 2, True
 
 
 class PublishingFailed(ConnectionError):
-    """The window's fate is unknown: the connection was dropped, publish again."""
+    """Nobody knows which messages of the window arrived; the connection was dropped."""
 
 
 class ChannelRefused(PublishingFailed):
-    """The broker closed the channel over one of the messages: no such exchange, no permission, too large. It names none."""
+    """The broker closed the channel over one of the messages, and does not say which.
+
+    It does so for a missing exchange, a missing permission, or a message that is too large.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What goes to the broker. `key` is the caller's own name for it, given back with the outcome."""
+    """A message for the broker. `key` is the caller's name for it, returned in the outcome."""
 
     key: Any
     exchange: str
@@ -43,14 +47,14 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Which messages the broker took, and why it did not take the others."""
+    """The keys of the messages that the broker took, and why it did not take the others."""
 
     confirmed: list[Any]
     refused: dict[Any, str]
 
 
 class Publisher:
-    """Publishes windows of messages over one connection of its own, made when it is needed."""
+    """Publishes windows of messages over a connection of its own, made when it is needed."""
 
     def __init__(self, url: str, *, confirm_timeout_seconds: float = CONFIRM_TIMEOUT_SECONDS) -> None:
         self._url = url
@@ -64,25 +68,26 @@ class Publisher:
 
         Raises:
             ChannelRefused: the broker closed the channel over one of them.
-            PublishingFailed: the broker is away or did not confirm in time. Either way each message of the window may or may not
-                have arrived.
+            PublishingFailed: the broker is away or did not confirm in time. After either error
+                each message of the window may or may not have arrived.
         """
-        if time.monotonic() - self._used_at > topology.HEARTBEAT_SECONDS:
-            self.close()  # nobody ticked it: the broker has given the connection up, or soon will
+        if time.monotonic() - self._used_at > HEARTBEAT_SECONDS:
+            self.close()  # without heartbeats the broker has closed it by now, or soon will
         try:
             if self._channel is None:
-                self._connection = topology.connect(self._url)
+                self._connection = connect(self._url)
                 self._channel = _ConfirmingChannel(self._connection, self._timeout)
             outcome = self._channel.publish(messages)
         except Exception as error:
+            # A confirm that is still under way would be taken for one of the next window's.
             self.close()
             failure = ChannelRefused if isinstance(error, amqp.ChannelError) else PublishingFailed
             raise failure(f"{type(error).__name__}: {error}") from error
         self._used_at = time.monotonic()
         return outcome
 
-    def tick(self) -> None:
-        """Keep the heartbeat going and notice a dead connection while there is nothing to publish.
+    def keep_alive(self) -> None:
+        """Send heartbeats, and notice a dead connection, while there is nothing to publish.
 
         Raises:
             PublishingFailed: the connection is dead; it was dropped.
@@ -90,7 +95,7 @@ class Publisher:
         if self._connection is None:
             return
         try:
-            topology.tick(self._connection)
+            keep_alive(self._connection)
             self._used_at = time.monotonic()
         except Exception as error:
             self.close()
@@ -105,7 +110,7 @@ class Publisher:
 
 
 class _ConfirmingChannel:
-    """A channel in confirm mode and the tags it has in flight. It is used for one window at a time and never after an error."""
+    """A channel in confirm mode, for one window at a time, and not used again after an error."""
 
     def __init__(self, connection: kombu.Connection, timeout_seconds: float) -> None:
         self._connection = connection
@@ -116,20 +121,23 @@ class _ConfirmingChannel:
         self._channel.events["basic_nack"].add(self._on_nack)
         self._channel.events["basic_return"].add(self._on_return)
         self._last_tag = 0
-        self._open: dict[int, Message] = {}
+        #: By delivery tag, which both sides count from 1: what the broker has not confirmed yet.
+        self._unconfirmed: dict[int, Message] = {}
         self._refused: dict[Any, str] = {}
 
     def publish(self, messages: Sequence[Message]) -> Outcome:
         self._refused = {}
-        # basic_publish() would look for incoming frames and set the socket's timeout for each message: half of its time.
+        # basic_publish() looks for incoming frames and sets the socket's timeout for each message,
+        # which takes half of its time. Here the timeout is set once for the window.
         with self._connection.connection.transport.having_timeout(self._timeout):
             for message in messages:
                 self._last_tag += 1
-                self._open[self._last_tag] = message
+                self._unconfirmed[self._last_tag] = message
                 self._send(message)
         self._await_confirms()
         refused = self._refused
-        return Outcome([one.key for one in messages if one.key not in refused], refused)
+        confirmed = [message.key for message in messages if message.key not in refused]
+        return Outcome(confirmed, refused)
 
     def _send(self, message: Message) -> None:
         properties = {
@@ -146,15 +154,16 @@ class _ConfirmingChannel:
 
     def _await_confirms(self) -> None:
         deadline = time.monotonic() + self._timeout
-        while self._open:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError(f"{len(self._open)} confirms did not come within {self._timeout} s")
-            self._connection.drain_events(timeout=left)
+        while self._unconfirmed:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                missing = len(self._unconfirmed)
+                raise TimeoutError(f"{missing} confirms did not come within {self._timeout} s")
+            self._connection.drain_events(timeout=remaining)
 
     def _settle(self, tag: int, multiple: bool) -> list[Message]:
-        tags = [one for one in self._open if one <= tag] if multiple else [tag]
-        return [self._open.pop(one) for one in tags]
+        tags = [each for each in self._unconfirmed if each <= tag] if multiple else [tag]
+        return [self._unconfirmed.pop(each) for each in tags]
 
     def _on_ack(self, tag: int, multiple: bool) -> None:
         self._settle(tag, multiple)
@@ -164,6 +173,10 @@ class _ConfirmingChannel:
             self._refused[message.key] = "the broker refused it: the queue is full or unavailable"
 
     def _on_return(self, error: Exception, exchange: str, routing_key: str, message: Any) -> None:
+        # RabbitMQ returns an unroutable message first and confirms it afterwards, so it is still
+        # among the unconfirmed. A return carries no delivery tag; the message id tells which it is.
         returned = message.properties.get("message_id")
-        key = next(one.key for one in self._open.values() if str(one.key) == returned)
-        self._refused[key] = f"no queue takes {routing_key} from {exchange}: is the binding missing?"
+        unconfirmed = self._unconfirmed.values()
+        key = next(each.key for each in unconfirmed if str(each.key) == returned)
+        reason = f"no queue takes {routing_key} from {exchange}: is the binding missing?"
+        self._refused[key] = reason

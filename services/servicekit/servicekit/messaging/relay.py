@@ -1,8 +1,9 @@
-"""The relay: takes unsent outbox rows, oldest first, publishes them and marks them sent after their own confirm.
+"""The relay: publishes unsent outbox rows, oldest first, and marks each after its own confirm.
 
-One relay of a service is active, the one that holds an advisory lock; the others stand by. Lock, look-up and marks share one
-connection, so a relay that lost its lock can do nothing more. It asks for unsent rows, never for rows after a high-water mark:
-positions are handed out before commit, so a late commit would be skipped.
+One relay of a service is active, the one that holds an advisory lock; the others stand by. Lock,
+look-up and marks share a connection, so a relay that has lost the lock can do nothing more. It asks
+for unsent rows, never for rows after a high-water mark: positions are handed out before commit, so
+the row of a transaction that commits late would be skipped for ever.
 """
 
 import contextlib
@@ -19,26 +20,37 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from servicekit.database import direct_connection
 from servicekit.messaging.envelope import CONTENT_TYPE, MAX_DATA_BYTES, Envelope
-from servicekit.messaging.held_types import HeldTypes
-from servicekit.messaging.pacing import rest_after
-from servicekit.messaging.publisher import ChannelRefused, Message, Outcome, Publisher, PublishingFailed
-from servicekit.messaging.topology import exchange_name
+from servicekit.messaging.outbox_scan import RefusedTypes, ScanStart
+from servicekit.messaging.pacing import pause_after_partial_batch
+from servicekit.messaging.publisher import (
+    ChannelRefused,
+    Message,
+    Outcome,
+    Publisher,
+    PublishingFailed,
+)
+from servicekit.messaging.topology import publisher_exchange
 from servicekit.operations import heartbeats, metrics
 
 logger = logging.getLogger(__name__)
 
 LOCK = 0x50_55_4B  # any number: the lock is per database, and each service has its own
-#: What one window holds at most beside a single event; an event may have 256 KiB, and a relay's container 160 MB.
+#: The most that a window holds beside a single event. An event may have 256 KiB, and the container
+#: of a relay has 160 MB.
 WINDOW_BYTES = 4 * 1024 * 1024
-#: The adaptive poll (docs/adr/0002-relay-polls.md): after work look again soon, then ever less often.
-SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, LONGER_EACH_TIME = 0.002, 0.010, 1.05
-FULL_LOOK_SECONDS = 1.0
+#: The adaptive poll (docs/adr/0002-relay-polls.md): frequent after work, then less and less.
+SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, PAUSE_GROWTH = 0.002, 0.010, 1.05
+KEEP_ALIVE_SECONDS = 1.0
 
+# Raw SQL: the statements belong to the connection that holds the lock, which is not Django's, and
+# the ORM has neither advisory locks nor binary results.
 TAKE_LOCK = "SELECT pg_try_advisory_lock(%s)"
-# The window ends with the row that passes the limit of bytes; octet_length reads no large value.
+# The window ends with the row that passes the limit of bytes; octet_length does not read the value.
 UNSENT = """
     SELECT position, id, type, subject, sequence, data, traceparent, causation, created_at FROM (
-        SELECT *, sum(octet_length(data)) OVER (ORDER BY position) - octet_length(data) AS bytes_before FROM (
+        SELECT *,
+            sum(octet_length(data)) OVER (ORDER BY position) - octet_length(data) AS bytes_before
+        FROM (
             SELECT * FROM outbox
             WHERE sent_at IS NULL AND parked_at IS NULL AND position >= %s AND type <> ALL(%s)
                 AND (not_before IS NULL OR not_before <= clock_timestamp())
@@ -47,80 +59,55 @@ UNSENT = """
     ) AS measured WHERE bytes_before < %s ORDER BY position
 """
 MARK_SENT = "UPDATE outbox SET sent_at = clock_timestamp() WHERE position = ANY(%s)"
-# The reason is for people. Only an event that closes the channel by itself has a time of its own to wait for.
+# The reason is for operators. Only an event that closes the channel by itself waits on its own.
 MARK_REFUSED = """
     UPDATE outbox SET attempts = attempts + 1, last_error = %s,
-        not_before = CASE WHEN %s THEN clock_timestamp() + least(power(2, attempts), 60) * interval '1 second' END
+        not_before = CASE WHEN %s
+            THEN clock_timestamp() + least(power(2, attempts), 60) * interval '1 second' END
     WHERE position = %s
 """
-PARK = "UPDATE outbox SET attempts = attempts + 1, last_error = %s, parked_at = clock_timestamp() WHERE position = %s"
-
-
-class Start:
-    """Where to look for unsent rows: from the start of the table once a second, else from what was sent a second ago.
-
-    Sent rows that a snapshot still sees (a backup's, say) stay in the index of unsent rows, and a look from the start reads them all.
-    A row whose transaction commits late lies among rows that were sent before it: the quick looks reach back a second or two, the full
-    look finds every other.
-    """
-
-    def __init__(self) -> None:
-        self._highest_sent = self._highest_at_full_look = self._from = 0
-        self._full_look_at = 0.0
-
-    def position(self) -> int:
-        """Return the lowest position to look at."""
-        now = time.monotonic()
-        if now < self._full_look_at:
-            return self._from
-        self._from, self._highest_at_full_look = self._highest_at_full_look, self._highest_sent
-        self._full_look_at = now + FULL_LOOK_SECONDS
-        return 0
-
-    def note_sent(self, positions: list[int]) -> None:
-        """Remember how far rows were sent."""
-        self._highest_sent = max(self._highest_sent, *positions)
-
-    def look_everywhere(self) -> None:
-        """Let the next look be a full one: more may be waiting than the last one held."""
-        self._full_look_at = 0.0
+PARK = """
+    UPDATE outbox SET attempts = attempts + 1, last_error = %s, parked_at = clock_timestamp()
+    WHERE position = %s
+"""
 
 
 class Relay:
-    """Publishes one service's outbox until it is told to stop."""
+    """Publishes the outbox of a service until it is told to stop."""
 
     def __init__(self, publisher: Publisher, *, batch: int = 500) -> None:
         self._publisher = publisher
         self._batch = batch
         self._window = batch
-        self._held = HeldTypes()
-        self.start = Start()
+        self._refused_types = RefusedTypes()
+        self.scan_start = ScanStart()
         self._database: psycopg.Connection[Any] | None = None
         self._failures = 0
         self._stopping = False
 
     def run(self) -> None:
-        """Relay until SIGTERM; wait out databases and brokers that are away."""
+        """Relay until SIGTERM; wait for databases and brokers that are away."""
         signal.signal(signal.SIGTERM, self.stop)
         signal.signal(signal.SIGINT, self.stop)
         self.run_in_thread()
 
     def run_in_thread(self) -> None:
-        """Like `run`, without the signals: somebody else calls `stop`."""
+        """Relay until `stop` is called, without signal handlers."""
         while not self._stopping:
             try:
-                self._lead()
+                self._take_lock()
+                self._relay()
             except (psycopg.Error, DatabaseError, InterfaceError, PublishingFailed) as error:
                 self._back_off(error)
         self.close()
         connection.close()
 
     def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
-        """Stop after the window in hand."""
+        """Stop after the window that is being published."""
         self._stopping = True
 
     def close(self) -> None:
-        """Drop both connections, and with the database's the lock."""
+        """Drop both connections, and with that of the database the lock."""
         self._publisher.close()
         database, self._database = self._database, None
         if database is not None:
@@ -128,60 +115,26 @@ class Relay:
                 database.close()
 
     def step(self) -> int:
-        """Publish one window of what is there; return how many rows were sent.
+        """Publish a window of unsent rows; return how many were sent.
 
         Raises:
             PublishingFailed: the broker is away; every row is still unsent.
         """
-        start = self.start.position()
+        start = self.scan_start.position()
         rows = self._unsent(start)
         if not rows:
             return 0
         if start == 0 and self._is_full(rows):
-            self.start.look_everywhere()
-        messages, hopeless = _messages(list(self._held.with_probes(rows, [row[2] for row in rows])))
-        for position, reason in hopeless.items():
+            self.scan_start.request_full_scan()  # more old rows may be behind this window
+        types = [row[2] for row in rows]
+        messages, unsendable = _messages(list(self._refused_types.publishable(rows, types)))
+        for position, reason in unsendable.items():
             self._park(position, reason)
         outcome = self._publish(messages) if messages else Outcome([], {})
-        self._hold_refused(messages, outcome)
+        self._pause_refused_types(messages, outcome)
         if outcome.confirmed:
-            self.execute(MARK_SENT, [outcome.confirmed])
-            self.start.note_sent(outcome.confirmed)
-            metrics.EVENTS_PUBLISHED.inc(len(outcome.confirmed))
-            self._failures = 0
-            self._window = min(self._window * 2, self._batch)
+            self._mark_sent(outcome.confirmed)
         return len(outcome.confirmed)
-
-    def _is_full(self, rows: list[tuple[Any, ...]]) -> bool:
-        return len(rows) >= self._window or sum(len(row[5]) for row in rows) >= WINDOW_BYTES
-
-    def _unsent(self, start: int) -> list[tuple[Any, ...]]:
-        parameters = [start, self._held.resting(), self._window, WINDOW_BYTES]
-        return self.execute(UNSENT, parameters, binary=True).fetchall()
-
-    def _hold_refused(self, messages: list[Message], outcome: Outcome) -> None:
-        """Let the types of refused events rest, and release those of which an event was taken."""
-        refused: dict[str, int] = {}
-        for message in messages:
-            if message.key in outcome.refused:
-                refused.setdefault(message.routing_key, message.key)
-        for event_type, position in refused.items():
-            self._held.refuse(event_type)
-            self._refuse(position, outcome.refused[position], waits_alone=False)
-        taken = {message.routing_key for message in messages} - refused.keys()
-        if self._held.accept(taken):
-            self.start.look_everywhere()
-
-    def _publish(self, messages: list[Message]) -> Outcome:
-        """Publish a window. The broker closes the channel over some messages without saying which: those it meets alone."""
-        try:
-            return self._publisher.publish(messages)
-        except ChannelRefused as error:
-            self._window = 1
-            self.start.look_everywhere()
-            if len(messages) == 1:
-                self._refuse(messages[0].key, str(error), waits_alone=True)
-            raise
 
     def execute(self, statement: str, parameters: list[Any], *, binary: bool = False) -> psycopg.Cursor[Any]:
         """Run a statement; `binary` for data, which would come as text of twice its size."""
@@ -189,55 +142,106 @@ class Relay:
             self._database = direct_connection()
         return self._database.execute(statement, parameters, binary=binary)
 
-    def _lead(self) -> None:
-        """Take the lock, and relay for as long as its connection lives."""
-        while not self._stopping and not self.execute(TAKE_LOCK, [LOCK]).fetchone()[0]:  # type: ignore[index]
-            heartbeats.beat("relay")
-            self._rest(1.0)
-        logger.info("relay leads")
-        pause = SHORTEST_PAUSE_SECONDS
-        tidy_at = 0.0
+    def _unsent(self, start: int) -> list[tuple[Any, ...]]:
+        parameters = [start, self._refused_types.paused(), self._window, WINDOW_BYTES]
+        return self.execute(UNSENT, parameters, binary=True).fetchall()
+
+    def _is_full(self, rows: list[tuple[Any, ...]]) -> bool:
+        return len(rows) >= self._window or sum(len(row[5]) for row in rows) >= WINDOW_BYTES
+
+    def _publish(self, messages: list[Message]) -> Outcome:
+        """Publish a window.
+
+        Over some messages the broker closes the channel without saying which. From then on each is
+        published alone, until the one at fault is found; every confirm doubles the window again.
+        """
+        try:
+            return self._publisher.publish(messages)
+        except ChannelRefused as error:
+            self._window = 1
+            self.scan_start.request_full_scan()
+            if len(messages) == 1:
+                self._mark_refused(messages[0].key, str(error), is_delayed=True)
+            raise
+
+    def _mark_sent(self, positions: list[int]) -> None:
+        # A crash before this statement repeats the publish, which the inboxes absorb. Marked before
+        # the confirm, a row could be lost.
+        self.execute(MARK_SENT, [positions])
+        self.scan_start.record_sent(positions)
+        metrics.EVENTS_PUBLISHED.inc(len(positions))
+        self._failures = 0
+        self._window = min(self._window * 2, self._batch)
+
+    def _pause_refused_types(self, messages: list[Message], outcome: Outcome) -> None:
+        """Pause the types of refused events, and release those of which an event was taken."""
+        refused: dict[str, int] = {}
+        for message in messages:
+            if message.key in outcome.refused:
+                refused.setdefault(message.routing_key, message.key)
+        for event_type, position in refused.items():
+            self._refused_types.refuse(event_type)
+            self._mark_refused(position, outcome.refused[position], is_delayed=False)
+        taken = {message.routing_key for message in messages} - refused.keys()
+        if self._refused_types.release(taken):
+            # The rows of a released type lie before what was sent meanwhile.
+            self.scan_start.request_full_scan()
+
+    def _take_lock(self) -> None:
+        """Stand by until no other relay of this service has the lock."""
         while not self._stopping:
-            if time.monotonic() >= tidy_at:
-                self._housekeeping()
-                tidy_at = time.monotonic() + 1.0
+            if self.execute(TAKE_LOCK, [LOCK]).fetchone()[0]:  # type: ignore[index]
+                logger.info("relay leads")
+                return
+            heartbeats.beat("relay")
+            self._pause(1.0)
+
+    def _relay(self) -> None:
+        """Relay for as long as the connection that holds the lock lives."""
+        pause = SHORTEST_PAUSE_SECONDS
+        next_keep_alive = 0.0
+        while not self._stopping:
+            if time.monotonic() >= next_keep_alive:
+                heartbeats.beat("relay")
+                self._publisher.keep_alive()
+                next_keep_alive = time.monotonic() + KEEP_ALIVE_SECONDS
             started = time.monotonic()
             sent = self.step()
             if sent:
-                rest_after(started, is_full=sent >= self._window)
+                pause_after_partial_batch(started, is_full=sent >= self._window)
                 pause = SHORTEST_PAUSE_SECONDS
             else:
                 time.sleep(pause)
-                pause = min(pause * LONGER_EACH_TIME, LONGEST_PAUSE_SECONDS)
+                pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE_SECONDS)
 
-    def _refuse(self, position: int, reason: str, *, waits_alone: bool) -> None:
-        """Note why a row did not leave; it will be tried again for as long as it takes."""
-        self.execute(MARK_REFUSED, [reason[:2000], waits_alone, position])
+    def _mark_refused(self, position: int, reason: str, *, is_delayed: bool) -> None:
+        """Record why a row was not sent; it is tried again for as long as it takes."""
+        self.execute(MARK_REFUSED, [reason[:2000], is_delayed, position])
         metrics.RELAY_ERRORS.labels("refused").inc()
         logger.error("event not published", extra={"position": position, "reason": reason})
 
     def _park(self, position: int, reason: str) -> None:
-        """Set aside a row that can never be sent as it is, until somebody looks at it (`manage.py outbox`)."""
+        """Set aside a row that can never be sent as it is, for an operator (`manage.py outbox`)."""
         self.execute(PARK, [reason[:2000], position])
         metrics.RELAY_ERRORS.labels("parked").inc()
         logger.error("event parked", extra={"position": position, "reason": reason})
 
-    def _housekeeping(self) -> None:
-        heartbeats.beat("relay")
-        self._publisher.tick()
-
     def _back_off(self, error: Exception) -> None:
-        metrics.RELAY_ERRORS.labels("broker" if isinstance(error, PublishingFailed) else "database").inc()
-        pause = min(0.2 * 2**self._failures, 5.0) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+        kind = "broker" if isinstance(error, PublishingFailed) else "database"
+        metrics.RELAY_ERRORS.labels(kind).inc()
+        jitter = random.uniform(0.5, 1.0)  # noqa: S311 - not a secret
+        seconds = min(0.2 * 2**self._failures, 5.0) * jitter
         self._failures = min(self._failures + 1, 5)
-        logger.warning("relay waits", extra={"seconds": round(pause, 2), "error": str(error)[:300]})
+        extra = {"seconds": round(seconds, 2), "error": str(error)[:300]}
+        logger.warning("relay waits", extra=extra)
         self.close()
         with contextlib.suppress(DatabaseError, InterfaceError, psycopg.Error):
-            heartbeats.beat("relay")  # waiting for the broker is a sign of life too
+            # A relay that waits for the broker is alive: a restart would mend nothing.
+            heartbeats.beat("relay")
         connection.close()
-        self._rest(pause)
+        self._pause(seconds)
 
-    def _rest(self, seconds: float) -> None:
+    def _pause(self, seconds: float) -> None:
         """Sleep in short steps, so that SIGTERM is obeyed at once."""
         until = time.monotonic() + seconds
         while not self._stopping and time.monotonic() < until:
@@ -245,18 +249,18 @@ class Relay:
 
 
 def _messages(rows: list[tuple[Any, ...]]) -> tuple[list[Message], dict[int, str]]:
-    """Return what can be published, and why the other rows never can."""
+    """Return what can be published, and why the other rows (by position) never can."""
     messages: list[Message] = []
-    hopeless: dict[int, str] = {}
+    unsendable: dict[int, str] = {}
     for row in rows:
         if len(row[5]) > MAX_DATA_BYTES:
-            hopeless[row[0]] = f"larger than {MAX_DATA_BYTES} bytes"
+            unsendable[row[0]] = f"larger than {MAX_DATA_BYTES} bytes"
             continue
         try:
             messages.append(_message(row))
-        except Exception as error:  # whatever is wrong with one row, the others leave
-            hopeless[row[0]] = f"no valid event: {type(error).__name__}: {error}"
-    return messages, hopeless
+        except Exception as error:  # whatever is wrong with a row, the others must be sent
+            unsendable[row[0]] = f"no valid event: {type(error).__name__}: {error}"
+    return messages, unsendable
 
 
 def _message(row: tuple[Any, ...]) -> Message:
@@ -273,7 +277,7 @@ def _message(row: tuple[Any, ...]) -> Message:
         causation=causation,
     )
     headers, body = envelope.to_amqp()
-    exchange = exchange_name(event_type.partition(".")[0])
+    exchange = publisher_exchange(event_type)
     return Message(position, exchange, event_type, body, headers, CONTENT_TYPE)
 
 

@@ -1,4 +1,4 @@
-"""Which function handles which event of which queue: each service's `handlers.py` fills one Router."""
+"""Which function handles which event of which queue; each service's `handlers.py` says it."""
 
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
@@ -26,9 +26,10 @@ RowCounter = Callable[[Sequence[Received[Any]]], list[int]]
 
 
 class RowsLocked(Exception):
-    """Some events of a batch need rows that another transaction has held for long; the others do not.
+    """Some events of a batch need rows that another transaction has held for long.
 
-    A handler raises it when `context.avoid_locks` is set. The consumer puts these events off and handles the others.
+    A handler raises it when `context.avoid_locks` is set, with the ids of those events. The
+    consumer schedules a retry for them and handles the others at once.
     """
 
     def __init__(self, event_ids: Set[UUID]) -> None:
@@ -38,20 +39,25 @@ class RowsLocked(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """A handler takes all events that came in a row and are its own, in order. Handlers of one function share `run`."""
+    """What handles an event type of a queue.
+
+    `run` takes the consecutive events of a batch that are its own, in order; event types that
+    were registered together share it. `rows` says how many rows each event will write, where
+    its size does not show it: a transaction takes a bounded number of rows.
+    """
 
     event_class: type[ConsumedEvent]
     run: Callable[[Sequence[Received[Any]]], None]
-    #: How many rows each event will write, where its size does not tell: what a transaction takes is bounded by it.
     rows: RowCounter | None = None
 
 
 class Router:
-    """The handlers of one service, by queue and event type.
+    """The handlers of a service, by queue and event type.
 
-    `@router.handles_batch(queue, EventClass, …)` registers a function of a list of `Received`; `@router.handles` one of a single
-    event and its envelope. A handler runs inside the transaction that also holds the inbox row; a business "no" is an event it
-    publishes, an exception means "try again".
+    `@router.handles_batch(queue, EventClass, …)` registers a function of a list of `Received`,
+    `@router.handles` a function of a single event and its envelope. A handler runs inside the
+    transaction that also holds the inbox row. A business "no" is an event that it publishes; an
+    exception means "try again".
     """
 
     def __init__(self, service: str) -> None:
@@ -61,7 +67,10 @@ class Router:
     def handles_batch(
         self, queue: str, *event_classes: type[ConsumedEvent], rows: RowCounter | None = None
     ) -> Callable[..., Any]:
-        """Register a function of a list of `Received`, of one event class or of several that are handled together."""
+        """Register a function of a list of `Received`.
+
+        The events of several classes that are registered together arrive in the same list.
+        """
 
         def register(function: Callable[[list[Received[Any]]], None]) -> Callable[..., None]:
             def run(received: Sequence[Received[Any]]) -> None:
@@ -74,10 +83,12 @@ class Router:
         return register
 
     def handles(self, queue: str, event_class: type[E]) -> Callable[..., Any]:
+        """Register a function of an event and its envelope."""
+
         def register(function: Callable[[E, Envelope], None]) -> Callable[[E, Envelope], None]:
             def run(received: Sequence[Received[E]]) -> None:
-                for one in received:
-                    function(one.event, one.envelope)
+                for item in received:
+                    function(item.event, item.envelope)
 
             self._add(queue, Handler(event_class, run))
             return function

@@ -1,119 +1,85 @@
-"""RabbitMQ as Souk uses it: names, connections, and the topology as data (docs/events.md draws it).
+"""RabbitMQ as Souk uses it: the names, and the topology as data (docs/events.md describes it).
 
-The same topology is right on RabbitMQ 3.10 and 4.x because every limit is explicit: 3.10 has no delivery limit by itself, 4.0
-has 20. Services may not configure anything: the topology comes from the definitions file (servicekit.messaging.broker_definitions). They may bind
-their own queues to what the topology says, and do so again each minute (servicekit.messaging.own_topology).
+The same topology is right on RabbitMQ 3.10 and 4.x because every limit is explicit: 3.10 has no
+delivery limit by default, 4.0 has 20. Services may not declare anything: the topology comes from
+the definitions file (servicekit.messaging.broker_definitions). They may bind their own queues to
+what the topology says, and repeat it every minute (servicekit.messaging.subscriptions).
 """
 
-import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import kombu
-from amqp import method_framing
-from amqp.basic_message import Message
-
-#: Seconds between heartbeats; a peer that misses two is dead (rabbitmq.com/docs/heartbeats advises 5 to 20).
-HEARTBEAT_SECONDS = 10
-CONNECT_TIMEOUT_SECONDS = 5
-#: How long an event waits before each new try, and the queue suffix that does it.
+#: Seconds that an event waits before each new try, by the suffix of the queue that does it.
 RETRY_DELAYS: Mapping[str, int] = {"1s": 1, "10s": 10, "60s": 60}
-#: The last net under our own attempt counter: a consumer that dies redelivers all it held, so it must not be low.
+#: The broker's limit behind our own attempt counter. It must not be low: a consumer that dies has
+#: everything delivered again that it held, innocent messages included.
 DELIVERY_LIMIT = 20
-#: Bounded, because an unbounded queue fills the broker's disk; beyond it publishing is refused and events wait in the outbox.
+#: An unbounded queue fills the broker's disk. Beyond the limit publishing is refused, and events
+#: wait in the outbox.
 MAX_QUEUE_LENGTH = 1_000_000
+#: The short queue of event types that no service reads yet: it makes them routable.
 UNSUBSCRIBED = "unsubscribed"
 
 
 def exchange_name(service: str) -> str:
-    """The topic exchange that only `service` writes to."""
+    """Return the name of the topic exchange that only `service` writes to."""
     return f"{service}.events"
 
 
+def publisher_exchange(event_type: str) -> str:
+    """Return the exchange of the service that publishes the type, such as `orders.events`."""
+    return exchange_name(event_type.partition(".")[0])
+
+
 def retry_name(service: str, delay: str) -> str:
-    """The fanout exchange and the queue in which an event of `service`'s queues waits; `delay` is a key of RETRY_DELAYS."""
+    """Return the name of the fanout exchange, and of the queue, in which events of `service` wait.
+
+    `delay` is a key of RETRY_DELAYS.
+    """
     return f"{service}.retry.{delay}"
 
 
 def redrive_name(service: str) -> str:
-    """The direct exchange that brings a message back to the one work queue that its routing key names."""
+    """Return the name of the direct exchange that leads back to one work queue.
+
+    The routing key of a message is the name of that queue.
+    """
     return f"{service}.redrive"
 
 
 def dead_name(service: str) -> str:
-    """The exchange and the queue for what the broker itself gives up on; the consumer moves it to the table."""
+    """Return the name of the exchange, and of the queue, for what the broker itself gives up on.
+
+    The consumer moves its messages into the table of dead letters.
+    """
     return f"{service}.dead"
 
 
-class TolerantMessage(Message):  # type: ignore[misc]
-    """A message whose properties cannot be read has none, and is still a message.
-
-    py-amqp raises in the middle of the connection's stream instead, over a timestamp in milliseconds for one: the same message
-    would come back to every new connection, and no consumer would ever get past it.
-    """
-
-    def _load_properties(self, class_id: int, buf: bytes, offset: int) -> None:
-        try:
-            super()._load_properties(class_id, buf, offset)
-        except Exception as error:  # whatever a stranger can put there
-            self.properties = {"content_type": f"unreadable properties: {type(error).__name__}: {error}"}
-
-
-method_framing.Message = TolerantMessage  # py-amqp has no other place to say so
-
-
-def connect(url: str) -> kombu.Connection:
-    """Return an established connection with a heartbeat; the caller ticks it with `heartbeat_check()`.
-
-    Raises:
-        OSError, amqp.AMQPError: the broker is away or refuses.
-    """
-    connection = kombu.Connection(
-        url,
-        heartbeat=HEARTBEAT_SECONDS,
-        connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        transport_options={
-            "read_timeout": HEARTBEAT_SECONDS,
-            "write_timeout": HEARTBEAT_SECONDS,
-            "client_properties": {"product": "souk"},
-        },
-    )
-    connection.connect()
-    return connection
-
-
-def tick(connection: kombu.Connection, wait_seconds: float = 0.0) -> None:
-    """Take in what has arrived within `wait_seconds`, and send a heartbeat if one is due. py-amqp has no thread for it.
-
-    Raises:
-        OSError, amqp.AMQPError: the connection is dead.
-    """
-    with contextlib.suppress(TimeoutError):
-        connection.drain_events(timeout=wait_seconds or 0.0005)
-    connection.heartbeat_check()
-
-
 def jobs_vhost(service: str) -> str:
-    """The virtual host of a service's background jobs: Celery declares and publishes there as it likes."""
+    """Return the virtual host of a service's background jobs.
+
+    Celery declares queues as it needs them, which a service may not do beside its events.
+    """
     return f"{service}-jobs"
 
 
 @dataclass(frozen=True)
 class Topology:
-    """Who listens to what, read from deploy/topology.json."""
+    """Which service reads which events, from deploy/topology.json."""
 
     #: service → its queues → the event types bound to each
     queues: Mapping[str, Mapping[str, list[str]]]
-    #: service → the types it publishes that nobody consumes yet; they are kept in a short queue so that they are routable
+    #: service → the types that it publishes and no service reads yet (`UNSUBSCRIBED`)
     unsubscribed: Mapping[str, list[str]]
-    #: services with background jobs: each has a virtual host of its own for them, where it may do anything
+    #: services with background jobs, each with a virtual host of its own where it may do anything
     jobs: frozenset[str] = frozenset()
 
     @classmethod
     def load(cls, path: Path) -> "Topology":
+        """Read the file."""
         data = json.loads(path.read_text(encoding="utf-8"))
         return cls(
             queues={name: service["queues"] for name, service in data.items()},
@@ -122,31 +88,31 @@ class Topology:
         )
 
     def subscriptions(self, service: str) -> dict[str, list[str]]:
-        """Return the types that a service's queues want, by the exchange they come from."""
-        wanted: dict[str, list[str]] = {}
+        """Return the types that a service's queues take, by the exchange they come from."""
+        subscribed: dict[str, list[str]] = {}
         for event_types in self.queues[service].values():
             for event_type in event_types:
-                wanted.setdefault(exchange_name(event_type.partition(".")[0]), []).append(event_type)
-        return wanted
+                subscribed.setdefault(publisher_exchange(event_type), []).append(event_type)
+        return subscribed
 
     def bindings(self) -> list[tuple[str, str, str]]:
         """Return (exchange, queue, routing key) for every subscription."""
         subscribed = [
-            (exchange_name(event_type.partition(".")[0]), queue, event_type)
+            (publisher_exchange(event_type), queue, event_type)
             for queues in self.queues.values()
             for queue, event_types in queues.items()
             for event_type in event_types
         ]
-        rest = [
+        unsubscribed = [
             (exchange_name(service), UNSUBSCRIBED, event_type)
             for service, event_types in self.unsubscribed.items()
             for event_type in event_types
         ]
-        return subscribed + rest
+        return subscribed + unsubscribed
 
 
-def plumbing(service: str, queues: Sequence[str]) -> list[tuple[str, str, str]]:
-    """Return (exchange, queue, routing key) of what brings a service's events back: redrives, retries and dead letters."""
+def return_bindings(service: str, queues: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Return (exchange, queue, routing key) of a service's redrives, retries and dead letters."""
     return [
         *((redrive_name(service), name, name) for name in queues),
         *((retry_name(service, delay), retry_name(service, delay), "") for delay in RETRY_DELAYS),
@@ -155,7 +121,10 @@ def plumbing(service: str, queues: Sequence[str]) -> list[tuple[str, str, str]]:
 
 
 def work_queue_arguments(service: str) -> dict[str, Any]:
-    """Arguments of a work queue: replicated, bounded, and dead-lettering at least once (needs reject-publish)."""
+    """Return the arguments of a work queue: replicated, bounded, with a dead-letter exchange.
+
+    Dead-lettering at least once needs `reject-publish` (rabbitmq.com/docs/quorum-queues).
+    """
     return {
         "x-queue-type": "quorum",
         "x-delivery-limit": DELIVERY_LIMIT,
@@ -167,7 +136,7 @@ def work_queue_arguments(service: str) -> dict[str, Any]:
 
 
 def retry_queue_arguments(service: str, delay: str) -> dict[str, Any]:
-    """Arguments of a delay queue: what lies there for the delay goes back to the queue its routing key names."""
+    """Return the arguments of a delay queue; a message that expires goes back to its queue."""
     return {
         "x-queue-type": "quorum",
         "x-delivery-limit": DELIVERY_LIMIT,
@@ -180,5 +149,12 @@ def retry_queue_arguments(service: str, delay: str) -> dict[str, Any]:
 
 
 def dead_queue_arguments() -> dict[str, Any]:
-    """Arguments of the queue of dead letters: nothing is dropped from it, and it is never dead-lettered itself."""
-    return {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000, "x-overflow": "reject-publish"}
+    """Return the arguments of the queue of dead letters, which drops nothing.
+
+    The high delivery limit keeps RabbitMQ 4.x from discarding a letter after 20 deliveries.
+    """
+    return {
+        "x-queue-type": "quorum",
+        "x-delivery-limit": 1_000_000,
+        "x-overflow": "reject-publish",
+    }

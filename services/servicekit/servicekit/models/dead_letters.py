@@ -2,7 +2,10 @@ from django.db import models
 
 
 class DeadLetter(models.Model):
-    """A message that could not be handled, whole, with its reason (docs/adr/0003-dead-letters-in-a-table.md)."""
+    """A message that could not be handled: whole, with the reason.
+
+    docs/adr/0003-dead-letters-in-a-table.md says why it is not in a queue.
+    """
 
     class State(models.TextChoices):
         WAITING = "waiting"
@@ -25,7 +28,8 @@ class DeadLetter(models.Model):
         db_table = "dead_letter"
         ordering = ["id"]
         constraints = [
-            # The same message, delivered again before it was acknowledged, is one dead letter.
+            # The same message, delivered again before it was acknowledged, is a single dead letter;
+            # after a redrive it may become a new one.
             models.UniqueConstraint(
                 fields=["queue", "fingerprint"],
                 name="dead_letter_once_waiting",
@@ -38,7 +42,7 @@ class DeadLetter(models.Model):
 
 
 class DeadLetterAction(models.Model):
-    """Who did what with a dead letter: the audit trail."""
+    """Who redrove or discarded a dead letter, and why: the audit trail."""
 
     letter = models.ForeignKey(DeadLetter, on_delete=models.PROTECT, related_name="actions")
     action = models.CharField(max_length=20)

@@ -2,11 +2,11 @@ from django.db import models
 
 
 class Heartbeat(models.Model):
-    """The last sign of life of a process: readiness and ops read it, also from another container."""
+    """The last heartbeat of a process; readiness reads it, also from another container."""
 
     process = models.CharField(max_length=50, primary_key=True)
     beat_at = models.DateTimeField()
-    #: What the process found wrong with what it needs, and what mends it.
+    #: What is wrong with something the process needs, and how to repair it; empty if nothing is.
     finding = models.TextField(db_default="", blank=True)
 
     class Meta:

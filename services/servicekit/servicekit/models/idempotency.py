@@ -2,14 +2,17 @@ from django.db import models
 
 
 class IdempotencyKey(models.Model):
-    """A caller's key for one operation, and the answer it got; the row commits with the operation's effect."""
+    """A caller's key for an operation, and the answer that it got.
+
+    The row commits with the effect of the operation.
+    """
 
     caller = models.UUIDField()
     operation = models.CharField(max_length=100)
     key = models.CharField(max_length=255)
     request_hash = models.BinaryField(max_length=32)
     status = models.PositiveSmallIntegerField()
-    body = models.BinaryField()  # the exact JSON, so that a replay is the same byte by byte
+    body = models.BinaryField()  # the exact JSON: a replay has the same bytes
     headers = models.JSONField(default=dict)
     created_at = models.DateTimeField()
 

@@ -2,7 +2,10 @@ from django.db import models
 
 
 class InboxEvent(models.Model):
-    """An event whose effect is committed: one row per queue and event id, written in the effect's transaction."""
+    """An event whose effect is committed: a row per queue and event id.
+
+    It is written in the transaction of the effect.
+    """
 
     queue = models.CharField(max_length=100)
     event_id = models.UUIDField()

@@ -4,19 +4,24 @@ from django.db import models
 
 
 class OutboxQuerySet(models.QuerySet["OutboxEvent"]):
-    """Rows of the outbox by what has become of them."""
+    """Rows of the outbox by their state."""
+
+    def unsent(self) -> Self:
+        """Return the rows that the relay is going to send, oldest first."""
+        return self.filter(sent_at__isnull=True, parked_at__isnull=True).order_by("position")
 
     def parked(self) -> Self:
-        """Return the rows that wait for a person's decision, oldest first."""
+        """Return the rows that wait for an operator's decision, oldest first."""
         return self.filter(parked_at__isnull=False, discarded_at__isnull=True).order_by("position")
 
 
 class OutboxEvent(models.Model):
-    """An event that was decided in a transaction and is to be published (docs/adr/0001-outbox-and-inbox.md).
+    """An event that was decided in a transaction and is to be published.
 
-    A parked row can never be sent as it is and waits for a person, who retries or discards it (`manage.py outbox`).
-    `position` is handed out before commit, so a row may become visible after a higher one: the relay asks for unsent rows and
-    keeps no high-water mark.
+    A parked row can never be sent as it is; an operator retries or discards it with
+    `manage.py outbox`. `position` is handed out before commit, so a row may become visible after a
+    higher one: the relay asks for unsent rows and keeps no high-water mark
+    (docs/adr/0001-outbox-and-inbox.md).
     """
 
     position = models.BigAutoField(primary_key=True)
@@ -39,6 +44,7 @@ class OutboxEvent(models.Model):
 
     class Meta:
         db_table = "outbox"
+        # Partial indexes, because most rows are sent: the relay's look-up stays small.
         indexes = [
             models.Index(
                 fields=["position"],
@@ -49,7 +55,9 @@ class OutboxEvent(models.Model):
                 fields=["sent_at"], name="outbox_sent_at", condition=models.Q(sent_at__isnull=False)
             ),
             models.Index(
-                fields=["discarded_at"], name="outbox_parked", condition=models.Q(parked_at__isnull=False)
+                fields=["discarded_at"],
+                name="outbox_parked",
+                condition=models.Q(parked_at__isnull=False),
             ),
         ]
 
@@ -58,7 +66,7 @@ class OutboxEvent(models.Model):
 
 
 class OutboxAction(models.Model):
-    """Who did what with a parked event: the audit trail."""
+    """Who retried, discarded or republished an event, and why: the audit trail."""
 
     event = models.ForeignKey(OutboxEvent, on_delete=models.CASCADE, related_name="actions")
     action = models.CharField(max_length=20)

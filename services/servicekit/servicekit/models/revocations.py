@@ -2,7 +2,8 @@ from datetime import UTC, datetime
 
 from django.db import models
 
-#: What psycopg can read back is less than what PostgreSQL can store: a time outside of these would make the table unreadable.
+#: psycopg reads fewer times than PostgreSQL stores: a time outside of these would make the table
+#: unreadable.
 FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
 CURRENT_TRANSACTION = models.Func(
     function="pg_current_xact_id",
@@ -14,9 +15,10 @@ CURRENT_TRANSACTION = models.Func(
 class RevokedSession(models.Model):
     """Access tokens that are refused although they have not expired.
 
-    `session` names one session; empty, it means every session of `subject`. Tokens issued at or before `before` are refused, until
-    `expires_at`, when the longest-lived of them is over and the row may go. `written_in` is the id of the transaction that wrote
-    the row: a reader that knows which transactions had ended by its last look knows which rows are new to it.
+    `session` names a session; if empty, every session of `subject` is meant. Tokens that were
+    issued at or before `before` are refused until `expires_at`, when the last of them has expired
+    and the row may be deleted. `written_in` is the id of the transaction that wrote the row: a
+    reader that knows which transactions had ended when it last read knows which rows are new to it.
     """
 
     subject = models.UUIDField()
@@ -29,7 +31,9 @@ class RevokedSession(models.Model):
         db_table = "revoked_session"
         constraints = [
             models.UniqueConstraint(
-                fields=["subject", "session", "before"], name="revoked_session_once", nulls_distinct=False
+                fields=["subject", "session", "before"],
+                name="revoked_session_once",
+                nulls_distinct=False,
             ),
             models.CheckConstraint(
                 condition=models.Q(before__gte=FIRST, before__lt=LAST),

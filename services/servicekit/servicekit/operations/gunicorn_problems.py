@@ -1,4 +1,4 @@
-"""What gunicorn refuses itself, before any application sees it: problem+json instead of its HTML pages."""
+"""Answers of gunicorn's own, before the application sees a request: problems instead of HTML."""
 
 import json
 from http import HTTPStatus
@@ -8,7 +8,7 @@ from uuid import uuid4
 from gunicorn.http import errors
 from gunicorn.util import write_nonblock
 
-#: What is not named is 400 when the request could not be parsed, and else 500.
+#: Errors that are not listed are 400 if the request could not be parsed, else 500.
 STATUSES: dict[type[Exception], HTTPStatus] = {
     errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
     errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -16,7 +16,7 @@ STATUSES: dict[type[Exception], HTTPStatus] = {
     errors.UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,
     errors.InvalidHTTPVersion: HTTPStatus.HTTP_VERSION_NOT_SUPPORTED,
     errors.ConfigurationProblem: HTTPStatus.INTERNAL_SERVER_ERROR,
-    # The application's fault, although gunicorn derives them from a client's.
+    # The application's fault, although gunicorn derives them from the class of parsing errors.
     errors.InvalidResponseHeader: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.InvalidResponseHeaderName: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
@@ -32,12 +32,15 @@ DETAILS = {
 
 
 class ProblemsMixin:
-    """A gunicorn worker's errors as problems (RFC 9457); nothing that the client sent is quoted."""
+    """Answers a gunicorn worker's errors as problems (RFC 9457).
+
+    They quote nothing that the client sent.
+    """
 
     log: Any
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
-        """Called by gunicorn with what parsing a request, or the application, raised."""
+        """Answer with what parsing a request, or the application, raised (called by gunicorn)."""
         status, request_id = status_of(exc), uuid4().hex
         extra = {"request_id": request_id, "status": int(status), "reason": str(exc)[:200]}
         if status is HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -47,11 +50,11 @@ class ProblemsMixin:
         try:
             write_nonblock(client, answer(status, request_id))
         except OSError:
-            self.log.debug("the client has left before its refusal")
+            self.log.debug("the client left before its refusal was sent")
 
 
 def status_of(error: Exception) -> HTTPStatus:
-    """Return the status that an error of gunicorn's means."""
+    """Return the HTTP status of an error that gunicorn raised."""
     for known in type(error).__mro__:
         if known in STATUSES:
             return STATUSES[known]
@@ -60,7 +63,11 @@ def status_of(error: Exception) -> HTTPStatus:
 
 
 def answer(status: HTTPStatus, request_id: str) -> bytes:
-    """Return the whole answer; the connection ends with it, since what follows cannot be told apart."""
+    """Return the whole answer.
+
+    It closes the connection: after a request that cannot be parsed, nobody knows where the next
+    request begins.
+    """
     problem = {
         "type": "about:blank",
         "title": status.phrase,
@@ -71,7 +78,10 @@ def answer(status: HTTPStatus, request_id: str) -> bytes:
     }
     body = json.dumps(problem).encode()
     head = (
-        f"HTTP/1.1 {int(status)} {status.phrase}\r\nConnection: close\r\nX-Request-ID: {request_id}\r\n"
-        f"Content-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"HTTP/1.1 {int(status)} {status.phrase}\r\n"
+        f"Connection: close\r\n"
+        f"X-Request-ID: {request_id}\r\n"
+        f"Content-Type: application/problem+json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
     )
     return head.encode("ascii") + body

@@ -1,7 +1,8 @@
-"""Is this service well? `/livez` asks the process only; `/readyz` asks everything it needs; `/metrics` is for Prometheus.
+"""Health of a service: `/livez` asks the process only, `/readyz` everything that it needs.
 
-Not ready (503) means: send no requests. Degraded (200) means: requests are answered, but something behind them waits and wants
-attention; a broker that is away leaves orders acceptable, so it must not take the service out of the gateway.
+Not ready (503) means: send no requests. Degraded (200) means: requests are answered, but something
+behind them waits and needs attention. A broker that is away leaves orders acceptable, so it must
+not take the service out of the gateway. `/metrics` is for Prometheus.
 """
 
 import threading
@@ -16,48 +17,44 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
 
-from servicekit.models import DeadLetter, OutboxEvent
-from servicekit.operations import heartbeats, metrics
+from servicekit.operations import heartbeats, metrics, waiting_work
 
 OLD_EVENT_SECONDS = 60
 BROKER_CHECK_SECONDS = 5.0
 CONTENT_TYPE = "application/json"
 
-# The oldest row only, and parked rows by their index: a probe must stay cheap when a million events wait.
-OLDEST = """
-    SELECT extract(epoch FROM clock_timestamp() - created_at), last_error FROM outbox
-    WHERE sent_at IS NULL AND parked_at IS NULL ORDER BY position LIMIT 1
-"""
-
 
 def livez(_request: HttpRequest) -> HttpResponse:
-    """The process answers."""
+    """Answer that the process runs; a restart would not mend anything else."""
     return HttpResponse(b'{"status": "alive"}', content_type=CONTENT_TYPE)
 
 
 def readyz(_request: HttpRequest) -> HttpResponse:
-    """Each check with its finding: ok, or what is wrong and what mends it."""
+    """Answer with each check and its finding: ok, or what is wrong and how to repair it."""
     database = _run(_database)
-    # Each question to a database that is away may cost the whole time limit of a connection, and a probe does not wait that long.
-    ask = _run if database == "ok" else _leave
+    # While the database is away, each question to it may take the whole connection time-out, and
+    # a probe does not wait for several of them.
+    ask = _run if database == "ok" else _skip
     needed = {"database": database, "migrations": ask(_migrations)}
-    wished = {"broker": _run(_broker), **{name: ask(check) for name, check in _wished().items()}}
+    watched = {name: ask(check) for name, check in _database_checks().items()}
+    watched = {"broker": _run(_broker), **watched}
     ready = all(finding == "ok" for finding in needed.values())
-    well = ready and all(finding == "ok" for finding in wished.values())
+    well = ready and all(finding == "ok" for finding in watched.values())
     status = "ready" if well else "degraded" if ready else "not ready"
-    body = {"status": status, "checks": {**needed, **wished}}
+    body = {"status": status, "checks": {**needed, **watched}}
     return HttpResponse(orjson.dumps(body), status=200 if ready else 503, content_type=CONTENT_TYPE)
 
 
 def metrics_page(_request: HttpRequest) -> HttpResponse:
-    """Every counter and gauge in Prometheus' text format."""
-    return HttpResponse(metrics.exposition(), content_type="text/plain; version=0.0.4; charset=utf-8")
+    """Answer with every counter and gauge in Prometheus' text format."""
+    content_type = "text/plain; version=0.0.4; charset=utf-8"
+    return HttpResponse(metrics.exposition(), content_type=content_type)
 
 
-def _wished() -> dict[str, Callable[[], str]]:
-    """What is asked of the database: the kit's checks, and those that settings.READINESS_CHECKS names by name and path.
+def _database_checks() -> dict[str, Callable[[], str]]:
+    """Return the kit's checks, and those of settings.READINESS_CHECKS (paths by name).
 
-    A check returns what is wrong and what mends it, or nothing.
+    A check returns what is wrong and how to repair it, or an empty text.
     """
     own: dict[str, str] = getattr(settings, "READINESS_CHECKS", {})
     kit = {"processes": _processes, "outbox": _outbox, "dead_letters": _dead_letters}
@@ -67,11 +64,11 @@ def _wished() -> dict[str, Callable[[], str]]:
 def _run(check: Callable[[], str]) -> str:
     try:
         return check() or "ok"
-    except Exception as error:  # any failure is a finding; a health check must not fail itself
+    except Exception as error:  # any failure is a finding: the probe itself must answer
         return f"{type(error).__name__}: {error}"[:300]
 
 
-def _leave(_check: Callable[[], str]) -> str:
+def _skip(_check: Callable[[], str]) -> str:
     return "not asked, the database is away"
 
 
@@ -96,7 +93,11 @@ def _migrations() -> str:
 
 
 class _BrokerCheck:
-    """Asks the broker at most every five seconds, one thread at a time; the others take the last finding."""
+    """Asks the broker at most every five seconds.
+
+    One thread asks at a time, the others return the last finding: a silent broker would otherwise
+    occupy every thread that a probe comes to.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -104,7 +105,8 @@ class _BrokerCheck:
         self._finding = ""
 
     def __call__(self) -> str:
-        if time.monotonic() - self._asked_at > BROKER_CHECK_SECONDS and self._lock.acquire(blocking=False):
+        is_due = time.monotonic() - self._asked_at > BROKER_CHECK_SECONDS
+        if is_due and self._lock.acquire(blocking=False):
             try:
                 self._finding = self._ask()
                 self._asked_at = time.monotonic()
@@ -115,7 +117,7 @@ class _BrokerCheck:
     def _ask(self) -> str:
         try:
             with kombu.Connection(settings.BROKER_URL, connect_timeout=2) as broker:
-                # Not connect(): that tries three times, and a probe waits for all of them.
+                # Not connect(): it tries three times, and the probe would wait for all of them.
                 broker.transport.close_connection(broker.transport.establish_connection())
         except Exception as error:
             return f"away, events wait in the outbox ({type(error).__name__}: {error})"[:300]
@@ -125,8 +127,8 @@ class _BrokerCheck:
 _broker = _BrokerCheck()
 
 
-def forget() -> None:
-    """Drop what was found: the next call asks again (for tests)."""
+def reset_findings() -> None:
+    """Make the next probe ask again (for tests)."""
     global _broker, _migrated
     _broker, _migrated = _BrokerCheck(), False
 
@@ -140,18 +142,16 @@ def _processes() -> str:
 
 def _outbox() -> str:
     findings = []
-    with connection.cursor() as cursor:
-        cursor.execute(OLDEST)
-        age, refusal = cursor.fetchone() or (0, "")
-    if age > OLD_EVENT_SECONDS:
-        reason = refusal[:200] or "is the relay running?"
-        findings.append(f"the oldest unsent event is {int(age)} s old: {reason}")
-    waiting = OutboxEvent.objects.parked().count()
-    if waiting:
-        findings.append(f"{waiting} parked: `make outbox` lists them")
+    oldest = waiting_work.oldest_unsent_event()
+    if oldest and oldest.age_seconds > OLD_EVENT_SECONDS:
+        reason = oldest.last_error[:200] or "is the relay running?"
+        findings.append(f"the oldest unsent event is {int(oldest.age_seconds)} s old: {reason}")
+    parked = waiting_work.parked_events()
+    if parked:
+        findings.append(f"{parked} parked: `make outbox` lists them")
     return "; ".join(findings)
 
 
 def _dead_letters() -> str:
-    waiting = DeadLetter.objects.filter(state=DeadLetter.State.WAITING).count()
+    waiting = waiting_work.waiting_dead_letters()
     return f"{waiting} wait: `make deadletters` lists them" if waiting else ""

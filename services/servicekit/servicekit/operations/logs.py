@@ -1,6 +1,6 @@
-"""Logs: one JSON object a line on standard output, with request, trace and event ids, and never a secret.
+"""Logs: a JSON object per line on standard output, with the ids of request, trace and event.
 
-Tracebacks name no local variables: those hold passwords and tokens.
+They never hold a secret. Tracebacks do not show local variables, which may be passwords and tokens.
 """
 
 import re
@@ -11,7 +11,10 @@ import structlog
 
 from servicekit import context, env
 
-SECRET_NAMES = re.compile(r"password|passwd|token|secret|authorization|cookie|^key$|_key$", re.IGNORECASE)
+SECRET_NAMES = re.compile(
+    r"password|passwd|token|secret|authorization|cookie|^key$|_key$",
+    re.IGNORECASE,
+)
 SECRET_VALUES = re.compile(r"eyJ[\w-]{5,}\.[\w-]+\.[\w-]+|(?<=://)[^/@\s:]*:[^/@\s]+(?=@)")
 REDACTED = "[redacted]"
 
@@ -40,16 +43,20 @@ def logging(service: str) -> dict[str, Any]:
             }
         },
         "handlers": {
-            "stdout": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stdout"}
+            "stdout": {
+                "class": "logging.StreamHandler",
+                "formatter": "json",
+                "stream": "ext://sys.stdout",
+            }
         },
         "root": {"handlers": ["stdout"], "level": env.text("LOG_LEVEL", "INFO")},
-        # Django repeats there what the access line says; a failed request is logged by django.request.
+        # django.server repeats the access line; a failed request is logged by django.request.
         "loggers": {"django.server": {"level": "ERROR"}, "amqp": {"level": "WARNING"}},
     }
 
 
 class _Context:
-    """Adds what is being worked on."""
+    """Adds the service, and what it works on (servicekit.context)."""
 
     def __init__(self, service: str) -> None:
         self._service = service
@@ -66,7 +73,7 @@ class _Context:
 
 
 def redact(_logger: Any, _name: str, line: MutableMapping[str, Any]) -> Mapping[str, Any]:
-    """Hide what is called like a secret or looks like a token or a URL's password."""
+    """Hide values with the name of a secret, and what looks like a token or a URL's password."""
     return {name: _redacted(name, value) for name, value in line.items()}
 
 
@@ -78,10 +85,11 @@ def _redacted(name: str, value: Any) -> Any:
     if isinstance(value, int | float):
         return value
     if isinstance(value, dict):
-        return {_without_secrets(str(inner)): _redacted(str(inner), one) for inner, one in value.items()}
+        return {_without_secrets(str(key)): _redacted(str(key), item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_redacted("", one) for one in value]
-    # What JSON does not know would be written as its repr, which may quote a secret: an error its address, bytes a token.
+        return [_redacted("", item) for item in value]
+    # The renderer writes other types as their repr, which may quote a secret: an error the address
+    # with its password, bytes a token.
     return _without_secrets(value if isinstance(value, str) else repr(value))
 
 

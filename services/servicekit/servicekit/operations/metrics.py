@@ -1,6 +1,7 @@
-"""What Prometheus reads: counters that the processes keep, and gauges that are asked of the database at the scrape.
+"""What Prometheus reads: counters that processes keep, and gauges that a scrape computes.
 
-With PROMETHEUS_MULTIPROC_DIR set, all processes of a service write there and any of them can answer for all.
+With PROMETHEUS_MULTIPROC_DIR set, all processes of a service write there and any of them can answer
+for all. The gauges come from the database.
 """
 
 import os
@@ -9,11 +10,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-    # The client opens its files there as soon as the first counter is made, and does not make the folder.
+    # The client opens its files there as soon as the first counter is made, and needs the folder.
     Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir(parents=True, exist_ok=True)
 
 from django.conf import settings
-from django.db import Error, connection
+from django.db import Error
 from django.utils.module_loading import import_string
 from prometheus_client import (
     REGISTRY,
@@ -45,59 +46,42 @@ HTTP_REQUESTS = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
 )
 
-WAITING = """
-    SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0),
-           (SELECT count(*) FROM dead_letter WHERE state = 'waiting'),
-           (SELECT count(*) FROM outbox WHERE parked_at IS NOT NULL AND discarded_at IS NULL)
-    FROM outbox WHERE sent_at IS NULL AND parked_at IS NULL
-"""
+#: Imported at the scrape, as are those of settings.GAUGES: gunicorn's master process imports this
+#: module without any models.
+KIT_GAUGES = "servicekit.operations.waiting_work.gauges"
 
 
 class Gauge(NamedTuple):
-    """A number that is asked of the database at the scrape."""
+    """A number that a scrape asks of the database."""
 
     name: str
     description: str
     value: float
 
 
-def waiting_work() -> list[Gauge]:
-    """Return what waits in this service's database: unsent events, their age, dead letters nobody has looked at."""
-    with connection.cursor() as cursor:
-        cursor.execute(WAITING)
-        unsent, age_seconds, letters, parked = cursor.fetchone()
-    return [
-        Gauge("souk_outbox_unsent", "Events not yet published", unsent),
-        Gauge("souk_outbox_oldest_age_seconds", "Age of the oldest unpublished event", float(age_seconds)),
-        Gauge("souk_outbox_parked", "Events that wait for a person", parked),
-        Gauge("souk_dead_letters_waiting", "Dead letters to look at", letters),
-    ]
-
-
 class DatabaseGauges(Collector):
     """The kit's gauges, and those of the functions that settings.GAUGES names."""
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """Return the gauges; none of them when the database is away, for no number is better than a wrong one."""
-        own: list[Callable[[], Iterable[Gauge]]] = [
-            import_string(path) for path in getattr(settings, "GAUGES", [])
-        ]
+        """Return the gauges; none while the database is away, since any number would be wrong."""
+        paths = [KIT_GAUGES, *getattr(settings, "GAUGES", [])]
+        functions: list[Callable[[], Iterable[Gauge]]] = [import_string(path) for path in paths]
         try:
-            gauges = [gauge for ask in (waiting_work, *own) for gauge in ask()]
+            gauges = [gauge for function in functions for gauge in function()]
         except Error:
             return []
-        return [GaugeMetricFamily(one.name, one.description, value=one.value) for one in gauges]
+        return [GaugeMetricFamily(gauge.name, gauge.description, value=gauge.value) for gauge in gauges]
 
 
 def exposition() -> bytes:
     """Return everything in Prometheus' text format, summed over this service's processes."""
-    waiting = CollectorRegistry()
-    waiting.register(DatabaseGauges())
-    return generate_latest(counters()) + generate_latest(waiting)
+    gauges = CollectorRegistry()
+    gauges.register(DatabaseGauges())
+    return generate_latest(counters()) + generate_latest(gauges)
 
 
 def counters() -> CollectorRegistry:
-    """Return what counts: this process, or all that share its folder."""
+    """Return the counters of this process, or of all processes that share its folder."""
     if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         return REGISTRY
     summed = CollectorRegistry()
@@ -106,23 +90,26 @@ def counters() -> CollectorRegistry:
 
 
 def serve() -> None:
-    """Serve the counters on METRICS_PORT from a thread that ends with the process; without the variable, do nothing.
+    """Serve the counters on METRICS_PORT from a thread that ends with the process.
 
-    For processes that have no other port and no folder in common with one that has: in containers each has its own. The gauges
-    are left to the web process, whose threads have the database connections for them.
+    Without the variable, do nothing. It is for processes that have no other port, and share no
+    folder with a process that has: in containers each has its own. The gauges are left to the web
+    process, whose threads have the database connections for them.
 
     Raises:
         OSError: something else listens on the port.
     """
     port = env.integer("METRICS_PORT", 0, minimum=0, maximum=65535)
     if port:
-        start_http_server(port, addr="0.0.0.0", registry=counters())  # noqa: S104  # nosec B104: a container's own
+        every_address = "0.0.0.0"  # noqa: S104  # nosec B104: inside a container
+        start_http_server(port, addr=every_address, registry=counters())
 
 
-def drop_files_of_the_dead(folder: Path) -> None:
-    """Remove what processes that are gone left behind; those that live on in the same folder keep theirs.
+def delete_files_of_ended_processes(folder: Path) -> None:
+    """Delete what ended processes left in the folder; running processes keep their files.
 
-    Gunicorn calls it at start: sums would otherwise grow by a file for every process that ever was.
+    gunicorn calls it at start: the folder would otherwise grow by a file for every process that
+    ever ran, and each scrape would read them all.
     """
     for file in folder.glob("*.db"):
         process_id = file.stem.rpartition("_")[2]

@@ -1,5 +1,8 @@
-"""Django's PostgreSQL backend, with a health check that costs no round trip (docs/adr/0005-a-connection-a-thread.md), and sessions that
-are replaced when they are at fault (docs/adr/0066-sessions-are-replaced.md)."""
+"""Django's PostgreSQL backend, with a health check that costs no round trip.
+
+Its reasons are in docs/adr/0005-a-connection-a-thread.md. A session that is at fault is replaced
+(docs/adr/0066-sessions-are-replaced.md).
+"""
 
 import select
 from collections.abc import Callable
@@ -10,23 +13,26 @@ from django.db.backends.postgresql import base
 
 from servicekit.database import LOST, may_have_been_executed, needs_new_connection
 
-#: What such a statement begins with has no effect that would show after the transaction.
+#: How statements begin that leave nothing behind after their transaction.
 READS = ("SELECT", "SET", "SHOW", "SAVEPOINT", "RELEASE", "ROLLBACK")
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """One connection a thread, kept between requests and looked at before each."""
+    """A connection per thread, kept between requests and checked before each."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.execute_wrappers.append(self._execute_healing)
-        #: Whether anything may have been committed since somebody set it to False.
+        #: Whether anything may have been committed since a caller (http.rerun) set it to False.
         self.has_effects = False
         self._has_written = False
         self._is_at_fault = False
 
     def is_usable(self) -> bool:
-        """Whether the connection is alive. A server that ended it has left something to read; only then is it asked."""
+        """Whether the connection is alive.
+
+        A server that ended it has left something to read; only then is the server asked.
+        """
         connection = self.connection
         if connection is None or connection.broken or connection.closed or self._is_at_fault:
             return False
@@ -37,14 +43,23 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return bool(super().is_usable())
 
     def get_new_connection(self, conn_params: Any) -> Any:
-        """Connect; nothing is wrong with a new session."""
+        """Connect; a new session is not at fault."""
         self._is_at_fault = False
         return super().get_new_connection(conn_params)
 
     def _execute_healing(
-        self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]
+        self,
+        execute: Callable[..., Any],
+        sql: Any,
+        params: Any,
+        many: bool,
+        context: dict[str, Any],
     ) -> Any:
-        """Run a statement; outside a transaction once more on a new connection if the session alone was at fault."""
+        """Run a statement, outside a transaction once more if the session alone was at fault.
+
+        Inside a transaction, what ran before is lost with the session: the whole must run again,
+        which is for the caller. The same holds for a server-side cursor.
+        """
         is_read = str(sql).lstrip(" \n(").upper().startswith(READS)
         in_transaction = self.in_atomic_block or not self.autocommit
         self._note(is_read=is_read, in_transaction=in_transaction)
@@ -77,8 +92,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         cursor.cursor = self.create_cursor()
 
     def commit(self) -> None:
-        """Commit, and remember that there is something to it."""
-        # Before it is tried: nobody knows what became of a commit that failed.
+        """Commit, and remember whether anything was written."""
+        # Before it is tried, because nobody knows what became of a commit that failed.
         self.has_effects = self.has_effects or self._has_written
         self._has_written = False
         try:
@@ -88,6 +103,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
             raise
 
     def rollback(self) -> None:
-        """Roll back; nothing is left of what was written."""
+        """Roll back, and forget what was written."""
         self._has_written = False
         super().rollback()

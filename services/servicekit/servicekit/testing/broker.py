@@ -1,24 +1,25 @@
-"""A broker in memory for fast tests, and RabbitMQ behind the same few calls; tests/test_broker_fake.py holds both to one contract.
+"""A broker in memory for fast tests, and RabbitMQ behind the same calls.
 
-The fake carries bytes through py-amqp's own encoding of headers, so what the wire would change or refuse shows here too.
+tests/messaging/test_broker_fake.py holds both to the same contract. The fake carries headers
+through py-amqp's own encoding, so what the wire would change or refuse shows here too.
 """
 
 import itertools
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
 from amqp.serialization import dumps, loads
 
+from servicekit.messaging.connection import connect
 from servicekit.messaging.delivery import Delivery
 from servicekit.messaging.publisher import Message, Outcome, Publisher
-from servicekit.messaging.subscription import as_delivery
+from servicekit.messaging.subscriptions import as_delivery
 from servicekit.messaging.topology import (
     RETRY_DELAYS,
     UNSUBSCRIBED,
     Topology,
-    connect,
     dead_name,
     dead_queue_arguments,
     redrive_name,
@@ -29,7 +30,10 @@ from servicekit.messaging.topology import (
 
 
 class TestBroker(Protocol):
-    """What a test does with a broker: publish as the relay does, take and settle deliveries as the consumer does."""
+    """What a test does with a broker.
+
+    It publishes as the relay does, and takes and settles deliveries as the consumer does.
+    """
 
     __test__: ClassVar[bool] = False
 
@@ -43,24 +47,31 @@ class TestBroker(Protocol):
 
 
 @dataclass
-class _Held:
+class _Stored:
     body: bytes
     headers: bytes
     content_type: str
     routing_key: str
-    leaves_at: float | None = None
+    expires_at: float | None = None
     returns: int = 0
 
 
 @dataclass
 class _Queue:
     arguments: dict[str, Any]
-    messages: deque[_Held] = field(default_factory=deque)
-    unacknowledged: dict[int, _Held] = field(default_factory=dict)
+    messages: deque[_Stored] = field(default_factory=deque)
+    unacknowledged: dict[int, _Stored] = field(default_factory=dict)
+
+    @property
+    def max_length(self) -> int:
+        return int(self.arguments.get("x-max-length", 1_000_000))
 
 
 class MemoryBroker:
-    """Souk's topology in memory. Time stands still until `pass_time` moves it. It can stand in for a Publisher."""
+    """Souk's topology in memory; it can replace a Publisher.
+
+    Its time stands still until `pass_time` moves it.
+    """
 
     def __init__(self, topology: Topology) -> None:
         self._now = 0.0
@@ -70,17 +81,18 @@ class MemoryBroker:
         self._declare(topology)
 
     def publish(self, messages: Sequence[Message]) -> Outcome:
-        """Route each message; refuse what no queue takes and what a full queue would have to take."""
+        """Route each message; refuse what no queue takes, and what a full queue would take."""
         refused: dict[Any, str] = {}
         for message in messages:
             headers = dumps("F", [message.headers])
-            held = _Held(message.body, headers, message.content_type, message.routing_key)
-            reason = self._route(message.exchange, held)
+            stored = _Stored(message.body, headers, message.content_type, message.routing_key)
+            reason = self._route(message.exchange, stored)
             if reason:
                 refused[message.key] = reason
-        return Outcome([one.key for one in messages if one.key not in refused], refused)
+        confirmed = [message.key for message in messages if message.key not in refused]
+        return Outcome(confirmed, refused)
 
-    def tick(self) -> None:
+    def keep_alive(self) -> None:
         """Do nothing, as a healthy connection would."""
 
     def close(self) -> None:
@@ -91,36 +103,39 @@ class MemoryBroker:
         place = self._queues[queue]
         taken: list[Delivery] = []
         while place.messages and len(taken) < limit:
-            held, tag = place.messages.popleft(), next(self._tags)
-            place.unacknowledged[tag] = held
-            headers = {**_table(held.headers), "x-delivery-count": held.returns}
-            taken.append(Delivery(tag, held.body, headers, held.content_type))
+            stored, tag = place.messages.popleft(), next(self._tags)
+            place.unacknowledged[tag] = stored
+            headers = {**_table(stored.headers), "x-delivery-count": stored.returns}
+            taken.append(Delivery(tag, stored.body, headers, stored.content_type))
         return taken
 
     def ack_through(self, tag: int) -> None:
         """Acknowledge this delivery and all before it."""
-        for place in self._queues.values():
-            for one in [one for one in place.unacknowledged if one <= tag]:
-                del place.unacknowledged[one]
+        for queue in self._queues.values():
+            for acknowledged in [each for each in queue.unacknowledged if each <= tag]:
+                del queue.unacknowledged[acknowledged]
 
     def give_back(self) -> None:
-        """Return everything unacknowledged, as a lost connection does; what came back too often is dead."""
-        for name, place in self._queues.items():
-            returned = list(place.unacknowledged.values())
-            place.unacknowledged.clear()
-            for held in reversed(returned):
-                held.returns += 1
-                if held.returns > place.arguments.get("x-delivery-limit", 1_000_000):
-                    self._bury(name, held, "delivery_limit")
+        """Return everything unacknowledged, as a lost connection does.
+
+        What came back more often than the delivery limit allows is dead-lettered.
+        """
+        for name, queue in self._queues.items():
+            returned = list(queue.unacknowledged.values())
+            queue.unacknowledged.clear()
+            for stored in reversed(returned):
+                stored.returns += 1
+                if stored.returns > queue.arguments.get("x-delivery-limit", 1_000_000):
+                    self._dead_letter(name, stored, "delivery_limit")
                 else:
-                    place.messages.appendleft(held)
+                    queue.messages.appendleft(stored)
 
     def reject(self, tag: int) -> None:
         """Refuse a delivery for good."""
-        for name, place in self._queues.items():
-            held = place.unacknowledged.pop(tag, None)
-            if held:
-                self._bury(name, held, "rejected")
+        for name, queue in self._queues.items():
+            stored = queue.unacknowledged.pop(tag, None)
+            if stored:
+                self._dead_letter(name, stored, "rejected")
 
     def limit(self, queue: str, length: int) -> None:
         """Let the queue hold no more than `length` messages."""
@@ -129,11 +144,11 @@ class MemoryBroker:
     def pass_time(self, seconds: float) -> None:
         """Move time, and with it the messages whose delay is over."""
         self._now += seconds
-        for place in self._queues.values():
-            while place.messages and (place.messages[0].leaves_at or self._now + 1) <= self._now:
-                held = place.messages.popleft()
-                held.leaves_at = None
-                self._route(place.arguments["x-dead-letter-exchange"], held)
+        for queue in self._queues.values():
+            while queue.messages and (queue.messages[0].expires_at or self._now + 1) <= self._now:
+                stored = queue.messages.popleft()
+                stored.expires_at = None
+                self._route(queue.arguments["x-dead-letter-exchange"], stored)
 
     def _declare(self, topology: Topology) -> None:
         self._queues[UNSUBSCRIBED] = _Queue({})
@@ -153,26 +168,26 @@ class MemoryBroker:
     def _bind(self, exchange: str, key: str | None, queue: str) -> None:
         self._bindings.setdefault((exchange, key), []).append(queue)
 
-    def _route(self, exchange: str, held: _Held) -> str:
+    def _route(self, exchange: str, stored: _Stored) -> str:
+        """Put the message into every queue that is bound to its key; return why not, if so."""
         fanout = self._bindings.get((exchange, None), [])
-        places = [self._queues[name] for name in self._bindings.get((exchange, held.routing_key), fanout)]
-        if not places:
-            return f"no queue takes {held.routing_key} from {exchange}: is the binding missing?"
-        if any(len(one.messages) >= one.arguments.get("x-max-length", 1_000_000) for one in places):
+        names = self._bindings.get((exchange, stored.routing_key), fanout)
+        queues = [self._queues[name] for name in names]
+        if not queues:
+            return f"no queue takes {stored.routing_key} from {exchange}: is the binding missing?"
+        if any(len(queue.messages) >= queue.max_length for queue in queues):
             return "the broker refused it: the queue is full or unavailable"
-        for place in places:
-            ttl = place.arguments.get("x-message-ttl")
-            leaves_at = None if ttl is None else self._now + ttl / 1000
-            place.messages.append(
-                _Held(held.body, held.headers, held.content_type, held.routing_key, leaves_at)
-            )
+        for queue in queues:
+            ttl = queue.arguments.get("x-message-ttl")
+            expires_at = None if ttl is None else self._now + ttl / 1000
+            queue.messages.append(replace(stored, expires_at=expires_at, returns=0))
         return ""
 
-    def _bury(self, queue: str, held: _Held, reason: str) -> None:
-        headers = _table(held.headers)
+    def _dead_letter(self, queue: str, stored: _Stored, reason: str) -> None:
+        headers = _table(stored.headers)
         headers["x-death"] = [{"queue": queue, "reason": reason}, *headers.get("x-death", [])]
-        held.headers = dumps("F", [headers])
-        self._route(self._queues[queue].arguments["x-dead-letter-exchange"], held)
+        stored.headers = dumps("F", [headers])
+        self._route(self._queues[queue].arguments["x-dead-letter-exchange"], stored)
 
 
 def _table(encoded: bytes) -> dict[str, Any]:
@@ -213,11 +228,12 @@ class RealBroker:
         self._channel.basic_reject(tag, requeue=False)
 
     def limit(self, queue: str, length: int) -> None:
-        limit = {"pattern": f"^{queue}$", "definition": {"max-length": length}, "apply-to": "queues"}
+        definition = {"max-length": length}
+        limit = {"pattern": f"^{queue}$", "definition": definition, "apply-to": "queues"}
         self._admin.call("PUT", f"/policies/{self._vhost}/limit", limit)
 
     def pass_time(self, seconds: float) -> None:
-        """RabbitMQ has a clock of its own: callers wait for what they expect."""
+        """Do nothing: RabbitMQ has a clock of its own, and callers wait for what they expect."""
 
     def close(self) -> None:
         self._publisher.close()

@@ -1,4 +1,4 @@
-"""Run a service's handlers as its consumer would, without a broker; and see what leaves."""
+"""Run a service's handlers as its consumer would, without a broker, and read its outbox."""
 
 import json
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ def make_delivery(
     subject: str = "",
     sequence: int = 1,
 ) -> Delivery:
-    """Return a message as the relay would have sent it; `data` is the event's JSON object."""
+    """Return a message as a relay would have sent it; `data` is the event's JSON object."""
     headers = {
         "ce-id": str(event_id or uuid7()),
         "ce-type": event_type,
@@ -36,15 +36,18 @@ def make_delivery(
 
 
 def deliver(router: Router, queue: str, deliveries: Sequence[Delivery], *, times: int = 1) -> None:
-    """Handle the deliveries as one batch, `times` times over, as a broker that repeats itself would."""
+    """Handle the deliveries as a batch, `times` times, as if the broker delivered them again."""
     for _ in range(times):
-        waiting = list(deliveries)
-        while waiting:
-            waiting = handle_batch(queue, router.queues[queue], waiting)
+        remaining = list(deliveries)
+        while remaining:
+            remaining = handle_batch(queue, router.queues[queue], remaining)
 
 
 def outbox_events(event_type: str = "") -> list[dict[str, Any]]:
-    """Return what is in the outbox, oldest first: type, subject, sequence, causation and data of each event."""
+    """Return the events of the outbox, oldest first, only those of `event_type` if it is given.
+
+    Each has type, subject, sequence, causation and data.
+    """
     rows = OutboxEvent.objects.order_by("position")
     if event_type:
         rows = rows.filter(type=event_type)

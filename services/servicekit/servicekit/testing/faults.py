@@ -1,4 +1,8 @@
-"""Faults to order: a TCP proxy that can stall (the kernel here has no netem, and a stopped broker is not a silent one), no database."""
+"""Faults for tests: a TCP proxy that stalls, and a database that is away.
+
+A stopped server refuses connections, a stalled one is silent, and the two fail in different ways.
+The proxy needs no netem, which not every kernel has.
+"""
 
 import contextlib
 import ctypes
@@ -17,7 +21,10 @@ DROP_ALL = struct.pack("HBBI", 0x06, 0, 0, 0)
 
 
 class StallingProxy:
-    """Forwards connections to `target`; stalls both ways or only the answers, holding back what arrives meanwhile."""
+    """Forwards connections to `target`; stalls both ways or only the answers.
+
+    While it stalls, it keeps what arrives.
+    """
 
     def __init__(self, target: tuple[str, int]) -> None:
         self._target = target
@@ -39,18 +46,21 @@ class StallingProxy:
         self._listener.close()
 
     def stall(self, *, answers_only: bool = False) -> None:
-        """Let nothing through from now on; with `answers_only` the target still hears the client."""
+        """Let nothing through from now on; with `answers_only` requests still reach the target."""
         self._answers_flow.clear()
         if not answers_only:
             self._requests_flow.clear()
 
     def flow(self) -> None:
-        """Let everything through, first what was held back."""
+        """Let everything through, first what was kept."""
         self._requests_flow.set()
         self._answers_flow.set()
 
     def vanish(self) -> None:
-        """Be gone as a host without power: packets of clients are not even acknowledged. New connections work."""
+        """Behave as a host without power: packets of clients are not even acknowledged.
+
+        New connections work.
+        """
         self.stall()
         program = ctypes.create_string_buffer(DROP_ALL)
         option = struct.pack("HL", 1, ctypes.addressof(program))
@@ -85,7 +95,7 @@ class StallingProxy:
 
 @contextlib.contextmanager
 def database_away() -> Iterator[None]:
-    """Let nobody listen where this thread's database was, for the length of the block."""
+    """Direct this process's database connections to a closed port, for the length of the block."""
     port = connection.settings_dict["PORT"]
     _connect_to("1")
     try:

@@ -1,6 +1,7 @@
-"""pytest plugin: a virtual host with Souk's topology for each test that asks for one. Real RabbitMQ, real PostgreSQL.
+"""pytest plugin: real PostgreSQL, and for each test that asks for it a virtual host of RabbitMQ.
 
-The servers are those of `make test` (or `. <(python3 deploy/native test-env)`), named by TEST_DATABASE_URL, TEST_BROKER_URL and
+The virtual host holds Souk's topology. The servers are those of `make test` (or
+`. <(python3 deploy/native test-env)`), named by TEST_DATABASE_URL, TEST_BROKER_URL and
 TEST_BROKER_ADMIN_URL.
 """
 
@@ -20,7 +21,7 @@ from servicekit.messaging.broker_definitions import topology_definitions
 from servicekit.messaging.topology import Topology
 from servicekit.testing.waiting import wait_until
 
-# Before any settings are read: a service under test takes its servers from here.
+# Before any settings are read: they take the servers of the service under test from here.
 for name, value in {
     "SECRET_KEY": "for tests only, not a secret",
     "DATABASE_URL": os.environ.get("TEST_DATABASE_URL", "postgres://nobody@127.0.0.1:1/none"),
@@ -35,7 +36,7 @@ for name, value in {
     os.environ.setdefault(name, value)
 
 TOPOLOGY_FILE = Path(__file__).parents[4] / "deploy" / "topology.json"
-# RabbitMQ 4.0 was seen to take more than 30 s, now and then, to delete a virtual host full of quorum queues.
+# RabbitMQ 4.0 sometimes takes more than 30 s to delete a virtual host with many quorum queues.
 ANSWER_SECONDS = 120
 SERVERS = ("TEST_DATABASE_URL", "TEST_BROKER_URL", "TEST_BROKER_ADMIN_URL")
 
@@ -46,7 +47,8 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             f"{', '.join(missing)} not set. Run `make test`, or `. <(python3 deploy/native test-env)`."
         )
-    # A database of this run's own, so that two runs at once do not meet. (pytest-django's fixture for it would win over one here.)
+    # Each run has a database of its own, so that two runs at once do not disturb each other. It is
+    # set here because a fixture of ours would not override that of pytest-django.
     default = django_settings.DATABASES["default"]
     default.setdefault("TEST", {})["NAME"] = f"test_{os.getpid()}_{uuid.uuid4().hex[:8]}"
 
@@ -91,7 +93,7 @@ def vhost(broker_admin: BrokerAdmin) -> Iterator[str]:
 
 @pytest.fixture
 def broker_url(vhost: str, broker_admin: BrokerAdmin, topology: Topology, settings: Any) -> str:
-    """The AMQP address of a virtual host that holds the whole topology; settings.BROKER_URL names it too."""
+    """The AMQP address of a virtual host with the whole topology, also in settings.BROKER_URL."""
     definitions = topology_definitions(topology)
     broker_admin.call("POST", f"/definitions/{vhost}", json.loads(json.dumps(definitions)))
     wait_until(lambda: len(broker_admin.call("GET", f"/queues/{vhost}")) == len(definitions["queues"]))
@@ -134,11 +136,11 @@ def stranger(test_keys: None) -> Any:
 
 @pytest.fixture
 def staff(test_keys: None) -> Any:
-    """Somebody who works for the shop."""
+    """A member of the shop's staff."""
     return _caller("customer", "staff")
 
 
 @pytest.fixture
 def nobody(test_keys: None) -> Any:
-    """Somebody without a token."""
+    """A caller without a token."""
     return _caller()

@@ -1,4 +1,4 @@
-"""A service's processes as they run in production, on a test's own database and broker, and what memory they take at most."""
+"""A service's processes as in production, on a test's own database and broker, and their memory."""
 
 import os
 import re
@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).parents[4]
 
 @contextmanager
 def running_process(*words: str, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `python WORDS` in the service's folder for the length of the block; it is the service of this test run."""
+    """Run `python WORDS` as the service of this test run, for the length of the block."""
     environment = {
         **os.environ,
         "DATABASE_URL": _database_url(connection.settings_dict),
@@ -40,7 +40,7 @@ def peak_memory_mib(process_id: int) -> float:
 
 
 def container_memory_mib(size: str) -> int:
-    """Return the memory limit of the containers of this size: the anchors x-small, x-medium, … of compose.yaml."""
+    """Return the memory limit of containers of this size (x-small, … in compose.yaml)."""
     text = (REPOSITORY / "compose.yaml").read_text(encoding="utf-8")
     return int(re.findall(rf"^x-{size}: &{size}\n.*memory: (\d+)M", text, re.MULTILINE)[0])
 
@@ -51,7 +51,10 @@ def _database_url(values: Mapping[str, str]) -> str:
 
 
 def memory_of_family_mib(process_id: int) -> float:
-    """Return what the process and its children have resident now, in MiB, with shared pages shared out (proc(5), Pss)."""
+    """Return the resident memory of the process and its children, in MiB (proc(5), Pss).
+
+    Each page that processes share is divided among them.
+    """
     children = Path(f"/proc/{process_id}/task/{process_id}/children").read_text(encoding="ascii").split()
     return sum(_pss_mib(each) for each in [process_id, *map(int, children)])
 

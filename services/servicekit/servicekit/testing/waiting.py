@@ -29,9 +29,10 @@ def wait_until(
 def somebody_waits_for_a_lock() -> bool:
     """Whether another connection to this test's database waits for a row or a table."""
     with connection.cursor() as cursor:
-        # Within a transaction the view would stay as it was first seen.
+        # Otherwise the view would stay, within a transaction, as it was at the first look.
         cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            "SELECT count(*) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
         return bool(cursor.fetchone()[0])

@@ -18,6 +18,7 @@ class Command(BaseCommand):
         router = service_router()
         unknown = sorted(set(queues) - set(router.queues))
         if unknown:
-            raise CommandError(f"No handlers for {', '.join(unknown)}. Known: {', '.join(router.queues)}.")
+            known = ", ".join(router.queues)
+            raise CommandError(f"No handlers for {', '.join(unknown)}. Known: {known}.")
         metrics.serve()
         consumer_from_settings(router, queues).run()

@@ -10,24 +10,36 @@ from servicekit.messaging.publisher import Publisher, PublishingFailed
 from servicekit.messaging.router import service_router
 from servicekit.models import DeadLetter
 
+SHOWN_FIELDS = (
+    "queue",
+    "type",
+    "event_id",
+    "reason",
+    "detail",
+    "state",
+    "received_at",
+    "content_type",
+)
+#: A transaction of a redrive spans the broker's confirms: it must not hold many rows for long.
+REDRIVE_BATCH = 100
+
 
 class Command(BaseCommand):
-    help = "Look at the messages that could not be handled; send them back or give them up. Every action is recorded."
+    help = (
+        "Look at the messages that could not be handled; send them back or give them up. "
+        "Every action is recorded."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
-        listing = actions.add_parser("list", help="one line a letter")
+        listing = actions.add_parser("list", help="a line for each letter")
         listing.add_argument(
             "--state", choices=DeadLetter.State.values, default=DeadLetter.State.WAITING.value
         )
-        show = actions.add_parser("show", help="one letter, whole")
+        show = actions.add_parser("show", help="a whole letter")
         show.add_argument("id", type=int)
-        for name, text in (("redrive", "send letters back to their queues"), ("discard", "give letters up")):
-            action = actions.add_parser(name, help=text)
-            action.add_argument("ids", type=int, nargs="*")
-            action.add_argument("--all", action="store_true", help="every waiting letter")
-            action.add_argument("--by", default=getpass.getuser())
-            action.add_argument("--note", default="")
+        _add_action(actions.add_parser("redrive", help="send letters back to their queues"))
+        _add_action(actions.add_parser("discard", help="give letters up"))
 
     def handle(self, *, action: str, **options: Any) -> None:
         try:
@@ -41,11 +53,10 @@ class Command(BaseCommand):
 
     def _list(self, *, state: str, **_options: Any) -> None:
         letters = list(DeadLetter.objects.filter(state=state).defer("body"))
-        for one in letters:
-            at = one.received_at.isoformat(timespec="seconds")
-            self.stdout.write(
-                f"{one.pk:>6}  {at}  {one.queue:<18} {one.reason:<30} {one.type}  {one.event_id or ''}"
-            )
+        for letter in letters:
+            at = letter.received_at.isoformat(timespec="seconds")
+            origin = f"{letter.queue:<18} {letter.reason:<30} {letter.type}"
+            self.stdout.write(f"{letter.pk:>6}  {at}  {origin}  {letter.event_id or ''}")
         hint = " `deadletters show ID` shows one." if letters else ""
         self.stdout.write(f"{len(letters)} {state}.{hint}")
 
@@ -53,22 +64,24 @@ class Command(BaseCommand):
         letter = DeadLetter.objects.filter(pk=id).first()
         if letter is None:
             raise CommandError(f"There is no dead letter {id}. `deadletters list` shows what is.")
-        names = ("queue", "type", "event_id", "reason", "detail", "state", "received_at", "content_type")
-        for name in names:
+        for name in SHOWN_FIELDS:
             self.stdout.write(f"{name:<13}{getattr(letter, name)}")
+        body = bytes(letter.body)[:4000].decode("utf-8", "backslashreplace")
         self.stdout.write(f"{'headers':<13}{json.dumps(letter.headers, indent=2)}")
-        self.stdout.write(f"{'body':<13}{bytes(letter.body)[:4000].decode('utf-8', 'backslashreplace')}")
-        for one in letter.actions.all():
-            self.stdout.write(f"{one.at.isoformat(timespec='seconds')}  {one.action} by {one.by}  {one.note}")
+        self.stdout.write(f"{'body':<13}{body}")
+        for action in letter.actions.all():
+            at = action.at.isoformat(timespec="seconds")
+            self.stdout.write(f"{at}  {action.action} by {action.by}  {action.note}")
 
     def _redrive(self, *, by: str, note: str, **options: Any) -> None:
         publisher = Publisher(settings.BROKER_URL)
+        service = service_router().service
         ids = self._ids(**options)
         sent = 0
-        for start in range(0, len(ids), 100):
-            part = ids[start : start + 100]
+        for start in range(0, len(ids), REDRIVE_BATCH):
+            batch = ids[start : start + REDRIVE_BATCH]
             sent += dead_letters.redrive(
-                letter_ids=part, publisher=publisher, service=service_router().service, by=by, note=note
+                letter_ids=batch, publisher=publisher, service=service, by=by, note=note
             )
         publisher.close()
         self.stdout.write(
@@ -83,7 +96,15 @@ class Command(BaseCommand):
 
     def _ids(self, *, ids: list[int], all: bool, **_options: Any) -> list[int]:
         if all:
-            ids = list(DeadLetter.objects.filter(state=DeadLetter.State.WAITING).values_list("pk", flat=True))
-        if not ids and not all:
-            raise CommandError("Name letters by id, or say --all. `deadletters list` shows what is waiting.")
+            waiting = DeadLetter.objects.filter(state=DeadLetter.State.WAITING)
+            return list(waiting.values_list("pk", flat=True))
+        if not ids:
+            raise CommandError("Name letters by id, or say --all. `deadletters list` shows them.")
         return ids
+
+
+def _add_action(parser: CommandParser) -> None:
+    parser.add_argument("ids", type=int, nargs="*")
+    parser.add_argument("--all", action="store_true", help="every waiting letter")
+    parser.add_argument("--by", default=getpass.getuser())
+    parser.add_argument("--note", default="")

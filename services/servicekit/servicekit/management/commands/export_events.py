@@ -19,7 +19,8 @@ class Command(BaseCommand):
         parser.add_argument("--check", action="store_true", help="write nothing; fail if it would change")
 
     def handle(self, *, root: Path, check: bool, **_options: Any) -> None:
-        document = asyncapi_document(Topology.load(root / "deploy" / "topology.json"), root / "services")
+        topology = Topology.load(root / "deploy" / "topology.json")
+        document = asyncapi_document(topology, root / "services")
         text = json.dumps(document, indent=2) + "\n"
         path = root / "docs" / "asyncapi.json"
         current = path.read_text(encoding="utf-8") if path.exists() else ""

@@ -11,6 +11,7 @@ from servicekit.messaging import outbox_actions
 from servicekit.messaging.router import service_router
 from servicekit.models import OutboxEvent
 
+EXAMPLE_TIME = "2026-11-26T10:00:00Z"
 HINT = "`outbox show POSITION` shows one; `outbox retry` sends again after the repair."
 
 
@@ -22,22 +23,15 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
-        actions.add_parser("list", help="parked events, and the oldest unsent one the broker refused")
-        show = actions.add_parser("show", help="one event, whole")
+        actions.add_parser("list", help="parked events, and the oldest that the broker refused")
+        show = actions.add_parser("show", help="a whole event")
         show.add_argument("position", type=int)
         for name, text in (("retry", "let the relay try again"), ("discard", "never publish")):
             action = actions.add_parser(name, help=text)
             action.add_argument("positions", type=int, nargs="*")
             action.add_argument("--all", action="store_true", help="every parked event")
             _add_author(action)
-        again = actions.add_parser("republish", help="send once more what was sent, with the ids it had")
-        again.add_argument("--type", required=True, dest="event_type", help="users.user_sessions_revoked.v1")
-        again.add_argument(
-            "--since", type=_moment, required=True, help="2026-11-26T10:00:00Z: sent since then"
-        )
-        again.add_argument("--until", type=_moment, help="sent before then; default: now")
-        again.add_argument("--dry-run", action="store_true", help="only say how many there are")
-        _add_author(again)
+        _add_republish(actions.add_parser("republish", help="send again what was sent, same ids"))
 
     def handle(self, *, action: str, **options: Any) -> None:
         try:
@@ -49,24 +43,36 @@ class Command(BaseCommand):
         events = list(OutboxEvent.objects.parked().defer("data"))
         for event in events:
             self._line(event)
-        unsent = OutboxEvent.objects.filter(sent_at__isnull=True, parked_at__isnull=True)
-        self.stdout.write(f"{len(events)} parked, {unsent.count()} unsent.{' ' + HINT if events else ''}")
-        for event in unsent.filter(attempts__gt=0).defer("data").order_by("position")[:20]:
+        unsent = OutboxEvent.objects.unsent()
+        hint = f" {HINT}" if events else ""
+        self.stdout.write(f"{len(events)} parked, {unsent.count()} unsent.{hint}")
+        for event in unsent.filter(attempts__gt=0).defer("data")[:20]:
             self.stdout.write("Refused for now, tried again by itself:")
             self._line(event)
 
     def _line(self, event: OutboxEvent) -> None:
         at = event.created_at.isoformat(timespec="seconds")
-        self.stdout.write(f"{event.pk:>8}  {at}  {event.type:<34} {event.subject}  {event.last_error[:200]}")
+        error = event.last_error[:200]
+        self.stdout.write(f"{event.pk:>8}  {at}  {event.type:<34} {event.subject}  {error}")
 
     def _show(self, *, position: int, **_options: Any) -> None:
         event = OutboxEvent.objects.filter(pk=position).first()
         if event is None:
-            raise CommandError(f"There is no event at {position}. `outbox list` shows what is parked.")
-        names = ("id", "type", "subject", "sequence", "causation", "traceparent", "created_at", "attempts")
+            raise CommandError(f"There is no event at {position}. `outbox list` shows the parked.")
+        names = (
+            "id",
+            "type",
+            "subject",
+            "sequence",
+            "causation",
+            "traceparent",
+            "created_at",
+            "attempts",
+        )
         for name in (*names, "not_before", "last_error", "parked_at", "discarded_at", "sent_at"):
             self.stdout.write(f"{name:<13}{getattr(event, name)}")
-        self.stdout.write(f"{'data':<13}{bytes(event.data)[:4000].decode('utf-8', 'backslashreplace')}")
+        data = bytes(event.data)[:4000].decode("utf-8", "backslashreplace")
+        self.stdout.write(f"{'data':<13}{data}")
         for done in event.actions.all():
             self.stdout.write(
                 f"{done.at.isoformat(timespec='seconds')}  {done.action} by {done.by}  {done.note}"
@@ -102,17 +108,25 @@ class Command(BaseCommand):
             return
         count = outbox_actions.republish(event_type=event_type, since=since, until=until, by=by, note=note)
         if not count:
-            raise CommandError(f"No {event_type} was sent from {since} to {until}: nothing to publish again.")
+            raise CommandError(f"No {event_type} to publish again was sent from {since} to {until}.")
         self.stdout.write(
-            f"{count} will be published again, with their ids: who has handled one does nothing."
+            f"{count} will be published again, with their ids: who has handled them ignores them."
         )
 
     def _positions(self, *, positions: list[int], all: bool, **_options: Any) -> list[int]:
         if all:
             return list(OutboxEvent.objects.parked().values_list("pk", flat=True))
         if not positions:
-            raise CommandError("Name events by position, or say --all. `outbox list` shows what is parked.")
+            raise CommandError("Name events by position, or say --all. `outbox list` shows them.")
         return positions
+
+
+def _add_republish(parser: CommandParser) -> None:
+    parser.add_argument("--type", required=True, dest="event_type", help="users.user_sessions_revoked.v1")
+    parser.add_argument("--since", type=_moment, required=True, help=f"{EXAMPLE_TIME}: sent since then")
+    parser.add_argument("--until", type=_moment, help="sent before then; default: now")
+    parser.add_argument("--dry-run", action="store_true", help="only say how many there are")
+    _add_author(parser)
 
 
 def _add_author(parser: CommandParser) -> None:
@@ -126,5 +140,5 @@ def _moment(text: str) -> datetime:
     except ValueError:
         moment = None
     if moment is None or timezone.is_naive(moment):
-        raise ArgumentTypeError(f"{text!r} is no time with its offset, such as 2026-11-26T10:00:00Z")
+        raise ArgumentTypeError(f"{text!r} is not a time with offset, such as {EXAMPLE_TIME}")
     return moment

@@ -9,7 +9,10 @@ from servicekit.operations.web_size import TooManyConnections
 
 
 class Command(BaseCommand):
-    help = "Make the database ready for the service: role, database, migrations, first rows. It may run any number of times."
+    help = (
+        "Make the database ready for the service: role, database, migrations, first rows. "
+        "It may run any number of times."
+    )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:

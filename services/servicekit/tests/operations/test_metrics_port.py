@@ -16,7 +16,7 @@ from servicekit.models import InboxEvent, OutboxEvent
 from servicekit.testing.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-KIT = Path(__file__).parents[1]
+KIT = Path(__file__).parents[2]
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ import pytest
 
 from servicekit.messaging import broker_definitions
 from servicekit.messaging.broker_definitions import full_definitions
+from servicekit.messaging.connection import connect
 from servicekit.messaging.publisher import Message, Publisher
-from servicekit.messaging.topology import Topology, connect, plumbing, work_queue_arguments
+from servicekit.messaging.topology import Topology, return_bindings, work_queue_arguments
 from servicekit.operations import heartbeats
 from servicekit.operations.health import _processes
 from servicekit.testing.deliver import make_delivery
@@ -53,7 +54,7 @@ def test_lost_bindings_are_back_by_themselves(
         ("products.dead", "products.dead", ""),
     ]
     if when == "while it runs":
-        with consuming(recorder, broker_url, topology_seconds=0.1):
+        with consuming(recorder, broker_url, topology_check_seconds=0.1):
             send(broker_url, "before")
             wait_until(lambda: recorder.handled == ["before"])
             for exchange, queue, key in lost:
@@ -78,7 +79,7 @@ def test_lost_queue_is_reported_and_the_others_are_read(
     broker_admin.call("DELETE", f"/queues/{vhost}/products.users")
     heartbeats._last_beat.clear()
 
-    with consuming(recorder, broker_url, topology_seconds=0.1):
+    with consuming(recorder, broker_url, topology_check_seconds=0.1):
         send(broker_url, "neighbour")
         wait_until(lambda: recorder.handled == ["neighbour"])
         wait_until(lambda: "products.users" in _processes())
@@ -94,7 +95,7 @@ def test_queue_that_comes_back_is_read_again(
         broker_admin.call("DELETE", f"/queues/{vhost}/{QUEUE}")
     heartbeats._last_beat.clear()
 
-    with consuming(recorder, broker_url, topology_seconds=0.1):
+    with consuming(recorder, broker_url, topology_check_seconds=0.1):
         if is_lost_while_it_runs:
             send(broker_url, "early")
             wait_until(lambda: recorder.handled == ["early"])
@@ -138,7 +139,7 @@ def test_service_may_bind_what_the_topology_says(as_service: Any, topology: Topo
             for exchange, queue, key in topology.bindings():
                 if queue in queues:
                     channel.queue_bind(queue, exchange, key)
-            for exchange, queue, key in plumbing(service, list(queues)) if queues else []:
+            for exchange, queue, key in return_bindings(service, list(queues)) if queues else []:
                 channel.queue_bind(queue, exchange, key)
 
 

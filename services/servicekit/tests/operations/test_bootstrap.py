@@ -2,7 +2,6 @@
 
 import os
 import threading
-import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +13,7 @@ from django.db import connection
 from psycopg import sql
 
 from servicekit.database import direct_connection
-from servicekit.operations import bootstrap, heartbeats
+from servicekit.operations import bootstrap
 
 ADMIN = os.environ.get("TEST_DATABASE_URL", "")
 
@@ -113,25 +112,6 @@ def test_prepare_waits_for_another_that_is_at_work():
         holder.execute("SELECT pg_advisory_unlock(%s)", [bootstrap.LOCK])
         assert done.wait(20)
     thread.join()
-
-
-@pytest.mark.django_db
-def test_beat_leaves_a_sign_for_the_health_check(tmp_path, monkeypatch):
-    monkeypatch.setenv("HEARTBEAT_DIR", str(tmp_path))
-    started = time.time()
-
-    heartbeats.beat(f"relay-{started}")
-
-    assert (tmp_path / f"relay-{started}").stat().st_mtime >= started - 1
-
-
-def test_touch_without_a_folder_does_nothing(tmp_path, monkeypatch):
-    monkeypatch.delenv("HEARTBEAT_DIR", raising=False)
-    monkeypatch.chdir(tmp_path)
-
-    heartbeats.touch("relay")
-
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.django_db(transaction=True)

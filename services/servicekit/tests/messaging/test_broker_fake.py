@@ -8,8 +8,9 @@ import pytest
 from django.db import transaction
 
 from servicekit.messaging import topology
-from servicekit.messaging.consumer import Consumer, first_death
+from servicekit.messaging.dead_letters import first_death
 from servicekit.messaging.delivery import HANDLER_FAILED, Delivery
+from servicekit.messaging.processing import BatchProcessor
 from servicekit.messaging.publisher import Message
 from servicekit.messaging.relay import Relay
 from servicekit.messaging.topology import Topology
@@ -185,7 +186,7 @@ def test_relay_and_consumer_run_on_the_fake(topology: Topology, publish: Any, re
             raise ValueError("no")
 
     recorder.fail = fail
-    consumer = Consumer(recorder.router, "", publisher=memory)  # type: ignore[arg-type]
+    processor = BatchProcessor(recorder.router, memory)  # type: ignore[arg-type]
     with transaction.atomic():
         publish("good", "poison")
     with closing(Relay(memory)) as relay:  # type: ignore[arg-type]
@@ -194,7 +195,7 @@ def test_relay_and_consumer_run_on_the_fake(topology: Topology, publish: Any, re
     for seconds in (0, 1, 10, 60):
         memory.pass_time(seconds)
         if deliveries := memory.take(QUEUE):
-            consumer.handle(QUEUE, deliveries)
+            processor.handle(QUEUE, deliveries)
             memory.ack_through(deliveries[-1].tag)
 
     assert recorder.handled == ["good"]

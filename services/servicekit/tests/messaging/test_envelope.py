@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from servicekit.messaging.delivery import Readable, Unreadable, read
+from servicekit.messaging.delivery import Decoded, Undecodable, decode
 from servicekit.messaging.envelope import Envelope, InvalidEnvelope
 from servicekit.messaging.router import Router
 from servicekit.testing.deliver import make_delivery
@@ -78,11 +78,11 @@ def test_message_without_an_id_is_unreadable_each_time() -> None:
     router.handles_batch("products.orders", OrderPlaced)(lambda _received: None)
     delivery = make_delivery(OrderPlaced.type, {"order_id": "1"})
     handlers = router.queues["products.orders"]
-    assert isinstance(read(delivery, handlers), Readable)
+    assert isinstance(decode(delivery, handlers), Decoded)
 
     del delivery.headers["ce-id"]
 
     for _ in range(2):
-        reading = read(delivery, handlers)
-        assert isinstance(reading, Unreadable)
+        reading = decode(delivery, handlers)
+        assert isinstance(reading, Undecodable)
         assert reading.reason == "invalid_envelope"
