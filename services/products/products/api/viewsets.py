@@ -6,7 +6,6 @@ from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
@@ -148,15 +147,14 @@ class ProductViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Product]
         members = self.valid(serializers.StockAdjust)
         caller = caller_of(request).id
         keyed = idempotency.from_request(request, "adjust_stock", caller=caller, about=str(product_id))
-        with transaction.atomic():
-            replay = keyed.claim() if keyed else None
-            if replay:
-                return Response(replay.body, replay.status, headers={idempotency.REPLAYED: "true"})
+
+        def adjust() -> Any:
             left = adjust_stock(product_id=product_id, by=caller, **members)
-            body = serializers.StockRead({"stock": left}).data
-            if keyed:
-                keyed.store(status=200, body=body)
-        return Response(body)
+            return serializers.StockRead({"stock": left}).data
+
+        answer = idempotency.perform(keyed, adjust, status=200)
+        headers = {idempotency.REPLAYED: "true"} if answer.is_replay else {}
+        return Response(answer.body, answer.status, headers=headers)
 
     def _body(self, product_id: UUID) -> Any:
         return self.get_serializer(get_object_or_404(self.get_queryset(), pk=product_id)).data

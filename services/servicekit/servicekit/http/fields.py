@@ -9,11 +9,6 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from servicekit.http.identifiers import parse_id
-from servicekit.http.serializers import (
-    BoundedList as BoundedList,  # until every service imports it from there
-)
-from servicekit.http.serializers import NoMembers as NoMembers
-from servicekit.http.serializers import StrictSerializer as StrictSerializer
 
 # C0 and C1 controls but tab and line ends, the bidi overrides that make text lie, and byte order marks.
 UNCLEAN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")

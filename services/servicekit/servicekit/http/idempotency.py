@@ -44,12 +44,10 @@ class InvalidKey(InvalidInput):
     code = "invalid_idempotency_key"
 
 
-class KeyReused(Problem):
+class IdempotencyKeyReused(Problem):
     """The key was used for another request: choose a new one."""
 
     status_code = 422
-    code = "idempotency_key_reused"
-    title = "Idempotency key reused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ class IdempotentRequest:
         """Take the key, inside the effect's transaction; None means go ahead, and call `store` before the commit.
 
         Raises:
-            KeyReused: the key was used with another request.
+            IdempotencyKeyReused: the key was used with another request.
         """
         with connection.cursor() as cursor:
             cursor.execute(CLAIM, [self.caller, self.operation, self.key, self.request_hash])
@@ -85,7 +83,7 @@ class IdempotentRequest:
         if row is None:
             return self.claim()  # it was seven days old, and purged a moment ago
         if bytes(row.request_hash) != self.request_hash:
-            raise KeyReused("This key was used with another request. Choose a new one.")
+            raise IdempotencyKeyReused("This key was used with another request. Choose a new one.")
         return _replay(row)
 
     def store(self, *, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
@@ -119,7 +117,7 @@ def perform(keyed: IdempotentRequest | None, effect: Callable[[], Any], *, statu
     `effect` writes and returns the body. `status` is OPEN where the outcome comes later, by `settle`.
 
     Raises:
-        KeyReused: the key was used with another request.
+        IdempotencyKeyReused: the key was used with another request.
     """
     with transaction.atomic():
         first = keyed.claim() if keyed else None

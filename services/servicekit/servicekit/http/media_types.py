@@ -29,8 +29,6 @@ class UnsupportedMediaType(Problem):
     """The body is of a kind that is not read; the header says which is (RFC 9110, 15.5.16)."""
 
     status_code = 415
-    code = "unsupported_media_type"
-    title = "Unsupported media type"
 
     def __init__(self, detail: str = "Send application/json in UTF-8.") -> None:
         super().__init__(detail, headers={"Accept": "application/json"})

@@ -214,28 +214,3 @@ def _moment(text: str) -> datetime:
     if moment.utcoffset() != timedelta(0):
         raise ValueError("not in UTC")
     return moment
-
-
-# Until every service has viewsets.
-Order = Ordering
-PARAMETERS = frozenset({"cursor", "page_size"})
-
-
-def page(request: Request, rows: QuerySet[Any], order: Ordering) -> tuple[list[dict[str, Any]], str | None]:
-    size = _page_size(request)
-    rows = order.sort(rows)
-    cursor = request.query_params.get("cursor")
-    if cursor is not None:
-        rows = rows.filter(_after(order, cursor))
-    found = list(rows[: size + 1])
-    following = link_after(request, order, found[size - 1]) if len(found) > size else None
-    return found[:size], following
-
-
-def link_after(request: Request, order: Ordering, last: dict[str, Any]) -> str:
-    query = {**request.query_params.dict(), "cursor": _encode(order, last)}
-    return f"{request.path}?{urlencode(query)}"
-
-
-def page_body(results: Sequence[Any], following: str | None) -> dict[str, Any]:
-    return {"results": list(results), "next": following}

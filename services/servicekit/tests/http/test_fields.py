@@ -16,8 +16,8 @@ from servicekit.http.fields import (
     MoneyField,
     StrictBooleanField,
     StrictIntegerField,
-    StrictSerializer,
 )
+from servicekit.http.serializers import StrictSerializer
 
 AN_ID = "018f0000-00ab-7cde-8f00-0000000000a1"
 

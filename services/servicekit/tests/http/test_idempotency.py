@@ -14,7 +14,7 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from servicekit.http import idempotency
-from servicekit.http.idempotency import Answer, IdempotentRequest, KeyReused
+from servicekit.http.idempotency import Answer, IdempotencyKeyReused, IdempotentRequest
 from servicekit.models import IdempotencyKey, OutboxEvent
 from servicekit.operations import purge
 from servicekit.testing.client import Caller, decoded, problem
@@ -257,7 +257,7 @@ def test_twin_with_another_body_is_refused_once_the_first_is_done() -> None:
             wait_until(somebody_waits_for_a_lock)
             request_with().store(status=201, body={})
 
-        with pytest.raises(KeyReused):
+        with pytest.raises(IdempotencyKeyReused):
             later.result(10)
 
 

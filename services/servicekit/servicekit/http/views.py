@@ -1,7 +1,0 @@
-"""Until every service has viewsets."""
-
-from servicekit.http.viewsets import StrictAPIView
-
-
-class StrictView(StrictAPIView):
-    """The same by its old name."""
