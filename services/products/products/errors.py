@@ -1,4 +1,4 @@
-"""What products refuses, as the API answers it. Codes and titles are the words of the class names."""
+"""What products refuses, as the API answers it: codes and titles are the class names' words."""
 
 from servicekit.http.problems import Conflict, Problem
 

@@ -1,4 +1,4 @@
-"""The catalogue and its stock. Stock is a number that can always be recomputed: it is the sum of its movements."""
+"""The catalogue and its stock: a number that is always the sum of its movements."""
 
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
@@ -9,13 +9,14 @@ from uuid_utils.compat import uuid7
 from servicekit.collations import BY_LANGUAGE
 
 CURRENCIES = ("EUR", "GBP", "USD", "CHF", "SEK", "PLN")
-#: What staff can fill a stock up to. What orders give back is always taken, also beyond it: the column holds far more than any
-#: number of deliveries and releases adds up to (docs/adr/0068-every-release-fits.md).
+#: What staff can fill a stock up to. What orders give back is always taken, also beyond it: the
+#: column holds far more than any number of deliveries and releases adds up to
+#: (docs/adr/0068-every-release-fits.md).
 MAX_STOCK = 1_000_000_000
 
 
 class Category(models.Model):
-    """A place in the tree of categories; services.py keeps it free of cycles."""
+    """A place in the tree of categories; services/categories.py keeps it free of cycles."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     slug = models.SlugField(max_length=100, unique=True)
@@ -59,7 +60,8 @@ class Product(models.Model):
                 condition=Q(deleted_at__isnull=True) | Q(active=False), name="product_deleted_is_inactive"
             ),
         ]
-        # One index for each order that the list offers; the id makes each a total order, as keyset pages need.
+        # One index for each order that the list offers; the id makes each a total order, as keyset
+        # pages need.
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="product_by_newest", condition=Q(active=True)),
             models.Index(fields=["price", "id"], name="product_by_price", condition=Q(active=True)),
@@ -71,7 +73,8 @@ class Product(models.Model):
                 name="product_by_category",
                 condition=Q(active=True),
             ),
-            # As icontains compares it: trigrams find a part of a name, if that has three letters or digits in a row.
+            # As icontains compares it: trigrams find a part of a name, if that has three letters or
+            # digits in a row.
             GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="product_by_name_part"),
         ]
 
@@ -80,13 +83,14 @@ class Product(models.Model):
 
 
 class Reservation(models.Model):
-    """What became of one order's wish for stock; the order's id is the key, so it happens once for ever."""
+    """The outcome of an order's request for stock: the order's id is the key, so there is one."""
 
     class Status(models.TextChoices):
         RESERVED = "reserved"
         REJECTED = "rejected"
         RELEASED = "released"
-        VOID = "void"  # cancelled or expired before it was placed here: the late order reserves nothing
+        # Cancelled or expired before it was placed here: the late order reserves nothing.
+        VOID = "void"
 
     order_id = models.UUIDField(primary_key=True)
     status = models.CharField(max_length=10, choices=Status.choices)
@@ -144,7 +148,7 @@ class StockMovement(models.Model):
     class Meta:
         db_table = "stock_movement"
         constraints = [
-            # The last wall against a doubled effect; it has no window of time.
+            # The last guard against a doubled effect; unlike the inbox, it is never purged.
             models.UniqueConstraint(
                 fields=["order_id", "product", "kind"],
                 name="stock_movement_once",

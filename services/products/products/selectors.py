@@ -1,5 +1,6 @@
-"""Every read of the catalogue. Callers say which columns they want: a list of twenty is one query, and no
-model instance is made of its rows.
+"""Every read of the catalogue.
+
+Callers name the columns they want: a list of twenty is one query, and no model instance is made.
 """
 
 from collections.abc import Iterator
@@ -21,8 +22,8 @@ def list_products() -> QuerySet[Product]:
 def planned_for_search() -> Iterator[None]:
     """Let PostgreSQL plan the queries of the block for the text that they search, each time.
 
-    It may take one plan for any text after some executions; that one reads the whole list in its order
-    where nothing is found.
+    It may take one plan for any text after some executions; that one reads the whole list in its
+    order where nothing is found.
     """
     with transaction.atomic():
         with connection.cursor() as cursor:

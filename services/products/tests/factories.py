@@ -37,7 +37,7 @@ def placed(
     deadline: datetime | None = None,
     name: str = "Lantern",
 ) -> Delivery:
-    """Return an OrderPlaced message; `lines` maps products to quantities, or lists lines as they are."""
+    """Return an OrderPlaced message; `lines` maps products to quantities, or lists the lines."""
     pairs = lines.items() if isinstance(lines, Mapping) else lines
     data = {
         "order_id": str(order_id or uuid7()),

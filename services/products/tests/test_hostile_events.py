@@ -1,4 +1,4 @@
-"""Events that nobody should send: each is handled or becomes a dead letter, and none hurts what is there."""
+"""Events that nobody should send: each is handled or becomes a dead letter, and does no harm."""
 
 import dataclasses
 import json

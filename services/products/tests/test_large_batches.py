@@ -1,4 +1,4 @@
-"""Batches of the largest orders: what they cost is bounded, and they hold up no other order for long."""
+"""Batches of the largest orders: their cost is bounded, and they delay no other order for long."""
 
 from collections.abc import Sequence
 from contextlib import closing

@@ -65,7 +65,7 @@ def test_search_reads_few_rows_whether_it_finds_none_few_or_many(catalogue: None
 
 
 def test_search_is_planned_for_what_is_searched_however_often(catalogue: None, nobody: Caller) -> None:
-    """A plan for any text would take the list's order, which is right for many hits and a walk through everything for none."""
+    """A plan for any text would follow the list's order: fine for many hits, a scan for none."""
     for text in ["zq"] * 10 + ["lantern"] * 10 + ["absent"] * 2:
         decoded(nobody.get(f"/api/products/?search={text}"))
 

@@ -1,4 +1,4 @@
-"""Stock is conserved: never negative, never oversold, whatever is repeated, reordered or done at once."""
+"""Stock is conserved: never negative or oversold, whatever is repeated, reordered or at once."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -37,7 +37,7 @@ def answers() -> dict[str, dict[str, Any]]:
 
 
 def assert_conserved() -> None:
-    """I1 and I3: the stock of each product is the sum of its movements, and what is missing is held by reservations."""
+    """I1 and I3: each stock is the sum of its movements; reservations hold what is missing."""
     for product in Product.objects.all():
         assert (
             product.stock == product.movements.aggregate(total=Sum("quantity"))["total"] or product.stock == 0
@@ -268,7 +268,7 @@ def test_batches_that_take_and_give_back_crosswise_never_deadlock() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_order_past_its_deadline_takes_nothing_from_a_live_one() -> None:
-    """Products was away for longer than the deadline: the first order has expired, its event is still behind in the queue."""
+    """Products was away beyond the deadline: the first order has expired, its event still waits."""
     product, dead, live = make_product(stock=1), uuid7(), uuid7()
     now = timezone.now()
 

@@ -14,10 +14,11 @@ from servicekit.http.problems import NotFound
 from servicekit.messaging.outbox import publish_many
 
 MAX_CATEGORY_DEPTH = 10
-#: Products of a renamed category in one statement: each carries a description, so this bounds memory.
+#: Products of a renamed category in one statement: each carries a description, so this bounds
+#: memory.
 PUBLISHED_AT_ONCE = 500
-# How deep the parent is, how high the branch that hangs on the category, and whether the parent is in
-# that branch. Recursion is beyond the ORM, and a query for each level would be a walk.
+# How deep the parent is, how high the branch that hangs on the category, and whether the parent is
+# in that branch. Recursion is beyond the ORM, and a query for each level would be a walk.
 PLACE = """
     WITH RECURSIVE above AS (
         SELECT id, parent_id, 1 AS depth FROM category WHERE id = %(parent)s
@@ -53,7 +54,7 @@ def create_category(*, slug: str, name: str, parent: Category | None = None) -> 
 
 
 def edit_category(*, category_id: UUID, changes: dict[str, Any]) -> None:
-    """Rename or move a category. A rename publishes its products' states anew, since they carry its name.
+    """Rename or move a category; a rename publishes its products anew, since they carry its name.
 
     Raises:
         NotFound: there is no such category.
@@ -85,7 +86,8 @@ def delete_category(*, category_id: UUID) -> None:
     try:
         with transaction.atomic():
             _category(category_id).delete()
-    except (ProtectedError, IntegrityError) as error:  # the latter: something came below it meanwhile
+    except (ProtectedError, IntegrityError) as error:
+        # The latter is of the database: something came below it after Django looked.
         raise CategoryInUse("Move what is below it first.") from error
 
 
@@ -108,7 +110,7 @@ def _category(category_id: UUID) -> Category:
 
 
 def _lock_tree() -> None:
-    """Let no other transaction change the tree: two moves at once could make a cycle that neither sees.
+    """Lock the tree: two moves at once could make a cycle that neither of them sees.
 
     Whoever locks categories and products locks categories first
     (docs/adr/0057-a-category-is-renamed-at-once.md).
@@ -137,13 +139,13 @@ def _check_place(category: Category) -> None:
 
 
 def _publish_products_of(category: Category) -> None:
-    """Publish the states of a category's products anew, in sets, within the transaction of the rename.
+    """Publish the states of a category's products anew, in the transaction of the rename.
 
     Deleted products are left alone: nothing may follow their last event.
     """
     products = Product.objects.filter(category=category, deleted_at__isnull=True).order_by("id")
-    # Locked in the sequence in which reservations.py locks them. Their keys stay, so ledger rows may
-    # refer to them meanwhile.
+    # Locked in the sequence in which reservations.py locks them. Their keys stay, so ledger rows
+    # may refer to them meanwhile.
     ids = list(products.select_for_update(no_key=True).values_list("id", flat=True))
     for start in range(0, len(ids), PUBLISHED_AT_ONCE):
         part = Product.objects.filter(pk__in=ids[start : start + PUBLISHED_AT_ONCE])

@@ -61,7 +61,7 @@ def create_product(  # noqa: PLR0913 - a product has that many fields, each name
 def edit_product(
     *, product_id: UUID, changes: dict[str, Any], if_versions: Collection[int] | None = None
 ) -> None:
-    """Change catalogue fields (never the stock) and publish the new state; what is so already is no change.
+    """Change catalogue fields, never the stock, and publish the new state if anything changed.
 
     Raises:
         NotFound: there is no such product, or it was deleted.
@@ -87,7 +87,7 @@ def edit_product(
 
 
 def delete_product(*, product_id: UUID, if_versions: Collection[int] | None = None) -> None:
-    """Take a product out of the shop for good; the row stays for the orders and the ledger that name it.
+    """Take a product out of the shop for good; its row stays for the orders that name it.
 
     Raises:
         NotFound: there is no such product, or it was deleted before.
@@ -96,7 +96,8 @@ def delete_product(*, product_id: UUID, if_versions: Collection[int] | None = No
     with transaction.atomic():
         product = _lock_product(product_id, if_versions)
         product.active = False
-        product.category = None  # it shows nothing any more, so it must not keep a category from deletion
+        # It shows nothing any more, so it must not keep a category from deletion.
+        product.category = None
         product.deleted_at = product.updated_at = timezone.now()
         product.version += 1
         product.save(update_fields=["active", "category", "deleted_at", "updated_at", "version"])

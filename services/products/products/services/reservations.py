@@ -1,10 +1,10 @@
 """What orders take of the stock and give back.
 
-Set-based: a batch of orders costs the same few statements as a single order, and a hot product one row
-change (docs/adr/0011-stock-is-taken-in-batches.md).
+Set-based: a batch of orders costs the same few statements as a single order, and a hot product one
+row change (docs/adr/0011-stock-is-taken-in-batches.md).
 
-Rows are locked in one sequence for the whole batch, reservations first and then products, each in id
-order: two consumers can wait for each other but never in a circle.
+Rows are locked in one sequence for the whole batch, reservations first and then products, each in
+id order: two consumers can wait for each other but never in a circle.
 """
 
 from collections import Counter, defaultdict
@@ -37,34 +37,37 @@ Quantities = dict[UUID, int]
 Ended = OrderCancelled | OrderExpired
 OrderEvents = Sequence[Received[Any]]
 
-# Which orders were new is known from RETURNING alone, and the ORM returns nothing for rows in conflict.
+# Which orders were new is known from RETURNING alone, and the ORM returns nothing for rows in
+# conflict.
 CLAIM = """
     INSERT INTO reservation (order_id, status, settled_at)
     SELECT order_id, status, clock_timestamp()
     FROM unnest(%s::uuid[], %s::text[]) AS t (order_id, status) ORDER BY order_id
     ON CONFLICT (order_id) DO NOTHING RETURNING order_id
 """
-# An array is one statement and one plan, however many products a batch names; the ORM's IN is another
-# statement for each number of them.
+# An array is one statement and one plan, however many products a batch names; the ORM's IN is
+# another statement for each number of them.
 LOCK_PRODUCTS = """
     SELECT id, stock, active FROM product WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
 """
 LOCK_FREE_PRODUCTS = LOCK_PRODUCTS + " SKIP LOCKED"
-# Arrays, not a row of parameters for each line: PostgreSQL takes 65,535 parameters in a statement, and
-# a batch may hold more lines than that.
+# Arrays, not a row of parameters for each line: PostgreSQL takes 65,535 parameters in a statement,
+# and a batch may hold more lines than that.
 INSERT_LINES = """
     INSERT INTO reservation_line (reservation_id, product_id, quantity)
     SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::int[])
 """
 # A different change for each row, in one statement: the ORM would write a CASE over all of them.
 CHANGE_STOCK = """
-    UPDATE product SET stock = stock + delta FROM unnest(%s::uuid[], %s::bigint[]) AS t (product_id, delta)
+    UPDATE product SET stock = stock + delta
+    FROM unnest(%s::uuid[], %s::bigint[]) AS t (product_id, delta)
     WHERE product.id = t.product_id
 """
 INSERT_LEDGER = """
     INSERT INTO stock_movement (order_id, product_id, quantity, kind, reason)
     SELECT order_id, product_id, quantity, kind, ''
-    FROM unnest(%s::uuid[], %s::uuid[], %s::int[], %s::text[]) AS t (order_id, product_id, quantity, kind)
+    FROM unnest(%s::uuid[], %s::uuid[], %s::int[], %s::text[])
+        AS t (order_id, product_id, quantity, kind)
 """
 
 
@@ -77,12 +80,12 @@ class _LockedProduct:
 
 
 def settle_orders(*, received: OrderEvents) -> None:
-    """Put back what ended orders hold, then take the stock of placed ones; publish each order's outcome.
+    """Put back what ended orders hold, take what placed orders ask for, publish each outcome.
 
-    An order takes all of its lines or none, in the sequence of arrival. Ended orders go first, also before
-    their own placing: no live order is refused for the sake of a dead one. An order that is past its
-    deadline takes nothing and gets no answer, since it expires (docs/adr/0020-order-deadline.md); an order
-    that was decided before changes nothing.
+    An order takes all of its lines or none, in the sequence of arrival. Ended orders go first, also
+    before their own placing: no live order is refused for the sake of a dead one. An order that is
+    past its deadline takes nothing and gets no answer, since it expires
+    (docs/adr/0020-order-deadline.md); an order that was decided before changes nothing.
     """
     placed = {item.event.order_id: item for item in received if isinstance(item.event, OrderPlaced)}
     ended = {item.event.order_id: item for item in received if not isinstance(item.event, OrderPlaced)}
@@ -101,7 +104,7 @@ def settle_orders(*, received: OrderEvents) -> None:
 
 
 def rows_of(received: OrderEvents) -> list[int]:
-    """Return how many lines each event will write: those it names, or those that the order holds here."""
+    """Return how many lines each event will write: those it names, or that its order holds."""
     ended = [item.event.order_id for item in received if not isinstance(item.event, OrderPlaced)]
     held: Mapping[UUID, int] = {}
     if ended:
@@ -116,8 +119,8 @@ def rows_of(received: OrderEvents) -> list[int]:
 def _claim(placed: Iterable[Received[OrderPlaced]], ended: Mapping[UUID, Received[Ended]]) -> set[UUID]:
     """Insert a reservation for each order that has none; return the orders to decide.
 
-    Orders that are ended or overdue are claimed as void: they will take nothing. A transaction that is
-    inserting the same order is waited for.
+    Orders that are ended or overdue are claimed as void: they will take nothing. A transaction that
+    is inserting the same order is waited for.
     """
     now = timezone.now()
     claims = dict.fromkeys(ended, Reservation.Status.VOID)
@@ -131,7 +134,7 @@ def _claim(placed: Iterable[Received[OrderPlaced]], ended: Mapping[UUID, Receive
 
 
 def _lock_reserved(order_ids: Iterable[UUID]) -> list[UUID]:
-    """Lock those of the orders that hold stock, in id order; the second to come finds nothing to release."""
+    """Lock those of the orders that hold stock, in id order; a repeat finds nothing to release."""
     orders = list(order_ids)
     if not orders:
         return []
@@ -158,11 +161,11 @@ def _quantities(order: OrderPlaced) -> Quantities:
 def _lock_products(
     orders: Mapping[UUID, Quantities], received: Mapping[UUID, Received[Any]]
 ) -> dict[UUID, _LockedProduct]:
-    """Lock every product of the batch in id order; those that do not exist are missing in the result.
+    """Lock every product of the batch in id order; the result lacks those that do not exist.
 
     Raises:
-        RowsLocked: `context.avoid_locks` is set, and these orders need a product that another transaction
-            has locked.
+        RowsLocked: `context.avoid_locks` is set, and these orders need a product that another
+            transaction has locked.
     """
     wanted = {product_id for quantities in orders.values() for product_id in quantities}
     if not wanted:
@@ -219,7 +222,7 @@ def _shortage_reason(product: _LockedProduct | None, quantity: int) -> Reason | 
 def _record(
     *, taken: Mapping[UUID, Quantities], released: Mapping[UUID, Quantities], rejected: Sequence[UUID]
 ) -> None:
-    """Write the outcome: statuses, lines, one row change for each product, a ledger row for each line."""
+    """Write the outcome: statuses, lines, one change a product, a ledger row for each line."""
     _set_status(list(released), Reservation.Status.RELEASED)
     _set_status(rejected, Reservation.Status.REJECTED)
     lines = [

@@ -15,8 +15,8 @@ def adjust_stock(*, product_id: UUID, delta: int, reason: str, by: UUID) -> int:
     Raises:
         NotFound: there is no such product, or it was deleted.
         InsufficientStock: fewer than `-delta` units are available; the refusal names how many.
-        StockTooLarge: units are added and the stock would exceed a billion. It may exceed it already, by
-            what cancelled orders gave back; then units can be removed.
+        StockTooLarge: units are added and the stock would exceed a billion. It may exceed it
+            already, by what cancelled orders gave back; then units can be removed.
     """
     with transaction.atomic():
         rows = Product.objects.filter(pk=product_id, deleted_at__isnull=True).only("stock")

@@ -1,1 +1,1 @@
-"""HTTP as every service speaks it: views, serializer fields, pages, problems (RFC 9457), idempotency."""
+"""HTTP as every service speaks it: viewsets, serializers, filters, pages, problems (RFC 9457)."""

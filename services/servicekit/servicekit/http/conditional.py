@@ -11,9 +11,10 @@ TAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 
 
 def tags_to_match(request: Request) -> list[str] | None:
-    """Return the tags of If-Match without their quotes; None when there is no such header, or "*", which any existing state matches.
+    """Return the tags of If-Match, unquoted; None for no header or "*", which any state matches.
 
-    Whether a tag is weak is left out: the gateway weakens ours when it compresses, so that says nothing about the state a client saw.
+    Whether a tag is weak is left out: the gateway weakens ours when it compresses, so that says
+    nothing about the state a client saw.
 
     Raises:
         InvalidInput: it is neither "*" nor a list of quoted tags.
@@ -28,9 +29,10 @@ def tags_to_match(request: Request) -> list[str] | None:
 
 
 def is_known(request: Request, tag: str) -> bool:
-    """Whether If-None-Match names `tag` (with its quotes): the client has this state. A header that cannot be read names nothing.
+    """Whether If-None-Match names `tag` (with its quotes), so that the client has this state.
 
-    Compared weakly (13.1.2), as nginx weakens the tags of what it compresses.
+    A header that cannot be read names nothing. Compared weakly (13.1.2), as nginx weakens the tags
+    of what it compresses.
     """
     header = request.headers.get("If-None-Match", "")
     return header.strip() == "*" or tag.strip('"') in (_tags(header) or [])
@@ -44,7 +46,7 @@ def answer(request: Request, body: object, tag: str) -> Response:
 
 
 def _tags(header: str) -> list[str] | None:
-    """The tags of a list, whose empty elements do not count (5.6.1.2); None when it is no such list.
+    """The tags of a list, without its empty elements (5.6.1.2); None when it is no such list.
 
     A comma may be part of a tag, so the list is walked through rather than split.
     """

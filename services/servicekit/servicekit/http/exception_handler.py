@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 
 def exception_handler(error: Exception, view_context: Mapping[str, Any]) -> Response | None:
-    """DRF's EXCEPTION_HANDLER: known errors become problems, unknown ones are raised on and become a logged 500.
+    """DRF's EXCEPTION_HANDLER: known errors become problems, others are raised on, to a logged 500.
 
     So are those of a session at fault, the first time: the middleware may run the view again.
     """
@@ -73,7 +73,8 @@ def _database_problem(error: Exception) -> Problem | None:
         logger.warning("database refused", extra={"reason": str(error)[:200]})
         return ServiceUnavailable()
     if isinstance(error, DataError):
-        # Input that no check of ours stopped: the client's mistake all the same, and a gap to close.
+        # Input that no check of ours stopped: the client's mistake all the same, and a gap to
+        # close.
         logger.error("input reached the database unchecked", exc_info=error)
         return InvalidInput("A value cannot be stored.")
     return None

@@ -10,7 +10,8 @@ from rest_framework import serializers
 
 from servicekit.http.identifiers import parse_id
 
-# C0 and C1 controls but tab and line ends, the bidi overrides that make text lie, and byte order marks.
+# C0 and C1 controls but tab and line ends, the bidi overrides that make text lie, and byte order
+# marks.
 UNCLEAN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 MONEY = re.compile(r"[0-9]{1,10}(\.[0-9]{1,2})?")
 
@@ -48,7 +49,7 @@ class StrictBooleanField(serializers.BooleanField):
 
 @extend_schema_field({"type": "string", "pattern": MONEY.pattern, "example": "2.55"})
 class MoneyField(serializers.Field[Decimal, str, str, Any]):
-    """An amount as a decimal string such as "2.55": at most ten digits before the point and two after it, never negative."""
+    """An amount as a decimal string such as "2.55": up to ten digits, a point and two more."""
 
     default_error_messages = {"invalid": 'Use a decimal string such as "2.55".'}
 
@@ -72,7 +73,7 @@ class AmountField(MoneyField):
 
 
 class CleanCharField(serializers.CharField):
-    """Text without control characters, bidi overrides and lone surrogates; otherwise kept exactly as it came."""
+    """Text without control characters, bidi overrides and lone surrogates; kept as it came."""
 
     default_error_messages = {"unclean": "Control characters and text direction overrides are not allowed."}
 
@@ -83,7 +84,8 @@ class CleanCharField(serializers.CharField):
         """Return it, or fail with code `invalid`, `max_length` or `unclean`."""
         if not isinstance(data, str):
             self.fail("invalid")
-        # Before anything looks at each character: DRF runs all validators, also on what is too long.
+        # Before anything looks at each character: DRF runs all validators, also on what is too
+        # long.
         if self.max_length is not None and len(data) > self.max_length:
             self.fail("max_length", max_length=self.max_length)
         if UNCLEAN.search(data):

@@ -1,10 +1,11 @@
 """Idempotency-Key: the same request again gets the first answer, and never a second effect.
 
-The key row is inserted first and commits with the effect: a twin that arrives meanwhile waits on the unique index and then finds the
-answer. After draft-ietf-httpapi-idempotency-key-header; kept for seven days, scoped to caller and operation.
+The key row is inserted first and commits with the effect: a twin that arrives meanwhile waits on
+the unique index and then finds the answer. After draft-ietf-httpapi-idempotency-key-header; kept
+for seven days, scoped to caller and operation.
 
-An effect whose outcome is still open is kept as 202; who learns the outcome keeps it with `settle`, once
-(docs/adr/0069-a-repeat-gets-the-first-answer.md).
+An effect whose outcome is still open is kept as 202; who learns the outcome keeps it with `settle`,
+once (docs/adr/0069-a-repeat-gets-the-first-answer.md).
 """
 
 import hashlib
@@ -28,11 +29,13 @@ REPLAYED = "Idempotency-Replayed"
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 CLAIM = """
-    INSERT INTO idempotency_key (caller, operation, key, request_hash, status, body, headers, created_at)
+    INSERT INTO idempotency_key
+        (caller, operation, key, request_hash, status, body, headers, created_at)
     VALUES (%s, %s, %s, %s, 0, '', '{}', clock_timestamp()) ON CONFLICT DO NOTHING RETURNING id
 """
 STORE = """
-    UPDATE idempotency_key SET status = %s, body = %s, headers = %s WHERE caller = %s AND operation = %s AND key = %s
+    UPDATE idempotency_key SET status = %s, body = %s, headers = %s
+    WHERE caller = %s AND operation = %s AND key = %s
 """
 #: The status of an answer that waits for its outcome.
 OPEN = 202
@@ -70,7 +73,7 @@ class IdempotentRequest:
     request_hash: bytes
 
     def claim(self) -> Answer | None:
-        """Take the key, inside the effect's transaction; None means go ahead, and call `store` before the commit.
+        """Take the key in the effect's transaction; None means go ahead, then `store` and commit.
 
         Raises:
             IdempotencyKeyReused: the key was used with another request.
@@ -94,7 +97,7 @@ class IdempotentRequest:
             cursor.execute(STORE, values)
 
     def settle(self, *, status: int, body: Any) -> Answer:
-        """Replace the answer that was kept as open; return the one that holds, another's if that came first."""
+        """Replace an open answer; return the answer that holds, whoever kept it."""
         with connection.cursor() as cursor:
             values: list[Any] = [status, orjson.dumps(body), Jsonb({})]
             values += [self.caller, self.operation, self.key, OPEN]
@@ -112,9 +115,10 @@ def _replay(row: IdempotencyKey) -> Answer:
 
 
 def perform(keyed: IdempotentRequest | None, effect: Callable[[], Any], *, status: int) -> Answer:
-    """Have an effect and keep its answer, in one transaction; a repeat has none and gets the first answer.
+    """Have an effect and keep its answer in one transaction; a repeat gets the first answer alone.
 
-    `effect` writes and returns the body. `status` is OPEN where the outcome comes later, by `settle`.
+    `effect` writes and returns the body. `status` is OPEN where the outcome comes later, by
+    `settle`.
 
     Raises:
         IdempotencyKeyReused: the key was used with another request.
@@ -132,7 +136,7 @@ def perform(keyed: IdempotentRequest | None, effect: Callable[[], Any], *, statu
 def from_request(
     request: Request, operation: str, *, caller: UUID, about: str = ""
 ) -> IdempotentRequest | None:
-    """Read the header; None without one. `about` is what the path adds to the body, such as a product's id.
+    """Read the header, if there is one; `about` is what the path adds to the body, such as an id.
 
     Raises:
         InvalidKey: it is not 1 to 255 visible ASCII characters.
@@ -142,6 +146,7 @@ def from_request(
         return None
     if not KEY.fullmatch(key):
         raise InvalidKey(f"{HEADER} is 1 to 255 visible ASCII characters.")
-    # Not orjson: it fails on integers beyond 64 bits, which are JSON, and the serializer may not have refused them yet.
+    # Not orjson: it fails on integers beyond 64 bits, which are JSON, and the serializer may not
+    # have refused them yet.
     canonical = json.dumps([about, request.data], sort_keys=True, separators=(",", ":"), default=str)
     return IdempotentRequest(caller, operation, key, hashlib.sha256(canonical.encode()).digest())

@@ -1,6 +1,7 @@
-"""Media types of requests (RFC 9110, 8.3.1 and 12.5.1): one format is spoken, so little needs to be understood.
+"""Media types of requests (RFC 9110, 8.3.1 and 12.5.1): JSON is spoken, so little is understood.
 
-Django's and DRF's readers take RFC 2231 for HTTP: they look for codecs that a stranger names, and raise when there are none.
+Django's and DRF's readers take RFC 2231 for HTTP: they look for codecs that clients name, and
+raise when there are none.
 """
 
 import re
@@ -68,7 +69,7 @@ def parse(content_type: str) -> MediaType | None:
 
 
 def accepts_json(accept: str) -> bool:
-    """Whether an Accept header takes JSON: the range that fits best decides. Empty or none at all takes everything."""
+    """Whether an Accept header takes JSON, by its best range; an empty one takes all."""
     if not accept.strip(" \t,"):
         return True
     fitting = [found for found in map(RANGE.fullmatch, accept[:MAX_ACCEPT].split(",")) if found]

@@ -1,4 +1,4 @@
-"""What surrounds every request: its id and trace, its access line, its measure. Nothing else: the hot path stays short."""
+"""What surrounds every request: its id and trace, its access line, its measure, and no more."""
 
 import logging
 import re
@@ -60,7 +60,8 @@ class RequestContext:
 def _refusal(request: HttpRequest) -> HttpResponse | None:
     """Refuse what Django or DRF would trip over, or not see: on every route, whatever the method.
 
-    A Content-Type that cannot be read makes them raise; a body without a length is an empty one to Django.
+    A Content-Type that cannot be read makes them raise; a body without a length is an empty one to
+    Django.
     """
     if "HTTP_TRANSFER_ENCODING" in request.META:
         return status_response(request, 411)

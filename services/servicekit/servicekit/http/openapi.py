@@ -69,9 +69,10 @@ class AutoSchema(openapi.AutoSchema):
 
 
 def documented_elsewhere() -> list[type]:
-    """Return the classes whose docstrings are for developers: drf-spectacular would show them to clients.
+    """Return the classes whose docstrings are for developers and not shown to clients.
 
-    Its GET_LIB_DOC_EXCLUDES: a class without a docstring of its own is described by none of these.
+    They are drf-spectacular's GET_LIB_DOC_EXCLUDES: a class without a docstring of its own is
+    described by none of these.
     """
     # Not before: they need the settings that name this function.
     from servicekit.http import serializers, viewsets

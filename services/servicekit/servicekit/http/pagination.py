@@ -1,5 +1,7 @@
-"""Lists in pages by keyset: page one thousand costs what page one costs, and rows that come and go move
-no others. (DRF's CursorPagination breaks ties by offset, and lets forged positions reach the database.)
+"""Lists in pages by keyset: page one thousand costs what page one costs.
+
+Rows that come and go move no others. (DRF's CursorPagination breaks ties by offset, and lets forged
+positions reach the database.)
 
 The cursor is opaque to clients: the last row's place in the ordering, and which ordering that was.
 """
@@ -33,8 +35,8 @@ COLLATED = "collated_field"
 class Ordering:
     """An order of rows: by a field, and by the id to break ties, both in one direction.
 
-    `kind` reads the field's value back from a cursor. A `collation` orders text alike in every database;
-    without one it is the database's own.
+    `kind` reads the field's value back from a cursor. A `collation` orders text alike in every
+    database; without one it is the database's own.
     """
 
     field: str
@@ -73,8 +75,8 @@ class Ordering:
 class KeysetPagination(BasePagination):
     """Pages of 20 rows, or as many as `page_size` says, in one of the view's `orderings`.
 
-    The first of them is the default; where there are several, the parameter `ordering` chooses. Rows are
-    instances or `values()` that name the ordering's field and the id.
+    The first of them is the default; where there are several, the parameter `ordering` chooses.
+    Rows are instances or `values()` that name the ordering's field and the id.
     """
 
     ordering: Ordering
@@ -92,8 +94,8 @@ class KeysetPagination(BasePagination):
         """Return the rows of the page.
 
         Raises:
-            InvalidInput: an unknown ordering, a page size outside 1 to 100, or a cursor that is not ours
-                or of another ordering.
+            InvalidInput: an unknown ordering, a page size outside 1 to 100, or a cursor that is not
+                ours or of another ordering.
         """
         self.request = request
         self.ordering = _ordering(request, view.orderings)
@@ -109,17 +111,17 @@ class KeysetPagination(BasePagination):
     def get_paginated_response(self, data: Sequence[Any]) -> Response:
         """Return the answer with the bodies of the page's rows.
 
-        They may be fewer than the rows, those of the first rows in their sequence: the page is cut short,
-        and the next one goes on where it ends.
+        They may be fewer than the rows, those of the first rows in their sequence: the page is cut
+        short, and the next one goes on where it ends.
         """
         return Response({"results": data, "next": self._next_link(len(data))})
 
     def _next_link(self, count: int) -> str | None:
-        """Return the path and query of the next page, on the host that was asked; None for the last."""
+        """Return path and query of the next page, on the host that was asked; None for the last."""
         if count == len(self.rows) and not self.has_more:
             return None
         if not count:
-            raise ValueError("A page that is cut short has one body at least, or nobody comes past it.")
+            raise ValueError("A page that is cut short has one body at least, or there is no way past it.")
         cursor = _encode(self.ordering, self.rows[count - 1])
         query = {**self.request.query_params.dict(), "cursor": cursor}
         return f"{self.request.path}?{urlencode(query)}"
@@ -209,8 +211,8 @@ def _read(ordering: Ordering, columns: Any, value: Any) -> Any:
 
 def _moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
-    # Ours are all UTC. Among others are naive ones, which Django warns of, and offsets that PostgreSQL
-    # cannot read.
+    # Ours are all UTC. Among others are naive ones, which Django warns of, and offsets that
+    # PostgreSQL cannot read.
     if moment.utcoffset() != timedelta(0):
         raise ValueError("not in UTC")
     return moment

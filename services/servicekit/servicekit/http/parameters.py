@@ -1,4 +1,4 @@
-"""Query parameters: those that are read are known, each is given once and is text, or the request is a 400."""
+"""Query parameters: each is known, given once, and text, or the request is a 400."""
 
 from collections.abc import Iterator, Set
 from itertools import islice

@@ -12,12 +12,13 @@ from servicekit.http import strict_json
 from servicekit.http.media_types import UnsupportedEncoding
 from servicekit.http.problems import TooLarge
 
-#: What most bodies are far below; a view that takes larger ones says so (viewsets.StrictInputMixin).
+#: What most bodies are far below; a view that takes larger ones says so
+#: (viewsets.StrictInputMixin).
 MAX_BODY_BYTES = 16 * 1024
 
 
 class StrictJSONParser(BaseParser):
-    """Reads UTF-8 JSON that every reader understands alike: no duplicate members, no NaN, no NUL, no lone surrogate."""
+    """Reads UTF-8 JSON that every reader understands alike (servicekit.http.strict_json)."""
 
     media_type = "application/json"
 

@@ -32,11 +32,11 @@ RETRY_AFTER_SECONDS = 2
 
 
 class Problem(exceptions.APIException):
-    """A refusal with a stable `code` that clients branch on; `members` are added to the body as they are.
+    """A refusal with a stable `code` that clients branch on; `members` are added to the body.
 
-    Code and title are the words of the class name (`OutOfStock`: `out_of_stock`, "Out of stock") where the
-    class and those it is a kind of state none. On the wire they are for ever: a class that is renamed
-    states its old code.
+    Code and title are the words of the class name (`OutOfStock`: `out_of_stock`, "Out of stock")
+    where the class and those it is a kind of state none. On the wire they are for ever: a class
+    that is renamed states its old code.
     """
 
     status_code = 400
@@ -100,7 +100,7 @@ class ServiceUnavailable(Problem):
 
 
 class UnknownHost(Problem):
-    """The Host header names nobody here (RFC 9110, 15.5.20)."""
+    """The Host header names no service of ours (RFC 9110, 15.5.20)."""
 
     status_code = 421
     title = "Misdirected request"
@@ -151,7 +151,7 @@ def problem_body(
     instance: str,
     members: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return the body of a problem; `members` are the extensions, which cannot replace a standard member."""
+    """Return the body of a problem; `members` are extensions, which replace no standard member."""
     standard = {
         "type": "about:blank",
         "title": title,

@@ -1,7 +1,7 @@
-"""A request whose database session was at fault runs again on a new connection, once, if nothing of it was committed.
+"""A request whose database session was at fault runs again, once, if nothing was committed.
 
-What a view does before a commit leaves no trace but in the database; after one, a second run could place a second order, and the client
-is told to ask again (docs/adr/0066-sessions-are-replaced.md).
+What a view does before a commit leaves no trace but in the database; after one, a second run could
+place a second order, and the client is told to ask again (docs/adr/0066-sessions-are-replaced.md).
 """
 
 import logging
@@ -26,12 +26,14 @@ def begin() -> None:
 
 
 def may_help(meta: MutableMapping[str, Any], error: BaseException) -> bool:
-    """Whether the error is of a kind that a second run of the request can heal, and there was no second run yet."""
+    """Whether a second run of the request may help against the error, and there was none yet."""
     return RAN_AGAIN not in meta and needs_new_connection(error) and not database.has_effects
 
 
 def answer_again(request: HttpRequest, error: Exception) -> HttpResponse | None:
-    """Run the view again if that may help, and return its answer; whatever comes of it, the session at fault is not used again.
+    """Run the view again if that may help, and return its answer.
+
+    Whatever comes of it, the session at fault is not used again.
 
     Raises:
         Exception: what the second run raised.

@@ -16,8 +16,8 @@ register_converter(IdConverter, "id")
 class Router(DefaultRouter):
     """DRF's default router, without its root view and format suffixes: one format is spoken.
 
-    Patterns are `path()` patterns, so that a lookup is `<id:…>` (StrictViewSetMixin) and nothing else
-    reaches a view.
+    Patterns are `path()` patterns, so that a lookup is `<id:…>` (StrictViewSetMixin) and nothing
+    else reaches a view.
     """
 
     include_root_view = False

@@ -1,8 +1,8 @@
-"""Serializers: strict about what comes; and, for what goes, the fields that document a body make it.
+"""Serializers: strict about what comes; for what goes, the fields that document a body make it.
 
-A list of twenty costs DRF's own `Serializer` several times what the query costs: it copies the fields
-for each request and asks each field for each value. `RowSerializer` asks the fields once in a process
-which conversion each needs.
+A list of twenty costs DRF's own `Serializer` several times what the query costs: it copies the
+fields for each request and asks each field for each value. `RowSerializer` asks the fields once in
+a process which conversion each needs.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ Convert = Callable[[Any], Any]
 
 
 class BoundedList(serializers.ListSerializer[Any]):
-    """A list that is looked at until enough of it is wrong: an error costs many times what its bytes do."""
+    """A list that is read until enough of it is wrong: an error costs far more than its bytes."""
 
     _faults = 0
 
@@ -46,7 +46,7 @@ class BoundedList(serializers.ListSerializer[Any]):
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """A serializer that refuses members it does not know: a typing error must not be silently ignored."""
+    """A serializer that refuses unknown members: a typing error is not silently ignored."""
 
     class Meta:
         list_serializer_class = BoundedList
@@ -57,8 +57,8 @@ class StrictSerializer(serializers.Serializer[Any]):
         Raises:
             ValidationError: the first unknown members, or what the fields object to.
         """
-        strangers = (name for name in data if name not in self.fields) if isinstance(data, dict) else ()
-        unknown = sorted(islice(strangers, MAX_UNKNOWN_NAMED))
+        names = data if isinstance(data, dict) else ()
+        unknown = sorted(islice((name for name in names if name not in self.fields), MAX_UNKNOWN_NAMED))
         if unknown:
             known = ", ".join(self.fields) or "none"
             raise serializers.ValidationError(
@@ -89,8 +89,8 @@ class RowSerializer(serializers.Serializer[Any]):
 
         ProductRead(rows, many=True).data
 
-    A serializer inside it reads the columns of its own name (`category__id`, …), and is null where the
-    first of them is. One with `many=True` reads a list of rows under its name.
+    A serializer inside it reads the columns of its own name (`category__id`, …), and is null where
+    the first of them is. One with `many=True` reads a list of rows under its name.
     """
 
     @classmethod
@@ -129,7 +129,7 @@ def _columns(serializer_class: type[RowSerializer], prefix: str = "") -> list[st
 
 @cache
 def _maker(serializer_class: type[RowSerializer], prefix: str = "") -> Callable[[Row], dict[str, Any]]:
-    """Return what makes a body of a row: every value as it is, then those that are written otherwise."""
+    """Return what makes a body of a row: all values as they are, then those written otherwise."""
     columns: list[tuple[str, str]] = []
     conversions: list[tuple[str, Convert]] = []
     parts: list[tuple[str, Convert]] = []

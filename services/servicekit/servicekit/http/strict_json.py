@@ -1,7 +1,8 @@
-"""JSON from strangers: one reading of every document, or none.
+"""JSON from clients: one reading of every document, or none.
 
-RFC 8259 leaves duplicate members, huge numbers and lone surrogates to each reader, and readers that differ are a way round a check.
-NUL and lone surrogates besides are text that PostgreSQL cannot store.
+RFC 8259 leaves duplicate members, huge numbers and lone surrogates to each reader, and readers that
+differ are a way round a check. NUL and lone surrogates besides are text that PostgreSQL cannot
+store.
 """
 
 import json
@@ -25,8 +26,9 @@ def loads(raw: bytes) -> Any:
     """Return the document's value.
 
     Raises:
-        InvalidJson: not UTF-8, a byte-order mark, not JSON, a duplicate member, NaN or Infinity or a number beyond a double's range,
-            nested deeper than 32, or a string with NUL or a lone surrogate.
+        InvalidJson: not UTF-8, a byte-order mark, not JSON, a duplicate member, NaN or Infinity or
+            a number beyond a double's range, nested deeper than 32, or a string with NUL or a lone
+            surrogate.
     """
     if raw.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         raise InvalidJson("A byte-order mark is not allowed.")
@@ -76,7 +78,7 @@ _decoder = json.JSONDecoder(object_pairs_hook=_members, parse_float=_finite, par
 
 
 def _check_depth(document: bytes) -> None:
-    """Take the innermost brackets away, level by level: many small containers cost no step of ours each."""
+    """Take the innermost brackets away, level by level, rather than walk through each container."""
     brackets = STRING.sub(b"", document).translate(SQUARE, delete=NO_BRACKETS)
     for _ in range(MAX_DEPTH):
         if not brackets:
@@ -92,7 +94,7 @@ def _check_texts(value: Any) -> None:
         for text in level:
             if isinstance(text, str):
                 _check_text(text)
-        containers = [one for one in level if isinstance(one, dict | list)]
+        containers = [item for item in level if isinstance(item, dict | list)]
         level = [inner for outer in containers for inner in _parts(outer)]
 
 

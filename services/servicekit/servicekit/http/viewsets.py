@@ -72,7 +72,7 @@ class StrictInputMixin(_View):
         return members
 
     def refuse_members(self) -> None:
-        """Refuse a body that asks for anything, where none is read; nothing at all and `{}` are fine.
+        """Refuse a body with members, where none is read; no body at all and `{}` are fine.
 
         Raises:
             ValidationError: it has members, or is not an object.
@@ -109,5 +109,5 @@ class StrictViewSetMixin(StrictInputMixin, _ViewSet):
         return known
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Filter a list; the queryset of one object is left as it is, since it has no parameters."""
+        """Filter a list; a single object has no parameters to be filtered by."""
         return super().filter_queryset(queryset) if self.action in self.list_actions else queryset

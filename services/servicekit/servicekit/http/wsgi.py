@@ -1,4 +1,4 @@
-"""Django's WSGI application, with requests that are built whatever a client sends. In a service's wsgi.py:
+"""Django's WSGI application, whose requests are built whatever a client sends. In a wsgi.py:
 
 application = get_wsgi_application()
 """
@@ -13,7 +13,10 @@ from servicekit.http import media_types
 
 
 class Request(WSGIRequest):
-    """A request whose Content-Type Django does not take apart: it would raise, or read the query in a charset of the client's choice."""
+    """A request whose Content-Type Django does not take apart.
+
+    It would raise, or read the query in a charset of the client's choice.
+    """
 
     def _set_content_type_params(self, meta: Mapping[str, Any]) -> None:
         media_type = media_types.parse(meta.get("CONTENT_TYPE", ""))

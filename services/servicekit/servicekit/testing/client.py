@@ -69,7 +69,7 @@ def decoded(answer: HttpResponse, status: int = 200) -> Any:
 
 
 def problem(answer: HttpResponse, status: int, code: str = "", *pointers: str) -> dict[str, Any]:
-    """Check that an answer is a problem of this status, code and error pointers; return its members."""
+    """Check that an answer is a problem of this status, code and pointers; return its members."""
     body: dict[str, Any] = decoded(answer, status)
     assert answer["Content-Type"] == "application/problem+json"
     assert body["status"] == status
@@ -80,6 +80,6 @@ def problem(answer: HttpResponse, status: int, code: str = "", *pointers: str) -
 
 
 def _published_service() -> str:
-    """Return the service under test, or nothing for the kit's own test project, which publishes no document."""
+    """Return the service under test; nothing for the kit's test project, which has no document."""
     service = settings.ROOT_URLCONF.partition(".")[0]
     return service if (FOLDER / f"{service}.json").exists() else ""

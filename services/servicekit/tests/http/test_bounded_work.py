@@ -1,4 +1,4 @@
-"""What a stranger sends costs no more than reading it, until it is refused: work is counted in calls, not in time."""
+"""What is refused costs little more than reading it: work is counted in calls, not in time."""
 
 import gc
 import json

@@ -1,4 +1,4 @@
-"""Errors as clients see them: one shape, stable codes, pointers to the fault, and nothing of our insides."""
+"""Errors as clients see them: one shape, stable codes, pointers to the fault, no internals."""
 
 import json
 import logging

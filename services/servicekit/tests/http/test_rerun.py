@@ -1,4 +1,4 @@
-"""What was running when a column's type changed, or the server went, is answered all the same: on a new connection, once."""
+"""A request is answered although a column's type changed, or the server went, while it ran."""
 
 import os
 from collections.abc import Callable, Iterator

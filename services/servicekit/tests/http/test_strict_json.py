@@ -1,4 +1,4 @@
-"""JSON from strangers: whatever two readers could understand differently, or PostgreSQL could not store, is refused."""
+"""JSON that two readers could understand differently, or PostgreSQL could not store, is refused."""
 
 import json
 import math
