@@ -12,10 +12,9 @@ from django.db.models import QuerySet
 from products.models import Category, Product, StockMovement
 
 
-def list_products(*, with_inactive: bool) -> QuerySet[Product]:
-    """Return the products that are for sale, or all but the deleted ones."""
-    products = Product.objects.filter(deleted_at__isnull=True)
-    return products if with_inactive else products.filter(active=True)
+def list_products() -> QuerySet[Product]:
+    """Return every product that was not deleted; those for sale are `active`."""
+    return Product.objects.filter(deleted_at__isnull=True)
 
 
 @contextmanager

@@ -1,20 +1,10 @@
 """What the list of products can be filtered by."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from django import forms
-
 from servicekit.http.filters import FlagFilter, MoneyFilter, StrictFilterSet, TextFilter
-
-
-class PriceRange(forms.Form):
-    """The rule that two of the filters have together."""
-
-    def clean(self) -> dict[str, Any]:
-        asked = self.cleaned_data
-        if {"min_price", "max_price"} <= asked.keys() and asked["min_price"] > asked["max_price"]:
-            raise forms.ValidationError("min_price is above max_price.")
-        return asked
+from servicekit.http.problems import InvalidInput
 
 
 class ProductFilterSet(StrictFilterSet):
@@ -30,5 +20,6 @@ class ProductFilterSet(StrictFilterSet):
     max_price = MoneyFilter(field_name="price", lookup_expr="lte", help_text='Such as "9.99".')
     active = FlagFilter(staff_only=True, help_text="Staff only.")
 
-    class Meta:
-        form = PriceRange
+    def check(self, values: Mapping[str, Any]) -> None:
+        if {"min_price", "max_price"} <= values.keys() and values["min_price"] > values["max_price"]:
+            raise InvalidInput("min_price is above max_price.")

@@ -6,13 +6,12 @@ class OrderFilterSet(StrictFilterSet):
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.core.exceptions import NON_FIELD_ERRORS
 from django.db.models import QuerySet
 from django_filters import filters
 from django_filters.rest_framework import DjangoFilterBackend, FilterSet
@@ -26,30 +25,42 @@ from servicekit.http.problems import InvalidInput
 class StrictFilterSet(FilterSet):
     """Filters by those parameters that a request gives; what it cannot read is a 400.
 
-    A rule over several of them is the `clean` of a form, as in django-filter: `class Meta: form = …`.
+    Declared and documented as any FilterSet, but read without its form: to copy every filter and to make
+    a form class costs a request a sixth of what a page of twenty costs (0.3 ms of CPU). So `Meta.form` has
+    no effect; a rule over several filters is a `check`.
     """
 
     def __init__(self, data: Any = None, queryset: Any = None, **options: Any) -> None:
-        # The given ones alone: to copy every filter and make its form field would cost as much CPU as
-        # the page itself. Most requests give none, and need no form either.
         names = data or ()
-        given = OrderedDict((name, filter_) for name, filter_ in self.base_filters.items() if name in names)
-        self.base_filters = given
-        super().__init__(data if given else None, queryset, **options)
+        self.base_filters = OrderedDict(
+            (name, filter_) for name, filter_ in self.base_filters.items() if name in names
+        )
+        super().__init__(data, queryset, **options)
 
-    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    @property
+    def qs(self) -> QuerySet[Any]:
         """Return the rows that match.
 
         Raises:
             InvalidInput: a value cannot be read, or is not for this caller to ask.
         """
-        for name, filter_ in self.filters.items():
-            if getattr(filter_, "staff_only", False) and not _is_staff(self.request):
-                raise InvalidInput(f"{name} is for staff.")
-        for name, messages in self.errors.items():
-            prefix = "" if name == NON_FIELD_ERRORS else f"{name} "
-            raise InvalidInput(prefix + str(messages[0]))
-        return super().filter_queryset(queryset)
+        values = {name: self._value(name, filter_) for name, filter_ in self.filters.items()}
+        self.check(values)
+        rows = self.queryset
+        for name, value in values.items():
+            rows = self.filters[name].filter(rows, value)
+        return rows
+
+    def check(self, values: Mapping[str, Any]) -> None:
+        """Look at the values together; raise InvalidInput if they do not go together."""
+
+    def _value(self, name: str, filter_: filters.Filter) -> Any:
+        if getattr(filter_, "staff_only", False) and not _is_staff(self.request):
+            raise InvalidInput(f"{name} is for staff.")
+        try:
+            return filter_.field.clean(self.data[name])
+        except forms.ValidationError as error:
+            raise InvalidInput(f"{name} {error.messages[0]}") from error
 
 
 class StrictFilterBackend(DjangoFilterBackend):

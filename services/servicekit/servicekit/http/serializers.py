@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
 from itertools import islice
-from operator import itemgetter
 from typing import Any
 
 from rest_framework import serializers
@@ -130,35 +129,31 @@ def _columns(serializer_class: type[RowSerializer], prefix: str = "") -> list[st
 
 @cache
 def _maker(serializer_class: type[RowSerializer], prefix: str = "") -> Callable[[Row], dict[str, Any]]:
-    fields = serializer_class().fields.items()
-    readers = [(name, _reader(name, field, prefix)) for name, field in fields]
+    """Return what makes a body of a row: every value as it is, then those that are written otherwise."""
+    columns: list[tuple[str, str]] = []
+    conversions: list[tuple[str, Convert]] = []
+    parts: list[tuple[str, Convert]] = []
+    for name, field in serializer_class().fields.items():
+        if isinstance(field, RowSerializer):
+            inner = f"{prefix}{name}__"
+            columns.append((name, _columns(type(field), inner)[0]))
+            parts.append((name, _maker(type(field), inner)))
+        else:
+            columns.append((name, prefix + _column(field)))
+            convert = CONVERSIONS.get(type(field).to_representation, field.to_representation)
+            conversions += [(name, convert)] if convert else []
 
     def make(row: Row) -> dict[str, Any]:
-        return {name: read(row) for name, read in readers}
+        body = {name: row[column] for name, column in columns}
+        for name, convert in conversions:
+            if body[name] is not None:
+                body[name] = convert(body[name])
+        for name, make_part in parts:
+            if body[name] is not None:
+                body[name] = make_part(row)
+        return body
 
     return make
-
-
-def _reader(name: str, field: Any, prefix: str) -> Callable[[Row], Any]:
-    """Return what takes the field's value from a row."""
-    if isinstance(field, RowSerializer):
-        inner = f"{prefix}{name}__"
-        return _nested_reader(_columns(type(field), inner)[0], _maker(type(field), inner))
-    key = prefix + _column(field)
-    convert = CONVERSIONS.get(type(field).to_representation, field.to_representation)
-    return itemgetter(key) if convert is None else _converting_reader(key, convert)
-
-
-def _nested_reader(first: str, make: Convert) -> Callable[[Row], Any]:
-    return lambda row: None if row[first] is None else make(row)
-
-
-def _converting_reader(key: str, convert: Convert) -> Callable[[Row], Any]:
-    def read(row: Row) -> Any:
-        value = row[key]
-        return None if value is None else convert(value)
-
-    return read
 
 
 def _column(field: Any) -> str:

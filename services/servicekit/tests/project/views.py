@@ -1,13 +1,12 @@
 """A few views, as a service would write them, to see the kit's HTTP half at work."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from itertools import accumulate
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django import forms
 from django.db import transaction
 from django.db.models import DecimalField, F, QuerySet
 from django.db.models.functions import Cast
@@ -30,6 +29,7 @@ from servicekit.http.fields import (
     StrictIntegerField,
 )
 from servicekit.http.pagination import Ordering
+from servicekit.http.problems import InvalidInput
 from servicekit.http.serializers import RowSerializer, StrictSerializer
 from servicekit.http.viewsets import StrictAPIView, StrictViewSetMixin
 from servicekit.messaging import outbox
@@ -126,16 +126,6 @@ class EventRead(RowSerializer):
     price = AmountField()
 
 
-class PositiveSpan(forms.Form):
-    """The filters' rule over two of them."""
-
-    def clean(self) -> dict[str, Any]:
-        asked = self.cleaned_data
-        if {"min_price", "max_price"} <= asked.keys() and asked["min_price"] > asked["max_price"]:
-            raise forms.ValidationError("min_price is above max_price.")
-        return asked
-
-
 class EventFilterSet(filters.StrictFilterSet):
     type = filters.TextFilter(max_length=30, help_text="Exactly this type.")
     min_price = filters.MoneyFilter(field_name="price", lookup_expr="gte")
@@ -144,8 +134,9 @@ class EventFilterSet(filters.StrictFilterSet):
     event = filters.IdFilter(field_name="id")
     parked = filters.FlagFilter(field_name="parked_at", lookup_expr="isnull", exclude=True, staff_only=True)
 
-    class Meta:
-        form = PositiveSpan
+    def check(self, values: Mapping[str, Any]) -> None:
+        if {"min_price", "max_price"} <= values.keys() and values["min_price"] > values["max_price"]:
+            raise InvalidInput("min_price is above max_price.")
 
 
 class EventViewSet(StrictViewSetMixin, ListModelMixin, RetrieveModelMixin, GenericViewSet[OutboxEvent]):
