@@ -215,8 +215,10 @@ def _refuse_ended(order: Mapping[str, Any], headers: Mapping[str, str]) -> None:
 
 
 def _visible_orders(request: Request) -> QuerySet[Any]:
-    rows = selectors.list_orders(viewer_id=caller_of(request).id, is_staff=is_staff(request))
-    return rows.values(*OrderRead.columns())
+    orders: QuerySet[Any] = selectors.list_orders(
+        viewer_id=caller_of(request).id, is_staff=is_staff(request)
+    )
+    return orders.values(*OrderRead.columns())
 
 
 def _body(row: dict[str, Any]) -> dict[str, Any]:

@@ -54,14 +54,14 @@ class ProductsUnavailable(RuntimeError):
 
 def upsert_products(*, changed: Sequence[ProductChanged]) -> None:
     """Take over the states that are newer than ours."""
-    columns = [[getattr(product, column) for product in changed] for column in COLUMNS]
+    columns = [[getattr(product, name) for product in changed] for name in COLUMNS]
     with connection.cursor() as cursor:
         cursor.execute(UPSERT, columns)
 
 
 def tombstone_products(*, deleted: Sequence[ProductDeleted]) -> None:
     """Mark products as deleted, unless we know a newer state."""
-    columns = [
+    columns: list[Any] = [
         [product.product_id for product in deleted],
         [product.version for product in deleted],
     ]

@@ -130,9 +130,18 @@ def _too_expensive() -> TotalTooLarge:
 
 def _insert(order: OrderPlaced) -> None:
     lines = LINES.dump_json(order.lines).decode()
-    columns = [order.order_id, order.user_id, order.currency, order.total, order.placed_at]
+    parameters: list[Any] = [
+        order.order_id,
+        order.user_id,
+        order.currency,
+        order.total,
+        order.placed_at,
+        order.deadline,
+        lines,
+        order.placed_at,
+    ]
     with connection.cursor() as cursor:
-        cursor.execute(INSERT, [*columns, order.deadline, lines, order.placed_at])
+        cursor.execute(INSERT, parameters)
 
 
 def _publish(order: OrderPlaced) -> None:
