@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from servicekit.http.identifiers import parse_id
+from servicekit.http.serializers import CONVERSIONS
 from servicekit.http.serializers import (
     BoundedList as BoundedList,  # until every service imports it from there
 )
@@ -74,6 +75,10 @@ class MoneyField(serializers.Field[Decimal, str, str, Any]):
 @extend_schema_field({"type": "string", "pattern": r"^\d+\.\d{2}$"})
 class AmountField(MoneyField):
     """An amount in a body of ours: always with two decimal places, and as large as it is."""
+
+
+# What MoneyField writes, without a Python call for each amount of a list.
+CONVERSIONS[MoneyField.to_representation] = "{:.2f}".format
 
 
 class CleanCharField(serializers.CharField):
