@@ -149,7 +149,7 @@ def history(sources: Sources) -> Result:
         "states only move forward",
         f"{count} steps",
         found,
-        "something wrote an order's status past orders/transitions.py",
+        "something wrote an order's status past orders/services/transitions.py",
     )
 
 

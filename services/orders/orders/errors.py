@@ -16,7 +16,7 @@ class OrderTooLarge(Conflict):
 
 
 class TotalTooLarge(Conflict):
-    """Each line may be ordered, but together they cost more than an order can: place it in parts."""
+    """Together the lines cost more than an order may: place it in parts."""
 
 
 class OutOfStock(Conflict):

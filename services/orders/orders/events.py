@@ -1,4 +1,4 @@
-"""What orders publishes; and, apart, what it reads of others' events."""
+"""The events that orders publishes; below them, what it reads of others' events."""
 
 from decimal import Decimal
 from typing import Literal
@@ -36,7 +36,9 @@ class Shortage(Part):
 
 
 class OrderPlaced(PublishedEvent):
-    """An order was accepted and waits for its stock until `deadline`, when it expires. Each product stands in one line."""
+    # One line in the schema, whose text is a contract.
+    """An order was accepted and waits for its stock until `deadline`, when it expires. \
+Each product stands in one line."""
 
     order_id: UUID
     user_id: UUID
@@ -82,8 +84,7 @@ class OrderExpired(PublishedEvent):
 
 # What we read of others' events. Fields that we do not name are ignored.
 
-
-#: As many as an order may have.
+#: As many as an order may have (models.MAX_LINES; events know no models).
 MAX_LINES = 1000
 
 

@@ -11,7 +11,8 @@ from uuid_utils.compat import uuid7
 
 MAX_LINES = 1000
 MAX_QUANTITY = 1_000_000
-#: What the column holds: a thousand lines of the largest quantity at the largest price would be ten times that.
+#: What the column holds: a thousand lines of the largest quantity at the largest price would be ten
+#: times that.
 MAX_TOTAL = Decimal("999999999999999999.99")
 
 
@@ -25,7 +26,7 @@ class Status(models.TextChoices):
     DELIVERED = "delivered"
 
 
-#: The only way an order moves. What stands in no row here is a 409.
+#: The states an order may move to from each; any other move is a 409.
 TRANSITIONS: Mapping[Status, frozenset[Status]] = MappingProxyType(
     {
         Status.PENDING: frozenset(
@@ -47,7 +48,10 @@ def states_before(target: Status) -> list[str]:
 
 
 class Order(models.Model):
-    """An order. `version` counts its states; `deadline` is when it expires if nobody has decided it."""
+    """An order.
+
+    `version` counts its states; `deadline` is when it expires if its stock has not decided it.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user_id = models.UUIDField()
@@ -110,7 +114,7 @@ class OrderLine(models.Model):
 
 
 class OrderHistory(models.Model):
-    """One row per state an order has had, with the event that brought it there."""
+    """A row for each state an order has had, with the event that brought it there."""
 
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="history")
     version = models.IntegerField()
@@ -134,7 +138,7 @@ class OrderHistory(models.Model):
 
 
 class CatalogueProduct(models.Model):
-    """What orders knows of a product: the newest version that an event or a rebuild brought."""
+    """The copy of a product: the newest version that an event or a rebuild brought."""
 
     product_id = models.UUIDField(primary_key=True)
     version = models.IntegerField()

@@ -27,8 +27,8 @@ def with_lines(orders: Sequence[Row]) -> list[Row]:
 
     `orders` are rows of `values()` with `id` and `status`, newest first. Added are `lines`, rows of
     `LINE_COLUMNS` and `line_total`, and `shortages`, None unless the order is rejected. The first
-    order always comes. (An order may have a thousand lines: a number of orders does not bound what a
-    page costs.)
+    order always comes. (An order may have a thousand lines, so that a number of orders does not
+    bound what a page costs.)
     """
     lines: dict[UUID, list[Row]] = defaultdict(list)
     order_ids = [order["id"] for order in orders]

@@ -24,9 +24,9 @@ from tests.factories import make_product
 PRODUCTS = Path(__file__).parents[2] / "products"
 FILL = """
 from decimal import Decimal
-from products import services
+from products.services.products import create_product
 for n in range(230):
-    services.create_product(slug=f"thing-{n:03}", name=f"Thing {n}", price=Decimal("1.50"), currency="GBP")
+    create_product(slug=f"thing-{n:03}", name=f"Thing {n}", price=Decimal("1.50"), currency="GBP")
 """
 
 

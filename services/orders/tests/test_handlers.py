@@ -106,7 +106,7 @@ def test_late_reservation_does_not_revive_a_cancelled_order() -> None:
     deliver(router, STOCK, [reserved(order.pk), released(order.pk)], times=2)
 
     assert [state for state, _ in states(order.pk)] == ["pending", "cancelled"]
-    # What was reserved goes back because of the cancellation that products hears of, whichever comes first there.
+    # What was reserved goes back by the cancellation, whichever of the two reaches products first.
     assert len(outbox_events("orders.order_cancelled.v1")) == 1
     assert outbox_events("orders.order_confirmed.v1") == []
 

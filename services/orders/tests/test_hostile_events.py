@@ -1,4 +1,4 @@
-"""Events that nobody should send: each is handled or becomes a dead letter, and none hurts what is there."""
+"""Events that should not be sent: each is handled or becomes a dead letter, and none does harm."""
 
 import dataclasses
 import json
@@ -69,7 +69,10 @@ def test_malformed_trace_is_not_passed_on() -> None:
     "at", ["9999-12-31T23:59:59-14:00", "2999-01-01T00:00:00Z", "1999-12-31T23:59:59Z"]
 )
 def test_implausible_time_is_a_dead_letter_and_callers_are_served(at: str) -> None:
-    """A year of 10000 is stored and cannot be read back: every caller was refused for as long as the row lived."""
+    """A year of 10000 is stored and cannot be read back.
+
+    Every caller was refused for as long as the row lived.
+    """
     deliver(router, "orders.users", [sessions_revoked(uuid7(), None, at)])
 
     assert DeadLetter.objects.get().reason == "invalid_data"
@@ -77,7 +80,10 @@ def test_implausible_time_is_a_dead_letter_and_callers_are_served(at: str) -> No
 
 
 def test_shortages_beyond_what_an_order_holds_are_a_dead_letter() -> None:
-    """Told again in order_rejected they would be larger than an event may be, and the order would never be decided."""
+    """Repeated in order_rejected they would exceed what an event may have.
+
+    The order would never be decided.
+    """
     order = make_order()
     message = rejected(order.pk, uuid7())
     data = json.loads(message.body)

@@ -53,9 +53,11 @@ def overdue() -> int:
     number = 10_000
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO orders (id, user_id, status, currency, total, version, placed_at, deadline) "
-            "SELECT gen_random_uuid(), gen_random_uuid(), 'pending', 'GBP', 1, 1, now(), now() - interval '61 s' "
-            "FROM generate_series(1, %s)",
+            """INSERT INTO orders
+                (id, user_id, status, currency, total, version, placed_at, deadline)
+            SELECT gen_random_uuid(), gen_random_uuid(), 'pending', 'GBP', 1, 1,
+                now(), now() - interval '61 s'
+            FROM generate_series(1, %s)""",
             [number],
         )
     return number

@@ -1,4 +1,4 @@
-"""Web and consumer stay within the memory of their containers, whatever customers order and read."""
+"""Web and consumer stay within their containers' memory, whatever customers order and read."""
 
 import json
 import socket
@@ -43,7 +43,8 @@ def long_orders() -> list[UUID]:
         )
         cursor.execute(
             """INSERT INTO order_line (order_id, product_id, name, unit_price, quantity)
-            SELECT orders.id, gen_random_uuid(), repeat('x', 120), 1, 1 FROM orders, generate_series(1, %s)""",
+            SELECT orders.id, gen_random_uuid(), repeat('x', 120), 1, 1
+            FROM orders, generate_series(1, %s)""",
             [MAX_LINES],
         )
     return list(Order.objects.values_list("id", flat=True))

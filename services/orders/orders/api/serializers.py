@@ -94,7 +94,7 @@ class ProblemRead(serializers.Serializer[Any]):
 
 
 class OutOfStockRead(ProblemRead):
-    """Every refusal of a placement; `order` came to be and has ended, `shortages` with `out_of_stock` only."""
+    """Every refusal of a placement; `order` is one that has ended, `shortages` if out of stock."""
 
     shortages = ShortageRead(many=True, required=False)
     order = OrderRead(required=False)

@@ -127,7 +127,7 @@ class OrderViewSet(StrictViewSetMixin, GenericViewSet[Order]):
 
 
 class PurchaseViewSet(StrictViewSetMixin, GenericViewSet[Order]):
-    """Buying a product; the gateway sends this address, which looks like the products', to orders."""
+    """Buying a product; the gateway sends this one address under /api/products/ to orders."""
 
     lookup_url_kwarg = "product_id"
 
@@ -155,7 +155,7 @@ def _place(
     about: str = "",
     wait: int | None = None,
 ) -> Answer:
-    """Place an order and wait for its outcome; a repeat of an idempotency key gets the first answer.
+    """Place an order and wait for its outcome; a repeated idempotency key gets the first answer.
 
     It waits as long as the caller prefers, else `wait` seconds; with None it answers at once.
 
@@ -215,8 +215,10 @@ def _refuse_ended(order: Mapping[str, Any], headers: Mapping[str, str]) -> None:
 
 
 def _visible_orders(request: Request) -> QuerySet[Any]:
-    rows = selectors.list_orders(viewer_id=caller_of(request).id, is_staff=is_staff(request))
-    return rows.values(*OrderRead.columns())
+    orders: QuerySet[Any] = selectors.list_orders(
+        viewer_id=caller_of(request).id, is_staff=is_staff(request)
+    )
+    return orders.values(*OrderRead.columns())
 
 
 def _body(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`Prefer: wait=N` (RFC 7240): how long a caller waits for an order's outcome, and how many may at once."""
+"""`Prefer: wait=N` (RFC 7240): how long a caller waits for an outcome, and how many may."""
 
 import re
 import threading
@@ -10,19 +10,19 @@ from django.conf import settings
 from orders import selectors
 
 LONGEST_WAIT_SECONDS = 10
-#: A waiting caller looks again after the first of these, then after longer pauses up to the second. An
-#: undisturbed purchase is decided within a few tens of milliseconds.
+#: The pauses between two looks at the order grow from the first to the second: an undisturbed
+#: purchase is decided within a few tens of milliseconds.
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.005, 0.1
 WAIT = re.compile(r'wait\s*=\s*"?(\d{1,9})"?', re.IGNORECASE | re.ASCII)
 
-# A waiting request holds a thread. Two threads are kept for callers who do not wait, so that orders are
-# accepted while none is decided; with two or fewer, no request waits. Who finds no place is answered at
-# once that the order is pending.
+# A waiting request holds a thread. Two threads are kept for callers who do not wait, so that orders
+# are accepted while none is decided; with two or fewer, no request waits. A caller who finds no
+# place is answered at once that the order is pending.
 _places = threading.BoundedSemaphore(max(0, settings.WEB_THREADS - 2))
 
 
 def preferred_seconds(prefer: str | None) -> int | None:
-    """Return the wait that a Prefer header asks for, at most ten seconds; None without a readable one."""
+    """Return the wait that a Prefer header asks for, at most ten seconds, or None."""
     for preference in (prefer or "").split(","):
         found = WAIT.fullmatch(preference.partition(";")[0].strip())
         if found:

@@ -16,15 +16,16 @@ from django.db import connection
 from orders.events import ProductChanged, ProductDeleted
 from orders.models import CatalogueProduct
 
-# By hand, both: the ORM's upsert has no condition, and an older version must not win. A batch may name
-# a product several times, which ON CONFLICT refuses: the newest of them is taken first.
+# Both by hand: the ORM's upsert has no condition, and an older version must not win. A batch may
+# name a product several times, which ON CONFLICT refuses: its newest version is chosen before.
 UPSERT = """
     INSERT INTO catalogue_product
         (product_id, version, slug, name, price, currency, active, deleted, updated_at)
     SELECT DISTINCT ON (product_id)
         product_id, version, slug, name, price, currency, active, false, clock_timestamp()
-    FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::text[], %s::numeric[], %s::text[], %s::bool[])
-         AS t (product_id, version, slug, name, price, currency, active)
+    FROM unnest(
+        %s::uuid[], %s::int[], %s::text[], %s::text[], %s::numeric[], %s::text[], %s::bool[]
+    ) AS t (product_id, version, slug, name, price, currency, active)
     ORDER BY product_id, version DESC
     ON CONFLICT (product_id) DO UPDATE SET
         version = excluded.version, slug = excluded.slug, name = excluded.name,
@@ -54,14 +55,14 @@ class ProductsUnavailable(RuntimeError):
 
 def upsert_products(*, changed: Sequence[ProductChanged]) -> None:
     """Take over the states that are newer than ours."""
-    columns = [[getattr(product, column) for product in changed] for column in COLUMNS]
+    columns = [[getattr(product, name) for product in changed] for name in COLUMNS]
     with connection.cursor() as cursor:
         cursor.execute(UPSERT, columns)
 
 
 def tombstone_products(*, deleted: Sequence[ProductDeleted]) -> None:
     """Mark products as deleted, unless we know a newer state."""
-    columns = [
+    columns: list[Any] = [
         [product.product_id for product in deleted],
         [product.version for product in deleted],
     ]
@@ -129,10 +130,10 @@ def _state(row: dict[str, Any]) -> ProductChanged:
 
 
 def _get(url: str, parameters: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the decoded answer, or None for 404; try again with growing pauses while products is away.
+    """Return the decoded answer, or None for 404.
 
     Raises:
-        ProductsUnavailable: it did not answer.
+        ProductsUnavailable: products did not answer, after several attempts with growing pauses.
     """
     session = requests.Session()
     # products is on an inner network: a proxy that the environment names does not know it.

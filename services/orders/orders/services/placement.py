@@ -18,8 +18,8 @@ from orders.events import OrderPlaced, PlacedLine
 from orders.models import MAX_TOTAL, Status
 from servicekit.messaging.outbox import EventTooLarge, publish
 
-# By hand: its text is the same for any number of products, so that PostgreSQL keeps one prepared plan.
-# The ORM's `__in` has a text for each number and builds it for each order, at four times the CPU.
+# By hand: its text is the same for any number of products, so that PostgreSQL keeps one prepared
+# plan. The ORM's `__in` builds a text of its own for each number, at four times the CPU.
 FOR_SALE = """
     SELECT product_id, name, price, currency FROM catalogue_product
     WHERE product_id = ANY(%s) AND active AND NOT deleted
@@ -61,7 +61,7 @@ def place_order(*, user_id: UUID, items: Sequence[OrderItem]) -> dict[str, Any]:
         MixedCurrencies: the products are priced in several currencies.
         TotalTooLarge: together the lines cost more than `MAX_TOTAL`.
     """
-    # No savepoint: a caller that has a transaction open (an idempotency key) undoes the whole of it.
+    # No savepoint: a caller with a transaction open (for an idempotency key) undoes all of it.
     with transaction.atomic(savepoint=False):
         order = _priced(user_id, items)
         _insert(order)
@@ -130,16 +130,25 @@ def _too_expensive() -> TotalTooLarge:
 
 def _insert(order: OrderPlaced) -> None:
     lines = LINES.dump_json(order.lines).decode()
-    columns = [order.order_id, order.user_id, order.currency, order.total, order.placed_at]
+    parameters: list[Any] = [
+        order.order_id,
+        order.user_id,
+        order.currency,
+        order.total,
+        order.placed_at,
+        order.deadline,
+        lines,
+        order.placed_at,
+    ]
     with connection.cursor() as cursor:
-        cursor.execute(INSERT, [*columns, order.deadline, lines, order.placed_at])
+        cursor.execute(INSERT, parameters)
 
 
 def _publish(order: OrderPlaced) -> None:
     try:
         publish(order, subject=str(order.order_id), sequence=1)
     except EventTooLarge as error:
-        # Refused here: in the outbox it could never leave, and the order would wait until it expires.
+        # In the outbox it could never leave, and the order would wait until it expires.
         raise OrderTooLarge("Place it in two orders.") from error
 
 

@@ -1,4 +1,4 @@
-"""Orders change their state here and nowhere else: one conditional statement, one history row each."""
+"""Orders change their state here and nowhere else, by one conditional statement."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,8 @@ from orders.models import Status, states_before
 # has no UPDATE … RETURNING and no CTE: it would take four statements.
 TRANSITION = """
     WITH cause AS (
-        SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::jsonb[]) AS t (order_id, event_id, shortages)
+        SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::jsonb[])
+            AS t (order_id, event_id, shortages)
     ), old AS (
         SELECT orders.id, orders.status FROM orders
         WHERE orders.id = ANY(%s) AND orders.status = ANY(%s) ORDER BY orders.id FOR UPDATE

@@ -52,9 +52,19 @@ def test_list_filters_by_status(customer: Caller) -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     "query",
-    ["status=lost", "page_size=0", "page_size=101", "page_size=x", "cursor=x", "sort=total", "status=a&status=b",
-     "user=x", "status=%00", "cursor=" + "A" * 3000],
-)  # fmt: skip
+    [
+        "status=lost",
+        "page_size=0",
+        "page_size=101",
+        "page_size=x",
+        "cursor=x",
+        "sort=total",
+        "status=a&status=b",
+        "user=x",
+        "status=%00",
+        "cursor=" + "A" * 3000,
+    ],
+)
 def test_bad_query_is_400(customer: Caller, query: str) -> None:
     problem(customer.get(f"{PATH}?{query}"), 400)
 

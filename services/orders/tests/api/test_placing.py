@@ -60,7 +60,10 @@ def test_order_of_the_largest_total_is_placed(customer: Caller) -> None:
 def test_order_whose_event_would_be_too_large_is_refused_and_nothing_placed(
     customer: Caller,
 ) -> None:
-    """An event may have 256 KiB; written to the outbox and refused there, the order would wait until it expires."""
+    """An event may have 256 KiB.
+
+    Written to the outbox and refused there, the order would wait until it expires.
+    """
     place_long_orders(customer, 0)
     CatalogueProduct.objects.update(name="🏮" * 200)
     wanted = lines(

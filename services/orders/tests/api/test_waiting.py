@@ -87,7 +87,10 @@ def test_waiters_leave_threads_for_others(customer: Caller, settings: Any) -> No
 
 def test_waiting_requests_never_take_every_thread() -> None:
     """Each web process has WEB_THREADS of them."""
-    code = "import django; django.setup(); from orders.api import waiting; print(waiting._places._value)"
+    code = (
+        "import django; django.setup(); "
+        "from orders.api import waiting; print(waiting._places._value)"
+    )
     found = {
         threads: int(
             subprocess.run(

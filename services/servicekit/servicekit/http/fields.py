@@ -72,6 +72,10 @@ class AmountField(MoneyField):
     """An amount in a body of ours: always with two decimal places, and as large as it is."""
 
 
+# What MoneyField writes, without a Python call for each amount of a list.
+CONVERSIONS[MoneyField.to_representation] = "{:.2f}".format
+
+
 class CleanCharField(serializers.CharField):
     """Text without control characters, bidi overrides and lone surrogates; kept as it came."""
 

@@ -5,7 +5,7 @@ fields for each request and asks each field for each value. `RowSerializer` asks
 a process which conversion each needs.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from itertools import islice
@@ -79,6 +79,15 @@ def rfc3339(moment: datetime) -> str:
     return moment.isoformat().replace("+00:00", "Z")
 
 
+class RowList(serializers.ListSerializer[Any]):
+    """The bodies of rows."""
+
+    def to_representation(self, data: Iterable[Row]) -> list[Any]:
+        """Return the body of each row."""
+        make = _maker(type(self.child))
+        return [make(row) for row in data]
+
+
 class RowSerializer(serializers.Serializer[Any]):
     """Makes the body of each row of a `QuerySet.values(*columns())`, from its declared fields.
 
@@ -92,6 +101,9 @@ class RowSerializer(serializers.Serializer[Any]):
     A serializer inside it reads the columns of its own name (`category__id`, …), and is null where
     the first of them is. One with `many=True` reads a list of rows under its name.
     """
+
+    class Meta:
+        list_serializer_class = RowList
 
     @classmethod
     def columns(cls) -> list[str]:

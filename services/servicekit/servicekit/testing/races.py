@@ -13,7 +13,8 @@ def at_once(*works: Callable[[], Any]) -> list[Any]:
     Raises:
         AssertionError: they did not end within a minute.
     """
-    barrier, results = threading.Barrier(len(works)), [None] * len(works)
+    barrier = threading.Barrier(len(works))
+    results: list[Any] = [None] * len(works)
 
     def run(number: int, work: Callable[[], Any]) -> None:
         try:

@@ -7,7 +7,10 @@ from orders.services.settlement import expire_all_overdue
 
 
 class Command(BaseCommand):
-    help = "Expire every pending order that is past its deadline, as the worker does every five seconds."
+    help = (
+        "Expire every pending order that is past its deadline, "
+        "as the worker does every five seconds."
+    )
 
     def handle(self, **_options: Any) -> None:
         total = expire_all_overdue(seconds=math.inf)
