@@ -66,6 +66,7 @@ class BatchProcessor:
             if _is_outage(error, is_suspect=is_suspect):
                 raise
             if self._is_first_lock_timeout(error):
+                # Now the handlers name the events that need the locked rows (RowsLocked).
                 return self.handle(queue, batch)
             if len(batch) == 1:
                 logger.warning("handler failed", extra={"queue": queue}, exc_info=error)
@@ -90,6 +91,7 @@ class BatchProcessor:
             except Exception as error:
                 if not is_deadlock(error) and not self._has_new_connection(error):
                     raise
+        # The last try is outside of the loop: its error is the batch's.
         return handle_batch(queue, handlers, batch, lock_timeout_ms=wait_ms)
 
     @staticmethod
@@ -139,6 +141,7 @@ class BatchProcessor:
         Raises:
             DatabaseError: a dead letter could not be stored; nothing may be acknowledged.
         """
+        # A lock says nothing about the event: counted, a long transaction would make dead letters.
         is_counted = not (is_lock_timeout(error) or isinstance(error, RowsLocked))
         retries = []
         for delivery in deliveries:

@@ -28,6 +28,7 @@ class Subscription:
         self.prefetched: deque[Delivery] = deque()
         self._postponed: list[tuple[float, Delivery]] = []
         self._channel: amqp.Channel = connection.channel()
+        # py-amqp would decode the body by the content encoding that the message claims to have.
         self._channel.auto_decode = False
         self._channel.basic_qos(0, prefetch, False)
         self._channel.basic_consume(name, callback=self._on_message)
@@ -138,13 +139,14 @@ class Subscriptions:
 
     def _bind(self) -> dict[str, str]:
         findings: dict[str, str] = {}
+        # Not on a channel that consumes: a refusal closes it, and its deliveries would come again.
         channel = self._connection.channel()
         for exchange, queue, key in _bindings(self._router):
             try:
                 channel.queue_bind(queue, exchange, key)
             except amqp.ChannelError as error:
                 findings[queue] = _finding(f"{queue} is not bound to {exchange}", error)
-                channel = self._connection.channel()  # a refusal closes the channel
+                channel = self._connection.channel()
         channel.close()
         return findings
 

@@ -57,7 +57,7 @@ class Command(BaseCommand):
             at = letter.received_at.isoformat(timespec="seconds")
             origin = f"{letter.queue:<18} {letter.reason:<30} {letter.type}"
             self.stdout.write(f"{letter.pk:>6}  {at}  {origin}  {letter.event_id or ''}")
-        hint = " `deadletters show ID` shows one." if letters else ""
+        hint = " `deadletters show ID` shows a letter." if letters else ""
         self.stdout.write(f"{len(letters)} {state}.{hint}")
 
     def _show(self, *, id: int, **_options: Any) -> None:

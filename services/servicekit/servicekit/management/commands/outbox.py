@@ -12,7 +12,7 @@ from servicekit.messaging.router import service_router
 from servicekit.models import OutboxEvent
 
 EXAMPLE_TIME = "2026-11-26T10:00:00Z"
-HINT = "`outbox show POSITION` shows one; `outbox retry` sends again after the repair."
+HINT = "`outbox show POSITION` shows an event; `outbox retry` sends again after the repair."
 
 
 class Command(BaseCommand):
