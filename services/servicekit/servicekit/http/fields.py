@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from servicekit.http.identifiers import parse_id
+from servicekit.http.serializers import CONVERSIONS
 
 # C0 and C1 controls but tab and line ends, the bidi overrides that make text lie, and byte order
 # marks.

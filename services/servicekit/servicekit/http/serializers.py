@@ -5,11 +5,11 @@ fields for each request and asks each field for each value. `RowSerializer` asks
 a process which conversion each needs.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 from rest_framework import serializers
 
@@ -82,9 +82,9 @@ def rfc3339(moment: datetime) -> str:
 class RowList(serializers.ListSerializer[Any]):
     """The bodies of rows."""
 
-    def to_representation(self, data: Iterable[Row]) -> list[Any]:
+    def to_representation(self, data: Any) -> list[Any]:
         """Return the body of each row."""
-        make = _maker(type(self.child))
+        make = _maker(cast("type[RowSerializer]", type(self.child)))
         return [make(row) for row in data]
 
 
