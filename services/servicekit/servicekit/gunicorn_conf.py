@@ -23,8 +23,8 @@ keepalive = 75
 graceful_timeout = 10
 timeout = 60
 backlog = 1024
-# Above the gateway's (8,000 bytes a line, gateway/templates/limits.conf.template): what is too long is
-# refused there, in its words.
+# Above the gateway's (8,000 bytes a line, gateway/templates/limits.conf.template): what is too
+# long is refused there, in its words.
 limit_request_line = 8190
 limit_request_field_size = 16 * 1024
 # No proxy in front sets SCRIPT_NAME or PATH_INFO, so a header of that name comes from a client.

@@ -57,7 +57,10 @@ def _database_checks() -> dict[str, Callable[[], str]]:
     A check returns what is wrong and how to repair it, or an empty text.
     """
     kit = {"processes": _processes, "outbox": _outbox, "dead_letters": _dead_letters}
-    return {**kit, **{name: import_string(path) for name, path in kit_settings.readiness_checks.items()}}
+    return {
+        **kit,
+        **{name: import_string(path) for name, path in kit_settings.readiness_checks.items()},
+    }
 
 
 def _run(check: Callable[[], str]) -> str:

@@ -108,7 +108,8 @@ REVOKED_SESSIONS = Purge(
     """,
     days=0,
 )
-#: Counted from the decision about a letter, which is recorded once: a waiting letter is kept for ever.
+#: Counted from the decision about a letter, which is recorded once: a waiting letter is kept for
+#: ever.
 DEAD_LETTERS = Purge(
     "dead_letter",
     """

@@ -15,7 +15,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.mark.parametrize(
     ("age_seconds", "status"),
-    [(heartbeats.STALE_AFTER_SECONDS - 5, "ready"), (heartbeats.STALE_AFTER_SECONDS + 5, "degraded")],
+    [
+        (heartbeats.STALE_AFTER_SECONDS - 5, "ready"),
+        (heartbeats.STALE_AFTER_SECONDS + 5, "degraded"),
+    ],
 )
 def test_process_without_a_sign_of_life_is_missed(age_seconds: float, status: str) -> None:
     beat("relay")

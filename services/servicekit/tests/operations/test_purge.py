@@ -159,9 +159,9 @@ def test_purge_finds_its_rows_by_an_index(one: purge.Purge) -> None:
         cursor.execute("RESET enable_seqscan")
 
     assert "Seq Scan" not in plan
-    assert "statement_timestamp()" in "".join(line for line in plan.splitlines() if "Index Cond" in line), (
-        plan
-    )
+    assert "statement_timestamp()" in "".join(
+        line for line in plan.splitlines() if "Index Cond" in line
+    ), plan
 
 
 def test_purge_that_fails_leaves_the_others_running() -> None:
@@ -204,7 +204,9 @@ def test_purges_at_once_do_not_clash() -> None:
     purge.run()
 
     assert count("outbox") == 0
-    assert all(isinstance(one, purge.PurgeRuns) or not any(each.error for each in one) for one in results)
+    assert all(
+        isinstance(one, purge.PurgeRuns) or not any(each.error for each in one) for one in results
+    )
 
 
 def test_limited_run_takes_a_batch_of_each_table() -> None:
@@ -224,7 +226,8 @@ def test_command_tells_what_was_deleted(capsys: pytest.CaptureFixture[str]) -> N
     call_command("purge")
 
     lines = dict(
-        re.findall(r"^(.+?) +(\d+) deleted", line)[0] for line in capsys.readouterr().out.splitlines()
+        re.findall(r"^(.+?) +(\d+) deleted", line)[0]
+        for line in capsys.readouterr().out.splitlines()
     )
     assert lines == {**dict.fromkeys(FILL, "0"), "outbox": "2"}
 
