@@ -10,7 +10,7 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,20 +144,16 @@ def run(*, seconds: float = math.inf) -> list[Purged]:
         DatabaseError, InterfaceError: the database is away.
     """
     ends_at = time.monotonic() + seconds
-    unfinished = [(purge, Purged(purge.table)) for purge in purges()]
-    found = [purged for _, purged in unfinished]
+    found = {purge: Purged(purge.table) for purge in purges()}
     with _alone():
         try:
             # By turns: a table that grows as fast as it is purged must not keep the others waiting.
-            while unfinished:
-                unfinished = [
-                    (purge, purged)
-                    for purge, purged in unfinished
-                    if _purge_batch(purge, purged) and time.monotonic() < ends_at
-                ]
+            # All of them in each round: rows may be kept by those of a table that is not done yet.
+            while _purge_round(found) and time.monotonic() < ends_at:
+                pass
         finally:
-            _report(found)
-    return found
+            _report(found.values())
+    return list(found.values())
 
 
 @contextlib.contextmanager
@@ -173,6 +169,12 @@ def _alone() -> Iterator[None]:
         # On a connection that broke there is no lock left to give back.
         with contextlib.suppress(DatabaseError, InterfaceError), connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+
+
+def _purge_round(found: Mapping[Purge, Purged]) -> bool:
+    """Delete a batch of each table that has not failed. Return whether there may be more."""
+    unfinished = [_purge_batch(purge, found[purge]) for purge in found if not found[purge].error]
+    return any(unfinished)
 
 
 def _purge_batch(purge: Purge, purged: Purged) -> bool:
@@ -200,7 +202,7 @@ def _delete(statement: str, parameters: dict[str, Any]) -> int:
         return int(cursor.rowcount)
 
 
-def _report(found: list[Purged]) -> None:
+def _report(found: Iterable[Purged]) -> None:
     for purged in found:
         if purged.error:
             metrics.PURGE_ERRORS.labels(purged.table).inc()
