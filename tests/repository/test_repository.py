@@ -33,20 +33,14 @@ def variables_read(path: Path) -> set[str]:
         called = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
         if called and node.args and _reads_environment(node.func):
             found |= _literals(node.args[0])
-        if (
-            isinstance(node, ast.Subscript)
-            and _is_read(node)
-            and ast.unparse(node.value) == "os.environ"
-        ):
+        if isinstance(node, ast.Subscript) and _is_read(node) and ast.unparse(node.value) == "os.environ":
             found |= _literals(node.slice)
     return {name for name in found if re.fullmatch(r"[A-Z][A-Z0-9_]+", name)}
 
 
 def _reads_environment(function: ast.Attribute) -> bool:
     owner = ast.unparse(function.value)
-    return (owner == "env" and function.attr in READERS) or (
-        owner == "os.environ" and function.attr == "get"
-    )
+    return (owner == "env" and function.attr in READERS) or (owner == "os.environ" and function.attr == "get")
 
 
 def _is_read(node: ast.Subscript) -> bool:
@@ -60,11 +54,7 @@ def _literals(node: ast.expr) -> set[str]:
 def test_every_variable_that_is_read_is_documented() -> None:
     read = {name: path for path in sources("services") for name in variables_read(path)}
 
-    known = (
-        DOCUMENTED
-        | {f"{name}_FILE" for name in DOCUMENTED}
-        | {"DJANGO_SETTINGS_MODULE", "CONTRACTS"}
-    )
+    known = DOCUMENTED | {f"{name}_FILE" for name in DOCUMENTED} | {"DJANGO_SETTINGS_MODULE", "CONTRACTS"}
     undocumented = {
         name: str(path.relative_to(REPOSITORY)) for name, path in read.items() if name not in known
     }
@@ -124,8 +114,7 @@ def test_gateway_and_services_have_the_same_rules_for_tokens() -> None:
     }
 
     assert {
-        name: re.findall(rf"^var {same} = (\d+);$", njs, re.MULTILINE)
-        for name, same in numbers.items()
+        name: re.findall(rf"^var {same} = (\d+);$", njs, re.MULTILINE) for name, same in numbers.items()
     } == {name: [str(rules[name])] for name in numbers}
     forbidden = re.findall(r"^var FORBIDDEN_HEADERS = \[(.*)\];$", njs, re.MULTILINE)
     assert set(re.findall(r"'([^']+)'", forbidden[0])) == rules["FORBIDDEN_HEADERS"]
@@ -142,9 +131,7 @@ def seconds_in(path: str) -> dict[str, float]:
     text = (REPOSITORY / path).read_text()
     return {
         name: float(value)
-        for name, value in re.findall(
-            r"^(?:var )?(\w+) ?= ?(\d+(?:\.\d+)?)s?;?$", text, re.MULTILINE
-        )
+        for name, value in re.findall(r"^(?:var )?(\w+) ?= ?(\d+(?:\.\d+)?)s?;?$", text, re.MULTILINE)
     }
 
 
@@ -163,27 +150,19 @@ def test_withdrawn_key_is_refused_in_the_time_that_its_command_promises() -> Non
 
     # Each key set is as old as its oldest user allows, the ring behind it as old as it may be, and a verdict is remembered last.
     assert ring + kit["TOO_OLD_SECONDS"] + answer_seconds <= promised
-    assert (
-        ring + script["TOO_OLD_SECONDS"] + answer_seconds + verifier["VERDICT_SECONDS"] <= promised
-    )
+    assert ring + script["TOO_OLD_SECONDS"] + answer_seconds + verifier["VERDICT_SECONDS"] <= promised
     assert ring + users["JWKS_MAX_AGE_SECONDS"] <= promised
     assert max(gateway["KEYS_REFRESH"], gateway["KEYS_COOLDOWN"]) <= script["TOO_OLD_SECONDS"]
 
 
 def test_every_make_target_is_in_the_readme_or_the_operations_page() -> None:
-    targets = re.findall(
-        r"^([a-z0-9-]+):.*## ", (REPOSITORY / "Makefile").read_text(), re.MULTILINE
-    )
+    targets = re.findall(r"^([a-z0-9-]+):.*## ", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
     operations = REPOSITORY / "docs" / "operations.md"
-    text = (REPOSITORY / "README.md").read_text() + (
-        operations.read_text() if operations.exists() else ""
-    )
+    text = (REPOSITORY / "README.md").read_text() + (operations.read_text() if operations.exists() else "")
 
     assert targets
     missing = [
-        name
-        for name in targets
-        if f"make {name}" not in text and name not in ("help", "clean", "restart")
+        name for name in targets if f"make {name}" not in text and name not in ("help", "clean", "restart")
     ]
     assert not missing
 
@@ -204,9 +183,7 @@ def test_every_event_is_in_the_events_page_and_in_the_topology() -> None:
 def test_contract_sample_is_valid_by_its_schema(path: Path) -> None:
     schema = json.loads((path.parent / "schemas" / path.name).read_text())
 
-    jsonschema.validate(
-        json.loads(path.read_text()), schema, format_checker=jsonschema.FormatChecker()
-    )
+    jsonschema.validate(json.loads(path.read_text()), schema, format_checker=jsonschema.FormatChecker())
 
 
 def test_every_decision_that_is_cited_exists() -> None:
@@ -232,9 +209,7 @@ def test_versions_agree_between_a_service_and_the_workspace(name: str) -> None:
     service = pinned(REPOSITORY / "services" / name / "requirements.txt")
 
     assert service
-    assert not {
-        package for package, version in service.items() if everywhere.get(package) != version
-    }
+    assert not {package for package, version in service.items() if everywhere.get(package) != version}
 
 
 def test_exact_versions_are_what_was_locked() -> None:
@@ -251,10 +226,7 @@ def test_exact_versions_are_what_was_locked() -> None:
 
 
 def test_every_requirement_has_a_hash_and_no_registry_address() -> None:
-    for path in (
-        REPOSITORY / "requirements.txt",
-        *(REPOSITORY / "services").glob("*/requirements.txt"),
-    ):
+    for path in (REPOSITORY / "requirements.txt", *(REPOSITORY / "services").glob("*/requirements.txt")):
         text = path.read_text()
         blocks = re.split(r"\n(?=\S)", text.strip())
         packages = [block for block in blocks if "==" in block.splitlines()[0]]
@@ -267,16 +239,12 @@ def committed() -> list[Path]:
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
-    return [
-        path for name in listed.stdout.split("\0") if name and (path := REPOSITORY / name).is_file()
-    ]
+    return [path for name in listed.stdout.split("\0") if name and (path := REPOSITORY / name).is_file()]
 
 
 def test_no_committed_file_names_a_registry_or_a_machine() -> None:
     # Spelled so that this file does not name them either.
-    names = re.compile(
-        rb"python[h]osted\.org|registry\.npm[j]s|deb\.debi[a]n\.org|/w[o]rk/(main|shared)"
-    )
+    names = re.compile(rb"python[h]osted\.org|registry\.npm[j]s|deb\.debi[a]n\.org|/w[o]rk/(main|shared)")
 
     assert [path for path in committed() if names.search(path.read_bytes())] == []
 
@@ -297,18 +265,14 @@ def test_default_images_are_exact_versions() -> None:
     assert {name for name, _ in images} == {
         f"{one}_IMAGE" for one in ("PYTHON", "POSTGRES", "RABBITMQ", "REDIS", "NGINX")
     }
-    assert [
-        image for _, image in images if not re.search(r":\d+\.\d+(\.\d+)?(-[a-z]+)*$", image)
-    ] == []
+    assert [image for _, image in images if not re.search(r":\d+\.\d+(\.\d+)?(-[a-z]+)*$", image)] == []
     example = (REPOSITORY / ".env.example").read_text()
     assert [image for name, image in images if f"#{name}={image}" not in example] == []
 
 
 def test_dockerfiles_take_the_same_images_as_compose() -> None:
     files = [*(REPOSITORY / "deploy").glob("*.Dockerfile"), REPOSITORY / "gateway" / "Dockerfile"]
-    said = {
-        line for file in files for line in re.findall(r"ARG ([A-Z]+_IMAGE)=(\S+)", file.read_text())
-    }
+    said = {line for file in files for line in re.findall(r"ARG ([A-Z]+_IMAGE)=(\S+)", file.read_text())}
 
     assert said
     assert said <= set(re.findall(r"\$\{([A-Z]+_IMAGE):-([^}]+)\}", COMPOSE))
@@ -316,10 +280,7 @@ def test_dockerfiles_take_the_same_images_as_compose() -> None:
 
 def test_no_image_adds_or_holds_secrets() -> None:
     """CIS 4.9 and 4.10: COPY only, and no secret by ARG or ENV."""
-    for file in (
-        *(REPOSITORY / "deploy").glob("*.Dockerfile"),
-        REPOSITORY / "gateway" / "Dockerfile",
-    ):
+    for file in (*(REPOSITORY / "deploy").glob("*.Dockerfile"), REPOSITORY / "gateway" / "Dockerfile"):
         text = file.read_text()
         assert not re.search(r"^ADD ", text, re.MULTILINE), file
         assert not re.search(r"^(ARG|ENV) .*(PASSWORD|SECRET|TOKEN_KEY)", text, re.MULTILINE), file
@@ -340,8 +301,7 @@ def test_postgresql_has_the_same_settings_in_both_runtimes() -> None:
     written = re.search(r'SETTINGS = """(.*?)"""', native, re.DOTALL)
     assert written
     ours = {
-        name: value.strip("'")
-        for name, value in re.findall(r"^(\w+) = (\S+)$", written[1], re.MULTILINE)
+        name: value.strip("'") for name, value in re.findall(r"^(\w+) = (\S+)$", written[1], re.MULTILINE)
     }
     theirs = dict(re.findall(r"-c (\w+)=(\S+)", COMPOSE))
 
@@ -353,19 +313,15 @@ def test_postgresql_has_the_same_settings_in_both_runtimes() -> None:
         "password_encryption",
         "log_line_prefix",
     }
-    assert {
-        "log_parameter_max_length",
-        "log_parameter_max_length_on_error",
-        "log_error_verbosity",
-    } <= set(theirs)
+    assert {"log_parameter_max_length", "log_parameter_max_length_on_error", "log_error_verbosity"} <= set(
+        theirs
+    )
     assert theirs.pop("max_connections") == "200"
     assert {name: value for name, value in ours.items() if name not in own} == theirs
 
 
 def test_deploy_and_services_count_connections_alike() -> None:
-    kit = (
-        REPOSITORY / "services" / "servicekit" / "servicekit" / "operations" / "web_size.py"
-    ).read_text()
+    kit = (REPOSITORY / "services" / "servicekit" / "servicekit" / "operations" / "web_size.py").read_text()
     deploy = (REPOSITORY / "deploy" / "native" / "connections.py").read_text()
 
     reserved = [
