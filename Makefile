@@ -13,7 +13,7 @@ export FILE
 
 .DEFAULT_GOAL := help
 .PHONY: help env up down restart status logs reset clean demo audit deadletters outbox backup restore rotate-keys scale shell \
-	airgap-images airgap-engine test e2e fuzz faults containers bench lint fmt openapi events requirements
+	airgap-images airgap-engine test e2e fuzz faults containers bench lint fmt openapi events settings requirements
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -109,6 +109,9 @@ openapi: ## write the services' OpenAPI documents; ARGS=--check only compares
 
 events: ## write the events' AsyncAPI document and schemas; ARGS=--check only compares
 	@$(NATIVE) documents events $(ARGS)
+
+settings: ## pass on to the containers what .env.example has for every service; ARGS=--check only compares
+	@cd deploy && $(PYTHON) -m compose.service_settings $(ARGS)
 
 requirements: ## lock again and export the hashed requirement files
 	@$(NATIVE) requirements

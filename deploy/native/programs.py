@@ -52,14 +52,13 @@ def services(layout: Layout) -> list[Program]:
         ]
         if name != "users":
             found.append(_service(f"{name}-consumer", ["python", "manage.py", "consume"]))
-    celery = ["celery", "-A", "orders"]
-    return [
-        *found,
-        _service(
-            "orders-worker", [*celery, "worker", "--pool", "solo", "--without-gossip", "--without-mingle"]
-        ),
-        _service("orders-beat", [*celery, "beat", "--pidfile", ""]),
-    ]
+        celery = ["celery", "-A", name]
+        worker = ["worker", "--pool", "solo", "--without-gossip", "--without-mingle"]
+        found += [
+            _service(f"{name}-worker", [*celery, *worker]),
+            _service(f"{name}-beat", [*celery, "beat", "--pidfile", ""]),
+        ]
+    return found
 
 
 def gateway(layout: Layout) -> list[Program]:

@@ -60,6 +60,7 @@ def service(layout: Layout, ports: Ports, name: str, environment: Mapping[str, s
         "SECRET_KEY": secret(layout, f"django-{name}"),
         "DATABASE_URL": database_url(layout, ports, name),
         "BROKER_URL": broker_url(layout, ports, name),
+        "JOBS_BROKER_URL": broker_url(layout, ports, name, f"{name}-jobs"),
         "REDIS_URL": redis_url(layout, ports, SERVICES.index(name)),
         "WEB_BIND": f"{HOST}:{ports[name]}",
         "PROMETHEUS_MULTIPROC_DIR": str(layout.metrics / name),
@@ -71,7 +72,6 @@ def service(layout: Layout, ports: Ports, name: str, environment: Mapping[str, s
         del variables["JWKS_URL"], variables["JWKS_CACHE_FILE"]
     if name == "orders":
         variables["PRODUCTS_URL"] = base_url(ports["products"])
-        variables["JOBS_BROKER_URL"] = broker_url(layout, ports, name, f"{name}-jobs")
     return variables | {key: environment[key] for key in TUNABLE if environment.get(key)}
 
 

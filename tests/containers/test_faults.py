@@ -12,6 +12,7 @@ from harness import wait_until
 from compose import engine, stack
 
 pytestmark = pytest.mark.usefixtures("whole_again")
+SERVICES = ("users", "products", "orders")
 STATELESS = (
     "orders-web",
     "products-web",
@@ -21,8 +22,7 @@ STATELESS = (
     "products-relay",
     "products-consumer",
     "users-relay",
-    "orders-worker",
-    "orders-beat",
+    *(f"{name}-{process}" for name in SERVICES for process in ("worker", "beat")),
 )
 SERVERS = ("orders-db", "products-db", "users-db", "rabbitmq", "redis", "gateway")
 #: The fault's own length: what clients did before and after it belongs to it.

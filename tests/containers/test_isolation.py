@@ -30,13 +30,12 @@ USES = {
     **{
         f"{name}-{process}": {f"{name}-db", "rabbitmq", "redis"}
         for name in SERVICES
-        for process in ("relay", "consumer")
+        for process in ("relay", "consumer", "worker")
     },
+    **{f"{name}-beat": {"rabbitmq", "redis"} for name in SERVICES},
     "users-web": {"users-db", "rabbitmq", "redis"},
     "products-web": {"products-db", "rabbitmq", "redis", "users-web"},
     "orders-web": {"orders-db", "rabbitmq", "redis", "users-web", "products-web"},
-    "orders-worker": {"orders-db", "rabbitmq", "redis"},
-    "orders-beat": {"rabbitmq", "redis"},
     "gateway": {"users-web", "products-web", "orders-web"},
 }
 #: Some at once, for where a network is closed each try takes its whole time; not all, for a container may have few processes.

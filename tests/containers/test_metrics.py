@@ -12,6 +12,8 @@ PROCESSES = (
     "products-consumer",
     "orders-relay",
     "orders-consumer",
+    "users-worker",
+    "products-worker",
     "orders-worker",
 )
 #: What each process on the route of a purchase counts.

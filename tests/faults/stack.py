@@ -17,6 +17,7 @@ from native import processes, supervisor
 from native.layout import Layout
 from shopper.ops import ROOT, Ops
 
+SERVICES = ("users", "products", "orders")
 #: Everything of ours that may die, in the order of a purchase.
 OURS = (
     "orders-web",
@@ -27,8 +28,7 @@ OURS = (
     "products-web",
     "users-web",
     "users-relay",
-    "orders-worker",
-    "orders-beat",
+    *(f"{name}-{process}" for name in SERVICES for process in ("worker", "beat")),
 )
 
 

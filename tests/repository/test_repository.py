@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,6 +59,23 @@ def test_every_variable_that_is_read_is_documented() -> None:
         name: str(path.relative_to(REPOSITORY)) for name, path in read.items() if name not in known
     }
     assert not undocumented, f"describe them in .env.example: {undocumented}"
+
+
+def test_every_setting_of_the_services_is_read_and_passed_on() -> None:
+    """A new setting is two edits: where it is read, and .env.example."""
+    example = (REPOSITORY / ".env.example").read_text()
+    section = re.search(r"^# --- For every service:(.*?)^# --- ", example, re.MULTILINE | re.DOTALL)
+    assert section
+    documented = set(re.findall(r"^#([A-Z][A-Z0-9_]*)=", section[1], re.MULTILINE))
+    read = {name for path in sources("services") for name in variables_read(path)}
+    command = [sys.executable, "-m", "compose.service_settings", "--check"]
+
+    check = subprocess.run(
+        command, cwd=REPOSITORY / "deploy", capture_output=True, text=True, check=False
+    )
+
+    assert documented - read == set(), "nothing reads them"
+    assert check.returncode == 0, check.stdout
 
 
 def test_services_read_the_environment_through_the_kit_only() -> None:

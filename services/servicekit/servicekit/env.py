@@ -1,17 +1,26 @@
-"""Settings from the environment, read once at start; a missing or wrong one stops the process and names itself."""
+"""Settings from the environment, read once at start; what is missing or wrong stops the process
+and names itself.
+
+environs reads and checks the values; the messages are ours, because a person reads them in a log:
+the variable, what is wrong, what to do, and never a secret. Any variable may instead be given as
+the file that NAME_FILE names, as container secrets are.
+"""
 
 import os
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
+from environs import FileAwareEnv
+from environs import validate as validators
+from environs.exceptions import EnvValidationError
 
 REQUIRED: Any = object()
-TRUE_WORDS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
 
-#: A server that is gone without a word: an unanswered statement fails after 10 s, a silent connection after 15 s (tcp(7)).
+#: A server that vanished: an unanswered statement fails after 10 s, a silent connection after 15 s
+#: (tcp(7)).
 VANISHED_SERVER = {
     "tcp_user_timeout": 10_000,
     "keepalives": 1,
@@ -20,54 +29,52 @@ VANISHED_SERVER = {
     "keepalives_count": 3,
 }
 
+# Without expand_vars: a "$" in a password refers to nothing.
+_environment = FileAwareEnv(strip_whitespace=True)
+
+
+def _read(parse: Callable[..., Any], name: str, default: Any, **options: Any) -> Any:
+    """Return the parsed variable; `default` where it is not set, or set to nothing."""
+    file = os.environ.get(f"{name}_FILE")
+    if not file and not os.environ.get(name):
+        if default is REQUIRED:
+            raise ImproperlyConfigured(
+                f"{name} is not set. Set it in the environment; .env.example describes it."
+            )
+        return default
+    try:
+        value = parse(name, **options)
+    except EnvValidationError as error:
+        # Not "from error", here and below: what environs and Python say may quote a secret.
+        raise ImproperlyConfigured(f"{name} is wrong. {' '.join(error.error_messages)}") from None
+    except ValueError:
+        raise ImproperlyConfigured(f"{name}_FILE names {file}, which cannot be read.") from None
+    if value == "":
+        raise ImproperlyConfigured(f"{name}_FILE names {file}, which is empty.")
+    return value
+
 
 def text(name: str, default: str = REQUIRED) -> str:
     """Return the variable's value, or `default`.
 
     Raises:
-        ImproperlyConfigured: it is not set and has no default.
+        ImproperlyConfigured: it is not set and has no default, or its file cannot be read.
     """
-    value = os.environ.get(name, "")
-    if value:
-        return value
-    if default is REQUIRED:
-        raise ImproperlyConfigured(
-            f"{name} is not set. Set it in the environment; .env.example describes it."
-        )
-    return default
+    return str(_read(_environment.str, name, default))
 
 
-def secret(name: str, default: str = REQUIRED) -> str:
-    """Like `text`, but the value may instead stand in the file that NAME_FILE names (trailing newline dropped)."""
-    path = os.environ.get(f"{name}_FILE", "")
-    if not path:
-        return text(name, default)
-    try:
-        value = Path(path).read_text(encoding="utf-8").rstrip("\n")
-    except OSError as error:
-        raise ImproperlyConfigured(
-            f"{name}_FILE names {path}, which cannot be read: {error.strerror}."
-        ) from error
-    except UnicodeDecodeError:
-        # Not "from error": that one quotes the secret.
-        raise ImproperlyConfigured(f"{name}_FILE names {path}, which cannot be read: not UTF-8.") from None
-    if not value:
-        raise ImproperlyConfigured(f"{name}_FILE names {path}, which is empty.")
-    return value
+#: The same; the name tells the reader what is read.
+secret = text
 
 
 def boolean(name: str, default: bool) -> bool:
     """Return a yes or no.
 
     Raises:
-        ImproperlyConfigured: the value is not one of true, false, yes, no, 1, 0.
+        ImproperlyConfigured: the value is not one of true, false, yes, no, on, off, 1, 0.
     """
-    value = text(name, "")
-    if not value:
-        return default
-    if value.lower() not in TRUE_WORDS:
-        raise ImproperlyConfigured(f"{name} is {value!r}. Use true or false.")
-    return TRUE_WORDS[value.lower()]
+    messages = {"invalid": "Use true or false."}
+    return bool(_read(_environment.bool, name, default, error_messages=messages))
 
 
 def integer(
@@ -78,22 +85,16 @@ def integer(
     Raises:
         ImproperlyConfigured: it is not a whole number, or outside the bounds.
     """
-    value = text(name) if default is REQUIRED else text(name, "")
-    if not value:
-        return default
-    try:
-        number = int(value)
-    except ValueError:
-        raise ImproperlyConfigured(f"{name} is {value!r}. Use a whole number.") from None
-    if (minimum is not None and number < minimum) or (maximum is not None and number > maximum):
-        raise ImproperlyConfigured(f"{name} is {number}. Use a number {_bounds(minimum, maximum)}.")
-    return number
+    number = f"Use a whole number{_bounds(minimum, maximum)}."
+    within = validators.Range(minimum, maximum, error=number)
+    messages = {"invalid": number}
+    return int(_read(_environment.int, name, default, validate=within, error_messages=messages))
 
 
 def _bounds(minimum: int | None, maximum: int | None) -> str:
     if minimum is None:
-        return f"of at most {maximum}"
-    return f"of at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
+        return "" if maximum is None else f" of at most {maximum}"
+    return f" of at least {minimum}" if maximum is None else f" from {minimum} to {maximum}"
 
 
 def names(name: str, default: str = REQUIRED) -> list[str]:
@@ -112,7 +113,6 @@ def encryption_keys(name: str) -> list[str]:
         for key in keys:
             Fernet(key)
     except ValueError:
-        # Not "from error", and without the value: it is a secret.
         raise ImproperlyConfigured(
             f"{name} is no list of Fernet keys: 32 random bytes each, base64url, separated by commas."
         ) from None
@@ -122,7 +122,8 @@ def encryption_keys(name: str) -> list[str]:
 def database(name: str = "DATABASE_URL") -> dict[str, Any]:
     """Return Django's DATABASES["default"] for a URL like postgres://user:password@host:port/name.
 
-    Each thread keeps a connection, looked at before each request (docs/adr/0005-a-connection-a-thread.md).
+    Each thread keeps a connection, which is checked before each request
+    (docs/adr/0005-a-connection-a-thread.md).
 
     Raises:
         ImproperlyConfigured: it is missing, or no postgres URL.
@@ -132,8 +133,11 @@ def database(name: str = "DATABASE_URL") -> dict[str, Any]:
         port = url.port or 5432
     except ValueError:
         url, port = urlsplit(""), 0
-    if url.scheme not in {"postgres", "postgresql"} or not url.hostname or not url.path.strip("/"):
-        raise ImproperlyConfigured(f"{name} is no database URL. Use postgres://user:password@host:port/name.")
+    is_postgres = url.scheme in {"postgres", "postgresql"}
+    if not is_postgres or not url.hostname or not url.path.strip("/"):
+        raise ImproperlyConfigured(
+            f"{name} is no database URL. Use postgres://user:password@host:port/name."
+        )
     return {
         "ENGINE": "servicekit.postgresql",
         "NAME": unquote(url.path.strip("/")),
@@ -154,7 +158,9 @@ def database(name: str = "DATABASE_URL") -> dict[str, Any]:
 
 
 def _session_settings() -> str:
-    """A limit for statements is the web processes' own: gunicorn_conf sets it; batches and migrations may take longer."""
+    """Return libpq's `options`. Only web processes limit their statements (gunicorn_conf sets the
+    variable): batches and migrations may take longer.
+    """
     limit = integer("STATEMENT_TIMEOUT_SECONDS", 0, minimum=0, maximum=3600)
     settings = ["lock_timeout=10000", "idle_in_transaction_session_timeout=30000"]
     settings += [f"statement_timeout={limit * 1000}"] if limit else []

@@ -23,14 +23,16 @@ keepalive = 75
 graceful_timeout = 10
 timeout = 60
 backlog = 1024
-# Above the gateway's (8,000 bytes a line, gateway/templates/limits.conf.template): what is too long is refused there, in its words.
+# Above the gateway's (8,000 bytes a line, gateway/templates/limits.conf.template): what is too
+# long is refused there, in its words.
 limit_request_line = 8190
 limit_request_field_size = 16 * 1024
-# Nobody in front sets SCRIPT_NAME or PATH_INFO, so a header of that name is nobody's but the client's.
+# No proxy in front sets SCRIPT_NAME or PATH_INFO, so a header of that name comes from a client.
 forwarder_headers = ""
 # Three services of one user would overwrite each other's socket in the home folder.
 control_socket_disable = True
-worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - heartbeats need memory, not a secret place
+# In memory, where gunicorn's heartbeats cost no disk write; no secret is kept there.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 accesslog = None
 logconfig_dict = logs.logging(Path.cwd().name)
 logconfig_dict["loggers"]["gunicorn.error"] = {
@@ -50,7 +52,8 @@ def on_starting(_server: Any) -> None:
 
 
 def post_fork(_server: Any, worker: Any) -> None:
-    """Have the kernel tell the worker to stop when its parent is gone, however that ended (prctl(2), PR_SET_PDEATHSIG).
+    """Have the kernel tell the worker to stop when its parent is gone, however that ended
+    (prctl(2), PR_SET_PDEATHSIG).
 
     Else it would keep the port from the next server until it notices and has finished all it has.
     """

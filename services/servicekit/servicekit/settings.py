@@ -1,14 +1,22 @@
-"""Settings that all services share. In a service's settings.py:
-
-REST_FRAMEWORK = rest.REST_FRAMEWORK
-SPECTACULAR_SETTINGS = rest.spectacular("Souk orders", "…")
-MIDDLEWARE = rest.MIDDLEWARE
-SILENCED_SYSTEM_CHECKS = rest.SILENCED_SYSTEM_CHECKS
+"""What a service's settings.py is made of: the Django settings that all services share, and
+`from_environment`, which builds settings.SERVICEKIT.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypedDict, Unpack
 
 from drf_spectacular.types import OpenApiTypes
+
+from servicekit import env
+from servicekit.conf import KitSettings
+
+INSTALLED_APPS: list[str] = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "rest_framework",
+    "drf_spectacular",
+    "servicekit",
+]
 
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["servicekit.auth.authentication.BearerAuthentication"],
@@ -33,11 +41,11 @@ SIMPLE_JWT: dict[str, Any] = {
     "TOKEN_USER_CLASS": "servicekit.auth.authentication.Principal",
 }
 
-MIDDLEWARE = ["servicekit.http.middleware.RequestContext"]
+MIDDLEWARE: list[str] = ["servicekit.http.middleware.RequestContext"]
 
-# The services answer JSON to the gateway on an inner network: TLS, its headers and framing are the gateway's, and there are no
-# sessions, forms or cookies here for CSRF to ride on.
-SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002", "security.W003"]
+# The services answer JSON to the gateway on an inner network: TLS, its headers and framing are the
+# gateway's, and there are no sessions, forms or cookies here for CSRF to ride on.
+SILENCED_SYSTEM_CHECKS: list[str] = ["security.W001", "security.W002", "security.W003"]
 
 
 def spectacular(title: str, description: str) -> dict[str, Any]:
@@ -57,3 +65,39 @@ def spectacular(title: str, description: str) -> dict[str, Any]:
             "servicekit.http.openapi.add_problems",
         ],
     }
+
+
+class OfTheService(TypedDict, total=False):
+    """What a service sets itself; KitSettings says what each means."""
+
+    token_keys: str
+    token_signer: str
+    expected_processes: tuple[str, ...]
+    readiness_checks: Mapping[str, str]
+    gauges: tuple[str, ...]
+    jobs: Mapping[str, float]
+    purges: str
+    prepare: tuple[str, ...]
+
+
+def from_environment(service: str, **of_the_service: Unpack[OfTheService]) -> KitSettings:
+    """Return settings.SERVICEKIT: what the environment says, and what the service sets itself.
+
+    `.env.example` describes the variables.
+
+    Raises:
+        ImproperlyConfigured: a variable is missing or wrong.
+    """
+    return KitSettings(
+        service=service,
+        broker_url=env.secret("BROKER_URL"),
+        jobs_broker_url=env.secret("JOBS_BROKER_URL"),
+        event_router=f"{service}.handlers.router",
+        relay_batch=env.integer("RELAY_BATCH", 500, minimum=1, maximum=2000),
+        consumer_batch=env.integer("CONSUMER_BATCH", 100, minimum=1, maximum=1000),
+        token_issuer=env.text("TOKEN_ISSUER", "souk"),
+        token_audience=env.text("TOKEN_AUDIENCE", "souk"),
+        jwks_url=env.text("JWKS_URL", "http://users:8000/.well-known/jwks.json"),
+        jwks_cache_file=env.text("JWKS_CACHE_FILE", ""),
+        **of_the_service,
+    )

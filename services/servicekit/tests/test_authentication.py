@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 from servicekit.auth import jwks, revocations
 from servicekit.auth.authentication import CHALLENGE
 from servicekit.testing.client import Caller, decoded, problem
+from servicekit.testing.fixtures import SetKit
 from servicekit.testing.hostile_tokens import HostileToken, hostile_headers, hostile_tokens
 from servicekit.testing.tokens import make_token
 
@@ -167,9 +168,9 @@ def no_keys() -> dict[str, Any]:
 
 
 @EVERY_VIEW
-def test_token_waits_when_it_cannot_be_judged(nobody: Caller, settings: Any, path: str) -> None:
+def test_token_waits_when_it_cannot_be_judged(nobody: Caller, set_kit: SetKit, path: str) -> None:
     """A 401 would send every customer to the login page because users was away for a moment."""
-    settings.TOKEN_KEYS = f"{__name__}.no_keys"
+    set_kit(token_keys=f"{__name__}.no_keys")
     jwks.forget()
 
     answer = nobody.get(path, Authorization=f"Bearer {make_token()}")

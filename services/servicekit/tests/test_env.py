@@ -20,7 +20,9 @@ def unset(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("value", [None, ""])
 @pytest.mark.parametrize(
-    "read", [env.text, env.secret, env.integer, env.names, env.database], ids=lambda read: read.__name__
+    "read",
+    [env.text, env.secret, env.integer, env.names, env.database],
+    ids=lambda read: read.__name__,
 )
 def test_missing_setting_is_named(
     monkeypatch: pytest.MonkeyPatch, read: Callable[[str], Any], value: str | None
@@ -82,12 +84,14 @@ def test_bounds_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (env.text, "a b", "a b"),
         (env.secret, "s", "s"),
+        (env.secret, "${HOME}$HOME{{HOME}}", "${HOME}$HOME{{HOME}}"),
         (lambda name: env.boolean(name, False), "true", True),
         (lambda name: env.boolean(name, False), "YES", True),
         (lambda name: env.boolean(name, False), "1", True),
         (lambda name: env.boolean(name, True), "false", False),
         (lambda name: env.boolean(name, True), "No", False),
         (lambda name: env.boolean(name, True), "0", False),
+        (lambda name: env.boolean(name, True), "off", False),
         (env.integer, "42", 42),
         (env.integer, "-1", -1),
         (lambda name: env.integer(name, minimum=1, maximum=9), "9", 9),
@@ -103,7 +107,9 @@ def test_setting_is_read(
 
 
 @pytest.mark.parametrize("value", [None, ""])
-def test_default_stands_for_what_is_not_set(monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
+def test_default_stands_for_what_is_not_set(
+    monkeypatch: pytest.MonkeyPatch, value: str | None
+) -> None:
     if value is not None:
         monkeypatch.setenv(NAME, value)
 
@@ -115,17 +121,21 @@ def test_default_stands_for_what_is_not_set(monkeypatch: pytest.MonkeyPatch, val
 
 
 def test_secret_is_read_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "secret").write_text(" s3cret é \n", encoding="utf-8")
+    (tmp_path / "secret").write_text("s3cret $HOME é\n", encoding="utf-8")
     monkeypatch.setenv(f"{NAME}_FILE", str(tmp_path / "secret"))
     monkeypatch.setenv(NAME, "from the environment")
 
-    assert env.secret(NAME) == " s3cret é "
-    assert env.text(NAME) == "from the environment"
+    assert env.secret(NAME) == "s3cret $HOME é"
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(None, "cannot be read"), (b"", "empty"), (b"\n", "empty"), (b"hunter2\xff", "cannot be read")],
+    [
+        (None, "cannot be read"),
+        (b"", "empty"),
+        (b"\n", "empty"),
+        (b"hunter2\xff", "cannot be read"),
+    ],
 )
 def test_file_without_a_secret_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, reason: str
@@ -141,6 +151,23 @@ def test_file_without_a_secret_is_named(
 
     assert str(file) in str(refusal.value)
     assert "hunter2" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("read", "content", "expected"),
+    [(env.integer, "7\n", 7), (lambda name: env.boolean(name, False), "true\n", True)],
+)
+def test_every_setting_may_stand_in_a_file(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    read: Callable[[str], Any],
+    content: str,
+    expected: Any,
+) -> None:
+    (tmp_path / "setting").write_text(content)
+    monkeypatch.setenv(f"{NAME}_FILE", str(tmp_path / "setting"))
+
+    assert read(NAME) == expected
 
 
 def test_folder_is_no_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

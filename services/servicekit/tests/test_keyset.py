@@ -13,6 +13,7 @@ import pytest
 
 from servicekit.auth import jwks, tokens
 from servicekit.auth.jwks import KeySet, KeysUnavailable, UnusableKeySet, read_keys
+from servicekit.testing.fixtures import SetKit
 from servicekit.testing.tokens import Signer, encode
 from servicekit.testing.waiting import wait_until
 
@@ -137,13 +138,12 @@ def keys(server: KeyServer, clock: Clock) -> KeySet:
 
 
 @pytest.fixture
-def from_settings(server: KeyServer, clock: Clock, settings: Any) -> Iterator[Any]:
+def from_settings(server: KeyServer, clock: Clock, set_kit: SetKit) -> Iterator[SetKit]:
     """This process's own set, as a service has it."""
-    settings.TOKEN_KEYS = ""
-    settings.JWKS_URL = server.url
+    set_kit(token_keys="", jwks_url=server.url)
     jwks.forget()
     tokens.forget_verified()
-    yield settings
+    yield set_kit
     jwks.forget()
     tokens.forget_verified()
 
@@ -557,9 +557,9 @@ def test_file_that_cannot_be_written_stops_nobody(server: KeyServer, tmp_path: P
 
 
 def test_set_of_this_process_comes_from_settings(
-    from_settings: Any, server: KeyServer, tmp_path: Path
+    from_settings: SetKit, server: KeyServer, tmp_path: Path
 ) -> None:
-    from_settings.JWKS_CACHE_FILE = str(tmp_path / "keys.json")
+    from_settings(jwks_cache_file=str(tmp_path / "keys.json"))
 
     first, again = jwks.find("first"), jwks.find("first")
 
@@ -573,8 +573,8 @@ def local_keys() -> dict[str, Any]:
     return {"keys": [SECOND.jwk()]}
 
 
-def test_service_that_has_the_keys_asks_nobody(from_settings: Any, server: KeyServer) -> None:
-    from_settings.TOKEN_KEYS = f"{__name__}.local_keys"
+def test_service_that_has_the_keys_asks_nobody(from_settings: SetKit, server: KeyServer) -> None:
+    from_settings(token_keys=f"{__name__}.local_keys")
 
     assert jwks.find("second") is not None
     assert jwks.find("first") is None

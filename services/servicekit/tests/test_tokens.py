@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 
 from servicekit.auth import jwks, tokens
 from servicekit.testing import tokens as made
+from servicekit.testing.fixtures import SetKit
 from servicekit.testing.hostile_tokens import HostileToken, hostile_tokens
 from servicekit.testing.tokens import SIGNER, Signer, compact, make_claims
 
@@ -21,13 +22,13 @@ ring: list[Signer] = []
 
 
 def ring_jwks() -> dict[str, Any]:
-    """A key set that the tests of rotation change; settings.TOKEN_KEYS names it."""
+    """A key set that the tests of rotation change; the setting `token_keys` names it."""
     return {"keys": [signer.jwk() for signer in ring]}
 
 
 @pytest.fixture
-def rotating(settings: Any) -> Iterator[list[Signer]]:
-    settings.TOKEN_KEYS = f"{__name__}.ring_jwks"
+def rotating(set_kit: SetKit) -> Iterator[list[Signer]]:
+    set_kit(token_keys=f"{__name__}.ring_jwks")
     ring[:] = [Signer("first")]
     jwks.forget()
     yield ring
@@ -236,9 +237,11 @@ def test_malformed_token_is_refused_even_without_keys(rotating: list[Signer]) ->
         tokens.verified("no.token")
 
 
-def test_token_for_another_audience_or_issuer_of_settings_is_refused(settings: Any) -> None:
+def test_token_for_another_audience_or_issuer_of_settings_is_refused(
+    set_kit: SetKit,
+) -> None:
     ours = SIGNER.seal(compact(SIGNER.header()), compact(make_claims()))
-    settings.TOKEN_ISSUER = "another shop"
+    set_kit(token_issuer="another shop")
 
     with pytest.raises(tokens.InvalidToken) as refusal:
         tokens.verified(ours)

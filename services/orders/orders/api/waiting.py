@@ -5,9 +5,8 @@ import threading
 import time
 from uuid import UUID
 
-from django.conf import settings
-
 from orders import selectors
+from servicekit.operations import web_size
 
 LONGEST_WAIT_SECONDS = 10
 #: The pauses between two looks at the order grow from the first to the second: an undisturbed
@@ -18,7 +17,7 @@ WAIT = re.compile(r'wait\s*=\s*"?(\d{1,9})"?', re.IGNORECASE | re.ASCII)
 # A waiting request holds a thread. Two threads are kept for callers who do not wait, so that orders
 # are accepted while none is decided; with two or fewer, no request waits. A caller who finds no
 # place is answered at once that the order is pending.
-_places = threading.BoundedSemaphore(max(0, settings.WEB_THREADS - 2))
+_places = threading.BoundedSemaphore(max(0, web_size.threads() - 2))
 
 
 def preferred_seconds(prefer: str | None) -> int | None:

@@ -13,7 +13,6 @@ from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
-from django.conf import settings
 from django.utils.module_loading import import_string
 from jwt import InvalidTokenError, PyJWS
 from rest_framework_simplejwt.backends import TokenBackend
@@ -27,6 +26,7 @@ from servicekit.auth.token_rules import (
     MAX_MEMBERS,
     MAX_TOKEN_BYTES,
 )
+from servicekit.conf import kit_settings
 from servicekit.http import strict_json
 
 ALGORITHM, TOKEN_TYPE = "ES256", "at+jwt"
@@ -60,13 +60,16 @@ class RingBackend(TokenBackend):
     def encode(self, payload: dict[str, Any]) -> str:
         """Return the signed token of these claims, with our issuer and audience.
 
-        settings.TOKEN_SIGNER names the function that returns the signing key; only users has one.
+        The setting `token_signer` names the function that returns the signing key; only users has
+        one.
         """
-        signer: Callable[[], SigningKey] = import_string(
-            getattr(settings, "TOKEN_SIGNER")  # noqa: B009 - the others have none
-        )
+        signer: Callable[[], SigningKey] = import_string(kit_settings.token_signer)
         current = signer()
-        claims = {"iss": settings.TOKEN_ISSUER, "aud": settings.TOKEN_AUDIENCE, **payload}
+        claims = {
+            "iss": kit_settings.token_issuer,
+            "aud": kit_settings.token_audience,
+            **payload,
+        }
         headers = {"kid": current.kid, "typ": TOKEN_TYPE}
         return jwt.encode(claims, current.key, algorithm=ALGORITHM, headers=headers)
 

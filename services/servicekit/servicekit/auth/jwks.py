@@ -3,7 +3,8 @@
 A request never waits for a slow users service while a recent set is at hand: one thread fetches, outside any lock that readers take.
 Only where nobody has asked for a while does the first request wait for a newer set, so that a withdrawn key is refused in time even by
 a process that was idle.
-settings.TOKEN_KEYS (a callable's dotted path that returns the JWKS as a dict) replaces the fetch where the keys are at home.
+The setting `token_keys` (the dotted path of a function that returns the JWKS as a dict) replaces the
+fetch where the keys are at home.
 """
 
 import json
@@ -16,12 +17,12 @@ from typing import Any, cast
 
 import requests
 from cryptography.hazmat.primitives.asymmetric import ec
-from django.conf import settings
 from django.utils.module_loading import import_string
 from jwt.algorithms import ECAlgorithm
 from jwt.exceptions import InvalidKeyError
 
 from servicekit.auth.token_rules import MAX_KEY_ID_LENGTH
+from servicekit.conf import kit_settings
 from servicekit.http import strict_json
 from servicekit.http.problems import ServiceUnavailable
 
@@ -212,13 +213,12 @@ def fetch_over_http(url: str, *, max_bytes: int = MAX_BODY_BYTES, part_bytes: in
 
 
 def _from_settings() -> KeySet:
-    dotted_path = getattr(settings, "TOKEN_KEYS", "")
-    if dotted_path:
-        local = import_string(dotted_path)
+    if kit_settings.token_keys:
+        local = import_string(kit_settings.token_keys)
         return KeySet(lambda: json.dumps(local()).encode(), background=False)
-    cache_file = getattr(settings, "JWKS_CACHE_FILE", "")
+    cache_file = kit_settings.jwks_cache_file
     return KeySet(
-        lambda: fetch_over_http(str(getattr(settings, "JWKS_URL"))),  # noqa: B009 - users has none
+        lambda: fetch_over_http(kit_settings.jwks_url),
         background=True,
         cache_file=Path(cache_file) if cache_file else None,
     )

@@ -12,7 +12,6 @@ from urllib.parse import urljoin
 from uuid import UUID
 
 import orjson
-from django.conf import settings
 from django.db import connection
 from django.http import HttpResponse
 from pydantic import BaseModel, Field
@@ -20,6 +19,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 from servicekit.auth import jwks, revocations
+from servicekit.conf import kit_settings
 from servicekit.http.viewsets import StrictAPIView
 from servicekit.wire_types import MAX_BIG_INTEGER, EventTime
 
@@ -120,8 +120,8 @@ class Follower:
 
 
 def follow_in_background() -> None:
-    """Follow the list of the users service that settings.JWKS_URL names; in users itself, which has none, do nothing."""
-    keys = str(getattr(settings, "JWKS_URL", ""))
-    if keys and not getattr(settings, "TOKEN_KEYS", ""):
+    """Follow the list of the users service that the setting `jwks_url` names; in users itself, which has none, do nothing."""
+    keys = kit_settings.jwks_url
+    if keys and not kit_settings.token_keys:
         follower = Follower(urljoin(keys, f"/{PATH}"))
         threading.Thread(target=follower.ask_again_and_again, name="revocations", daemon=True).start()

@@ -15,7 +15,6 @@ from datetime import timedelta
 from typing import Any, Self
 from uuid import UUID
 
-from django.conf import settings
 from rest_framework_simplejwt.tokens import Token
 from uuid_utils.compat import uuid7
 
@@ -27,6 +26,7 @@ from servicekit.auth.token_rules import (
     MAX_TEXT_LENGTH,
     MAX_TOKEN_BYTES,
 )
+from servicekit.conf import kit_settings
 
 __all__ = ["AccessToken", "Claims", "InvalidToken", "forget_verified", "verified"]
 
@@ -142,7 +142,7 @@ _verified = _VerifiedTokens(MAX_CACHED_TOKENS)
 
 
 def _claims(payload: dict[str, Any], now: float) -> Claims:
-    if payload.get("iss") != settings.TOKEN_ISSUER:
+    if payload.get("iss") != kit_settings.token_issuer:
         raise InvalidToken("issuer")
     if not _is_for_us(payload.get("aud")):
         raise InvalidToken("audience")
@@ -160,10 +160,10 @@ def _claims(payload: dict[str, Any], now: float) -> Claims:
 
 def _is_for_us(audience: Any) -> bool:
     if isinstance(audience, list):
-        return settings.TOKEN_AUDIENCE in audience and all(
+        return kit_settings.token_audience in audience and all(
             isinstance(name, str) and name for name in audience
         )
-    return bool(audience == settings.TOKEN_AUDIENCE)
+    return bool(audience == kit_settings.token_audience)
 
 
 def _times(payload: dict[str, Any], now: float) -> tuple[int, int]:

@@ -18,10 +18,10 @@ from typing import TypeVar
 
 import amqp
 import kombu
-from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.db import connection as database
 
+from servicekit.conf import kit_settings
 from servicekit.database import is_database_away
 from servicekit.messaging import dead_letters
 from servicekit.messaging.batch import BatchOutcome
@@ -214,4 +214,5 @@ def _store_dead_letters(queue: str, batch: Sequence[Delivery], *, is_suspect: bo
 
 def consumer_from_settings(router: Router, queues: Sequence[str]) -> Consumer:
     """Return the consumer of the service whose settings are loaded."""
-    return Consumer(router, settings.BROKER_URL, batch=settings.CONSUMER_BATCH, queues=queues)
+    url, batch = kit_settings.broker_url, kit_settings.consumer_batch
+    return Consumer(router, url, batch=batch, queues=queues)

@@ -15,9 +15,9 @@ from types import FrameType
 from typing import Any
 
 import psycopg
-from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
+from servicekit.conf import kit_settings
 from servicekit.database import direct_connection
 from servicekit.messaging.envelope import CONTENT_TYPE, MAX_DATA_BYTES, Envelope
 from servicekit.messaging.outbox_scan import RefusedTypes, ScanStart
@@ -283,4 +283,4 @@ def _message(row: tuple[Any, ...]) -> Message:
 
 def relay_from_settings() -> Relay:
     """Return the relay of the service whose settings are loaded."""
-    return Relay(Publisher(settings.BROKER_URL), batch=settings.RELAY_BATCH)
+    return Relay(Publisher(kit_settings.broker_url), batch=kit_settings.relay_batch)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from django.conf import settings
 from django.utils.module_loading import import_string
 
+from servicekit.conf import kit_settings
 from servicekit.messaging.envelope import ConsumedEvent, Envelope
 
 E = TypeVar("E", bound=ConsumedEvent)
@@ -103,6 +103,6 @@ class Router:
 
 
 def service_router() -> Router:
-    """Return the router that settings.EVENT_ROUTER names, such as "orders.handlers.router"."""
-    router: Router = import_string(settings.EVENT_ROUTER)
+    """Return the service's router, such as "orders.handlers.router"."""
+    router: Router = import_string(kit_settings.event_router)
     return router

@@ -18,6 +18,7 @@ from django.core.management import call_command
 from psycopg import sql
 
 from servicekit import env
+from servicekit.conf import kit_settings
 from servicekit.database import direct_connection, is_database_away
 from servicekit.operations.web_size import check_connections
 
@@ -39,7 +40,8 @@ class DatabaseStaysAway(RuntimeError):
 
 
 def prepare(*, wait_seconds: float) -> None:
-    """Wait for the database, make role and database if asked, migrate, run settings.PREPARE.
+    """Wait for the database, make role and database if asked, migrate, run
+    the commands that the service asks for.
 
     Raises:
         DatabaseStaysAway: no connection within `wait_seconds`.
@@ -54,7 +56,7 @@ def prepare(*, wait_seconds: float) -> None:
         check_connections(connection)
         _wait_for_turn(connection)
         call_command("migrate", interactive=False, verbosity=1)
-        for command in getattr(settings, "PREPARE", []):
+        for command in kit_settings.prepare:
             call_command(command)
 
 

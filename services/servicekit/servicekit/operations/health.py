@@ -11,12 +11,12 @@ from collections.abc import Callable
 
 import kombu
 import orjson
-from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
 
+from servicekit.conf import kit_settings
 from servicekit.operations import heartbeats, metrics, waiting_work
 
 OLD_EVENT_SECONDS = 60
@@ -52,13 +52,15 @@ def metrics_page(_request: HttpRequest) -> HttpResponse:
 
 
 def _database_checks() -> dict[str, Callable[[], str]]:
-    """Return the kit's checks, and those of settings.READINESS_CHECKS (paths by name).
+    """Return the kit's checks, and the service's own.
 
     A check returns what is wrong and how to repair it, or an empty text.
     """
-    own: dict[str, str] = getattr(settings, "READINESS_CHECKS", {})
     kit = {"processes": _processes, "outbox": _outbox, "dead_letters": _dead_letters}
-    return {**kit, **{name: import_string(path) for name, path in own.items()}}
+    return {
+        **kit,
+        **{name: import_string(path) for name, path in kit_settings.readiness_checks.items()},
+    }
 
 
 def _run(check: Callable[[], str]) -> str:
@@ -116,7 +118,7 @@ class _BrokerCheck:
 
     def _ask(self) -> str:
         try:
-            with kombu.Connection(settings.BROKER_URL, connect_timeout=2) as broker:
+            with kombu.Connection(kit_settings.broker_url, connect_timeout=2) as broker:
                 # Not connect(): it tries three times, and the probe would wait for all of them.
                 broker.transport.close_connection(broker.transport.establish_connection())
         except Exception as error:
@@ -134,7 +136,7 @@ def reset_findings() -> None:
 
 
 def _processes() -> str:
-    expected: list[str] = getattr(settings, "EXPECTED_PROCESSES", ["relay", "consumer"])
+    expected = list(kit_settings.expected_processes)
     missing = heartbeats.stale(expected)
     silent = [f"no sign of life from {', '.join(missing)}: is it running?"] if missing else []
     return "; ".join([*silent, *heartbeats.findings(expected)])

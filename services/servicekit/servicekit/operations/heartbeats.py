@@ -1,11 +1,13 @@
-"""Signs of life of the processes that have no port: a row that every container of the service can read, and a file for its own."""
+"""Signs of life of the processes that have no port: a row in the database, which every process of
+the service can read, and a file, which the health check of the container looks at.
+"""
 
 import os
 import time
 from datetime import timedelta
 from pathlib import Path
 
-from django.db import connection
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from servicekit.models import Heartbeat
@@ -17,22 +19,28 @@ _last_beat: dict[str, float] = {}
 
 
 def beat(process: str, finding: str = "") -> None:
-    """Say that `process` lives and reaches its database, and what is wrong otherwise; written at most every 2 seconds."""
+    """Record that `process` lives and reaches its database, and in `finding` what else is wrong.
+
+    Written at most every two seconds, so that a busy loop may call it each time round.
+    """
     now = time.monotonic()
     if now - _last_beat.get(process, -BEAT_EVERY_SECONDS) < BEAT_EVERY_SECONDS:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO heartbeat (process, beat_at, finding) VALUES (%s, clock_timestamp(), %s) "
-            "ON CONFLICT (process) DO UPDATE SET beat_at = excluded.beat_at, finding = excluded.finding",
-            [process, finding],
-        )
+    # By the database's clock, which is one for all hosts.
+    Heartbeat.objects.bulk_create(
+        [Heartbeat(process=process, beat_at=Now(), finding=finding)],
+        update_conflicts=True,
+        unique_fields=["process"],
+        update_fields=["beat_at", "finding"],
+    )
     touch(process)
     _last_beat[process] = now
 
 
 def touch(process: str) -> None:
-    """Say so to this container only: HEARTBEAT_DIR/process, whose age its health check looks at. Without the variable, nothing."""
+    """Touch HEARTBEAT_DIR/process, whose age the health check looks at; without the variable, do
+    nothing.
+    """
     folder = os.environ.get("HEARTBEAT_DIR")
     if folder:
         Path(folder, process).touch()
@@ -42,12 +50,14 @@ def stale(processes: list[str]) -> list[str]:
     """Return those of `processes` that gave no sign of life for 15 seconds."""
     since = timezone.now() - timedelta(seconds=STALE_AFTER_SECONDS)
     alive = set(
-        Heartbeat.objects.filter(process__in=processes, beat_at__gte=since).values_list("process", flat=True)
+        Heartbeat.objects.filter(process__in=processes, beat_at__gte=since).values_list(
+            "process", flat=True
+        )
     )
     return [process for process in processes if process not in alive]
 
 
 def findings(processes: list[str]) -> list[str]:
-    """Return what those of `processes` that have one found wrong."""
+    """Return what `processes` found wrong, each with the name of its process."""
     found = Heartbeat.objects.filter(process__in=processes).exclude(finding="").order_by("process")
-    return [f"{one.process}: {one.finding}" for one in found]
+    return [f"{heartbeat.process}: {heartbeat.finding}" for heartbeat in found]

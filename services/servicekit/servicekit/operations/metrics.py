@@ -13,7 +13,6 @@ if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
     # The client opens its files there as soon as the first counter is made, and needs the folder.
     Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir(parents=True, exist_ok=True)
 
-from django.conf import settings
 from django.db import Error
 from django.utils.module_loading import import_string
 from prometheus_client import (
@@ -29,6 +28,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from servicekit import env
+from servicekit.conf import kit_settings
 
 EVENTS_PUBLISHED = Counter("souk_events_published_total", "Events the broker confirmed")
 EVENTS_HANDLED = Counter("souk_events_handled_total", "Events by outcome", ["queue", "type", "outcome"])
@@ -46,7 +46,7 @@ HTTP_REQUESTS = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
 )
 
-#: Imported at the scrape, as are those of settings.GAUGES: gunicorn's master process imports this
+#: Imported at the scrape, as are the service's own: gunicorn's master process imports this
 #: module without any models.
 KIT_GAUGES = "servicekit.operations.waiting_work.gauges"
 
@@ -60,11 +60,11 @@ class Gauge(NamedTuple):
 
 
 class DatabaseGauges(Collector):
-    """The kit's gauges, and those of the functions that settings.GAUGES names."""
+    """The kit's gauges, and the service's own."""
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """Return the gauges; none while the database is away, since any number would be wrong."""
-        paths = [KIT_GAUGES, *getattr(settings, "GAUGES", [])]
+        paths = [KIT_GAUGES, *kit_settings.gauges]
         functions: list[Callable[[], Iterable[Gauge]]] = [import_string(path) for path in paths]
         try:
             gauges = [gauge for function in functions for gauge in function()]

@@ -1,21 +1,23 @@
 """Purges: delete the rows that have served their purpose, in every table that grows.
 
-A purge goes on until a batch is not full and rests as long as each batch took: it keeps up with any rate of writing that the
-database itself keeps up with, and takes half of one connection's time at most (docs/adr/0050-purges-run-until-done.md).
+A purge of a table goes on until a batch is not full and rests as long as each batch took: it keeps
+up with any rate of writing that the database itself keeps up with, and takes half of one
+connection's time at most (docs/adr/0050-purges-run-until-done.md). The job servicekit.purge runs
+them all, for a limited time every few seconds (docs/adr/0078-housekeeping-is-celerys.md).
 """
 
 import contextlib
 import logging
-import threading
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.utils.module_loading import import_string
 
+from servicekit.conf import kit_settings
 from servicekit.database import is_database_away
 from servicekit.operations import metrics
 
@@ -23,7 +25,6 @@ logger = logging.getLogger(__name__)
 
 LOCK = 0x50_55_52  # any number: the lock is per database, and each service has its own
 BATCH = 5000
-EVERY_SECONDS = 60.0
 #: A purge that cannot have a table at once leaves it for its next round.
 LOCK_TIMEOUT_MILLISECONDS = 1000
 
@@ -36,8 +37,10 @@ class PurgeRuns(RuntimeError):
 class Purge:
     """How the old rows of one table are found.
 
-    `table` is for people, and names one purge of a table that has two. `statement` deletes at most `%(batch)s` of those that are older than `%(days)s` days, oldest first. It must compare a column
-    with an index to statement_timestamp(): no index is used for clock_timestamp(), which changes from row to row.
+    `table` is for people, and names one purge of a table that has two. `statement` deletes at most
+    `%(batch)s` of those that are older than `%(days)s` days, oldest first. It must compare a column
+    with an index to statement_timestamp(): no index is used for clock_timestamp(), which changes
+    from row to row.
     """
 
     table: str
@@ -45,12 +48,12 @@ class Purge:
     days: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Purged:
-    """What came of one purge: how many rows it deleted, and why it ended early, if it did."""
+    """What came of one purge: how many rows it deleted, and why it failed, if it did."""
 
     table: str
-    deleted: int
+    deleted: int = 0
     error: str = ""
 
 
@@ -68,10 +71,13 @@ _DELETE_EVENTS = """
 OUTBOX = Purge("outbox", _DELETE_EVENTS.format(age="sent_at"), days=7)
 DISCARDED_EVENTS = Purge(
     "outbox (discarded)",
-    _DELETE_EVENTS.format(age="discarded_at").replace("WHERE", "WHERE parked_at IS NOT NULL AND", 1),
+    _DELETE_EVENTS.format(age="discarded_at").replace(
+        "WHERE", "WHERE parked_at IS NOT NULL AND", 1
+    ),
     days=90,
 )
-#: Money and stock have unique keys of their own in their ledgers, for ever: a repeat after 30 days still has no effect.
+#: Money and stock have unique keys of their own in their ledgers, for ever: a repeat after 30 days
+#: still has no effect.
 INBOX = Purge(
     "inbox",
     """
@@ -102,14 +108,16 @@ REVOKED_SESSIONS = Purge(
     """,
     days=0,
 )
-#: Counted from the decision about a letter, which is recorded once: a waiting letter is kept for ever.
+#: Counted from the decision about a letter, which is recorded once: a waiting letter is kept for
+#: ever.
 DEAD_LETTERS = Purge(
     "dead_letter",
     """
     WITH old AS MATERIALIZED (
         SELECT letter.id
         FROM dead_letter_action AS action JOIN dead_letter AS letter ON letter.id = action.letter_id
-        WHERE action.at < statement_timestamp() - %(days)s * interval '1 day' AND letter.state <> 'waiting'
+        WHERE action.at < statement_timestamp() - %(days)s * interval '1 day'
+            AND letter.state <> 'waiting'
         ORDER BY action.at LIMIT %(batch)s FOR UPDATE SKIP LOCKED
     ), gone AS (
         DELETE FROM dead_letter_action WHERE letter_id = ANY(ARRAY(SELECT id FROM old))
@@ -122,47 +130,30 @@ OF_THE_KIT = (OUTBOX, DISCARDED_EVENTS, INBOX, IDEMPOTENCY_KEYS, REVOKED_SESSION
 
 
 def purges() -> list[Purge]:
-    """Return the kit's purges and those that settings.PURGES names, such as "users.purges.SESSIONS"."""
-    return [*OF_THE_KIT, *(import_string(path) for path in getattr(settings, "PURGES", []))]
+    """Return the kit's purges and the service's own."""
+    of_the_service: list[Purge] = import_string(kit_settings.purges) if kit_settings.purges else []
+    return [*OF_THE_KIT, *of_the_service]
 
 
-def run(stop: threading.Event | None = None) -> list[Purged]:
-    """Delete everything that is old, table by table; a purge that fails is reported and the others run all the same.
+def run(*, seconds: float = math.inf) -> list[Purged]:
+    """Delete everything that is old, a batch of each table by turns, or as much as can be deleted
+    in so many seconds. A table whose purge fails is reported, and the others go on.
 
     Raises:
         PurgeRuns: another process has the lock; nothing was deleted.
         DatabaseError, InterfaceError: the database is away.
     """
-    stop = stop or threading.Event()
+    ends_at = time.monotonic() + seconds
+    found = {purge: Purged(purge.table) for purge in purges()}
     with _alone():
-        return [_report(one, stop) for one in purges() if not stop.is_set()]
-
-
-@contextlib.contextmanager
-def in_background(*, every_seconds: float = EVERY_SECONDS) -> Iterator[None]:
-    """Purge in a thread with a database connection of its own, at once and then every minute, for the length of the block."""
-    stop = threading.Event()
-    thread = threading.Thread(target=_repeat, args=(stop, every_seconds), name="purge", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(timeout=5)
-
-
-def _repeat(stop: threading.Event, every_seconds: float) -> None:
-    while not stop.is_set():
         try:
-            run(stop)
-        except PurgeRuns:
-            pass  # the relays of a service share the work: this round is another's
-        except (DatabaseError, InterfaceError) as error:
-            logger.warning("purge waits", extra={"error": str(error)[:300]})
-        except Exception:  # a fault of ours must not end the thread, which nothing would start again
-            logger.exception("purge failed")
-        connection.close()
-        stop.wait(every_seconds)
+            # By turns: a table that grows as fast as it is purged must not keep the others waiting.
+            # All of them in each round: rows may be kept by those of a table that is not done yet.
+            while _purge_round(found) and time.monotonic() < ends_at:
+                pass
+        finally:
+            _report(found.values())
+    return list(found.values())
 
 
 @contextlib.contextmanager
@@ -180,33 +171,28 @@ def _alone() -> Iterator[None]:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
 
 
-def _report(purge: Purge, stop: threading.Event) -> Purged:
-    deleted, error = 0, ""
+def _purge_round(found: Mapping[Purge, Purged]) -> bool:
+    """Delete a batch of each table that has not failed. Return whether there may be more."""
+    unfinished = [_purge_batch(purge, found[purge]) for purge in found if not found[purge].error]
+    return any(unfinished)
+
+
+def _purge_batch(purge: Purge, purged: Purged) -> bool:
+    """Delete one batch, count it, and rest. Return whether there may be more."""
+    started = time.monotonic()
     try:
-        for count in _batches(purge, stop):
-            deleted += count
+        count = _delete(purge.statement, {"days": purge.days, "batch": BATCH})
     except DatabaseError as failure:
         if is_database_away(failure):
             raise
-        error = f"{type(failure).__name__}: {failure}".strip()[:300]
-        metrics.PURGE_ERRORS.labels(purge.table).inc()
+        purged.error = f"{type(failure).__name__}: {failure}".strip()[:300]
         logger.exception("purge of a table failed", extra={"table": purge.table})
-    if deleted:
-        metrics.ROWS_PURGED.labels(purge.table).inc(deleted)
-        logger.info("purged", extra={"table": purge.table, "rows": deleted})
-    return Purged(purge.table, deleted, error)
-
-
-def _batches(purge: Purge, stop: threading.Event) -> Iterator[int]:
-    """Yield how many rows each batch deleted."""
-    parameters = {"days": purge.days, "batch": BATCH}
-    count = BATCH
-    while count >= BATCH and not stop.is_set():
-        started = time.monotonic()
-        count = _delete(purge.statement, parameters)
-        yield count
-        if count >= BATCH:
-            stop.wait(time.monotonic() - started)
+        return False
+    purged.deleted += count
+    if count < BATCH:
+        return False
+    time.sleep(time.monotonic() - started)
+    return True
 
 
 def _delete(statement: str, parameters: dict[str, Any]) -> int:
@@ -214,3 +200,12 @@ def _delete(statement: str, parameters: dict[str, Any]) -> int:
         cursor.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MILLISECONDS}")
         cursor.execute(statement, parameters)
         return int(cursor.rowcount)
+
+
+def _report(found: Iterable[Purged]) -> None:
+    for purged in found:
+        if purged.error:
+            metrics.PURGE_ERRORS.labels(purged.table).inc()
+        if purged.deleted:
+            metrics.ROWS_PURGED.labels(purged.table).inc(purged.deleted)
+            logger.info("purged", extra={"table": purged.table, "rows": purged.deleted})

@@ -5,10 +5,11 @@ The virtual host holds Souk's topology. The servers are those of `make test` (or
 TEST_BROKER_ADMIN_URL.
 """
 
+import dataclasses
 import json
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -35,6 +36,7 @@ for name, value in {
 }.items():
     os.environ.setdefault(name, value)
 
+SetKit = Callable[..., None]
 TOPOLOGY_FILE = Path(__file__).parents[4] / "deploy" / "topology.json"
 # RabbitMQ 4.0 sometimes takes more than 30 s to delete a virtual host with many quorum queues.
 ANSWER_SECONDS = 120
@@ -92,23 +94,33 @@ def vhost(broker_admin: BrokerAdmin) -> Iterator[str]:
 
 
 @pytest.fixture
-def broker_url(vhost: str, broker_admin: BrokerAdmin, topology: Topology, settings: Any) -> str:
-    """The AMQP address of a virtual host with the whole topology, also in settings.BROKER_URL."""
+def set_kit(settings: Any) -> SetKit:
+    """Changes fields of settings.SERVICEKIT for the length of the test."""
+
+    def change(**fields: Any) -> None:
+        settings.SERVICEKIT = dataclasses.replace(settings.SERVICEKIT, **fields)
+
+    return change
+
+
+@pytest.fixture
+def broker_url(vhost: str, broker_admin: BrokerAdmin, topology: Topology, set_kit: SetKit) -> str:
+    """The AMQP address of a virtual host with the whole topology, which the kit's settings name, too."""
     definitions = topology_definitions(topology)
     broker_admin.call("POST", f"/definitions/{vhost}", json.loads(json.dumps(definitions)))
     wait_until(lambda: len(broker_admin.call("GET", f"/queues/{vhost}")) == len(definitions["queues"]))
     parts = urlsplit(os.environ["TEST_BROKER_URL"])
     url = urlunsplit((parts.scheme, parts.netloc, f"/{vhost}", "", ""))
-    settings.BROKER_URL = url
+    set_kit(broker_url=url)
     return url
 
 
 @pytest.fixture
-def test_keys(settings: Any) -> Iterator[None]:
+def test_keys(set_kit: SetKit) -> Iterator[None]:
     """Trust the tokens of servicekit.testing.tokens, and forget what earlier tests verified."""
     from servicekit.auth import jwks, revocations, tokens
 
-    settings.TOKEN_KEYS = "servicekit.testing.tokens.jwks"
+    set_kit(token_keys="servicekit.testing.tokens.jwks")
     for forget in (jwks.forget, tokens.forget_verified, revocations.forget):
         forget()
     yield

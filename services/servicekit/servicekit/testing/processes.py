@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from django.conf import settings
 from django.db import connection
+
+from servicekit.conf import kit_settings
 
 REPOSITORY = Path(__file__).parents[4]
 
@@ -21,7 +22,7 @@ def running_process(*words: str, **variables: str) -> Iterator[subprocess.Popen[
     environment = {
         **os.environ,
         "DATABASE_URL": _database_url(connection.settings_dict),
-        "BROKER_URL": settings.BROKER_URL,
+        "BROKER_URL": kit_settings.broker_url,
         "DJANGO_SETTINGS_MODULE": os.environ["DJANGO_SETTINGS_MODULE"],
         **variables,
     }

@@ -95,7 +95,7 @@ SIGNER = Signer(KID)
 
 
 def jwks() -> dict[str, Any]:
-    """Return the key set that verifies these tokens; tests point settings.TOKEN_KEYS here."""
+    """Return the key set that verifies these tokens; tests name it in `token_keys`."""
     return {"keys": [SIGNER.jwk()]}
 
 

@@ -22,7 +22,7 @@ def vhost_to_be(broker_admin):
     broker_admin.call("DELETE", f"/vhosts/{name}")
     for user in ("users", "products", "orders"):
         broker_admin.call("DELETE", f"/users/{user}")
-    broker_admin.call("DELETE", "/vhosts/orders-jobs")
+        broker_admin.call("DELETE", f"/vhosts/{user}-jobs")
 
 
 def definitions(topology: Topology, vhost: str, password: str):
@@ -41,13 +41,16 @@ def test_definitions_are_applied_any_number_of_times(broker_admin, topology, vho
     wait_until(lambda: len(broker_admin.call("GET", f"/queues/{vhost_to_be}")) == len(wanted["queues"]))
     users = {user["name"] for user in broker_admin.call("GET", "/users")}
     assert {"users", "products", "orders"} <= users
+    # An installation that had no jobs in a service gets their virtual host at the next start.
+    vhosts = {vhost["name"] for vhost in broker_admin.call("GET", "/vhosts")}
+    assert {"users-jobs", "products-jobs", "orders-jobs"} <= vhosts
 
 
 def test_wrong_password_is_said_at_once(topology, vhost_to_be, broker_admin):
     broker_admin.call("PUT", f"/vhosts/{vhost_to_be}")
     for user in ("users", "products", "orders"):
         broker_admin.call("PUT", f"/users/{user}", {"password": "x", "tags": ""})
-    broker_admin.call("PUT", "/vhosts/orders-jobs")
+        broker_admin.call("PUT", f"/vhosts/{user}-jobs")
     parts = urlsplit(ADMIN_URL)
     wrong = f"http://{parts.username}:wrong@{parts.hostname}:{parts.port}"
 

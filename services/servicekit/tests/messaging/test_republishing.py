@@ -14,6 +14,7 @@ from servicekit.messaging.publisher import Publisher
 from servicekit.messaging.relay import Relay
 from servicekit.models import InboxEvent, OutboxAction, OutboxEvent
 from servicekit.operations import purge
+from servicekit.testing.fixtures import SetKit
 from servicekit.testing.waiting import wait_until
 from tests.conftest import Recorder, consuming
 from tests.project.events import OrderPlaced
@@ -22,8 +23,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def _orders(settings: Any) -> None:
-    settings.EVENT_ROUTER = "tests.project.handlers.orders_router"
+def _orders(set_kit: SetKit) -> None:
+    set_kit(event_router="tests.project.handlers.orders_router")
 
 
 def ago(**time: float) -> datetime:

@@ -126,7 +126,7 @@ def as_service(broker_admin: Any, topology: Topology) -> Iterator[Any]:
         return connect(urlunsplit((parts.scheme, netloc, f"/{vhost}", "", "")))
 
     yield connected
-    for name in (vhost, "orders-jobs"):
+    for name in (vhost, *(f"{user}-jobs" for user in users)):
         broker_admin.call("DELETE", f"/vhosts/{name}")
     for user in users:
         broker_admin.call("DELETE", f"/users/{user}")

@@ -1,12 +1,12 @@
 """Fixtures of the probes: what is away, and which processes run."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from servicekit.operations import health
 from servicekit.testing.faults import database_away
+from servicekit.testing.fixtures import SetKit
 from tests.operations.helpers import beat
 
 
@@ -24,8 +24,8 @@ def no_database() -> Iterator[None]:
 
 
 @pytest.fixture
-def broker_away(settings: Any) -> None:
-    settings.BROKER_URL = "amqp://souk:hunter2@127.0.0.1:1/none"
+def broker_away(set_kit: SetKit) -> None:
+    set_kit(broker_url="amqp://souk:hunter2@127.0.0.1:1/none")
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import socket
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from django.db import connection
@@ -13,6 +12,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from servicekit.operations import health
 from servicekit.testing.client import Caller, decoded
 from servicekit.testing.faults import database_away
+from servicekit.testing.fixtures import SetKit
 from tests.operations.helpers import ready
 from tests.project import checks
 
@@ -102,9 +102,9 @@ def test_service_without_its_broker_is_degraded() -> None:
 
 
 @pytest.mark.usefixtures("all_alive")
-def test_silent_broker_is_given_up_in_time(settings: Any) -> None:
+def test_silent_broker_is_given_up_in_time(set_kit: SetKit) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        settings.BROKER_URL = f"amqp://souk:x@127.0.0.1:{listener.getsockname()[1]}//"
+        set_kit(broker_url=f"amqp://souk:x@127.0.0.1:{listener.getsockname()[1]}//")
         started = time.monotonic()
 
         body = ready(200)
@@ -114,10 +114,10 @@ def test_silent_broker_is_given_up_in_time(settings: Any) -> None:
 
 
 @pytest.mark.usefixtures("all_alive")
-def test_broker_is_asked_with_pauses(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_broker_is_asked_with_pauses(set_kit: SetKit, monkeypatch: pytest.MonkeyPatch) -> None:
     """Probes come every second from several places; each connection costs the broker work."""
     assert ready()["status"] == "ready"
-    settings.BROKER_URL = "amqp://nobody@127.0.0.1:1/none"
+    set_kit(broker_url="amqp://nobody@127.0.0.1:1/none")
     assert ready()["checks"]["broker"] == "ok"
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + health.BROKER_CHECK_SECONDS + 1)
@@ -127,8 +127,8 @@ def test_broker_is_asked_with_pauses(settings: Any, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.usefixtures("all_alive")
 @pytest.mark.parametrize(("finding", "status"), [("", "ready"), ("late: hurry", "degraded")])
-def test_service_adds_checks_of_its_own(settings: Any, finding: str, status: str) -> None:
-    settings.READINESS_CHECKS = {"own": "tests.project.checks.own"}
+def test_service_adds_checks_of_its_own(set_kit: SetKit, finding: str, status: str) -> None:
+    set_kit(readiness_checks={"own": "tests.project.checks.own"})
     checks.finding = finding
 
     body = ready()
@@ -136,8 +136,8 @@ def test_service_adds_checks_of_its_own(settings: Any, finding: str, status: str
     assert (body["status"], body["checks"]["own"]) == (status, finding or "ok")
 
 
-def test_service_adds_gauges_of_its_own(settings: Any) -> None:
-    settings.GAUGES = ["tests.project.checks.gauges"]
+def test_service_adds_gauges_of_its_own(set_kit: SetKit) -> None:
+    set_kit(gauges=("tests.project.checks.gauges",))
 
     text = Caller().get("/metrics").content.decode()
 

@@ -1,13 +1,13 @@
 """Heartbeats: processes without a port show that they run."""
 
 import time
-from typing import Any
 
 import pytest
 from uuid_utils.compat import uuid7
 
 from servicekit.models import Heartbeat
 from servicekit.operations import heartbeats
+from servicekit.testing.fixtures import SetKit
 from tests.operations.helpers import beat, ready
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -15,7 +15,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.mark.parametrize(
     ("age_seconds", "status"),
-    [(heartbeats.STALE_AFTER_SECONDS - 5, "ready"), (heartbeats.STALE_AFTER_SECONDS + 5, "degraded")],
+    [
+        (heartbeats.STALE_AFTER_SECONDS - 5, "ready"),
+        (heartbeats.STALE_AFTER_SECONDS + 5, "degraded"),
+    ],
 )
 def test_process_without_a_sign_of_life_is_missed(age_seconds: float, status: str) -> None:
     beat("relay")
@@ -32,20 +35,20 @@ def test_process_that_never_started_is_missed() -> None:
     assert "relay, consumer" in ready()["checks"]["processes"]
 
 
-def test_expected_processes_are_named_in_settings(settings: Any) -> None:
-    settings.EXPECTED_PROCESSES = ["worker"]
+def test_expected_processes_are_named_in_settings(set_kit: SetKit) -> None:
+    set_kit(expected_processes=("worker",))
     beat("relay", "consumer")
 
     assert "worker" in ready()["checks"]["processes"]
 
 
-def test_beat_is_a_sign_of_life(settings: Any) -> None:
-    settings.EXPECTED_PROCESSES = [f"test-{uuid7()}"]
-    assert heartbeats.stale(settings.EXPECTED_PROCESSES)
+def test_beat_is_a_sign_of_life() -> None:
+    process = f"test-{uuid7()}"
+    assert heartbeats.stale([process])
 
-    heartbeats.beat(settings.EXPECTED_PROCESSES[0])
+    heartbeats.beat(process)
 
-    assert heartbeats.stale(settings.EXPECTED_PROCESSES) == []
+    assert heartbeats.stale([process]) == []
 
 
 def test_beats_are_written_with_pauses(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from servicekit.models import InboxEvent, OutboxEvent
+from servicekit.models import OutboxEvent
 from servicekit.testing.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -62,19 +62,6 @@ def test_counters_of_the_relay_are_read_from_its_port(
         wait_until(lambda: counters(port).get("souk_events_published_total") == 3)
 
     assert not OutboxEvent.objects.filter(sent_at=None).exists()
-
-
-def test_relay_process_purges_too(broker_url: str, port: int) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO inbox (queue, event_id, type, payload_hash, handled_at) "
-            "SELECT 'q', gen_random_uuid(), 't', '', now() - interval '31 days' FROM generate_series(1, 7)"
-        )
-
-    with process("relay", METRICS_PORT=str(port), TEST_BROKER_URL=broker_url):
-        wait_until(lambda: counters(port).get('souk_rows_purged_total{table="inbox"}') == 7)
-
-    assert not InboxEvent.objects.exists()
 
 
 def test_consumer_shows_its_counters(broker_url: str, port: int) -> None:

@@ -3,6 +3,7 @@
 import os
 
 from servicekit import env, settings
+from servicekit.conf import KitSettings
 
 SECRET_KEY = "for tests only"
 INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "servicekit"]
@@ -10,10 +11,14 @@ os.environ.setdefault(
     "DATABASE_URL", os.environ.get("TEST_DATABASE_URL", "postgres://nobody@127.0.0.1:1/none")
 )
 DATABASES = {"default": env.database()}
-BROKER_URL = os.environ.get("TEST_BROKER_URL", "")
-RELAY_BATCH = 500
-CONSUMER_BATCH = 100
-EVENT_ROUTER = "tests.project.handlers.router"
+SERVICEKIT = KitSettings(
+    service="project",
+    broker_url=os.environ.get("TEST_BROKER_URL", ""),
+    jobs_broker_url=os.environ.get("TEST_BROKER_URL", ""),
+    event_router="tests.project.handlers.router",
+    expected_processes=("relay", "consumer"),
+    jwks_url="http://127.0.0.1:1/.well-known/jwks.json",
+)
 USE_TZ = True
 TIME_ZONE = "UTC"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -24,6 +29,3 @@ ROOT_URLCONF = "tests.project.urls"
 APPEND_SLASH = False
 REST_FRAMEWORK = settings.REST_FRAMEWORK
 SIMPLE_JWT = settings.SIMPLE_JWT
-TOKEN_ISSUER = "souk"
-TOKEN_AUDIENCE = "souk"
-JWKS_URL = "http://127.0.0.1:1/.well-known/jwks.json"

@@ -94,7 +94,7 @@ def forget_ring() -> None:
 
 
 def signing_key() -> CurrentKey:
-    """Return the key that signs now; settings.TOKEN_SIGNER names this function.
+    """Return the key that signs now; settings.SERVICEKIT names this function.
 
     Raises:
         NoSigningKey, UnreadableKeys: as `ring`.

@@ -2,9 +2,9 @@ import getpass
 import json
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from servicekit.conf import kit_settings
 from servicekit.messaging import dead_letters
 from servicekit.messaging.publisher import Publisher, PublishingFailed
 from servicekit.messaging.router import service_router
@@ -74,7 +74,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{at}  {action.action} by {action.by}  {action.note}")
 
     def _redrive(self, *, by: str, note: str, **options: Any) -> None:
-        publisher = Publisher(settings.BROKER_URL)
+        publisher = Publisher(kit_settings.broker_url)
         service = service_router().service
         ids = self._ids(**options)
         sent = 0

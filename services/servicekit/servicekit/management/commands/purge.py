@@ -6,16 +6,14 @@ from servicekit.operations import purge
 
 
 class Command(BaseCommand):
-    help = "Delete every row that has served its purpose, as the relay process does each minute."
+    help = "Delete every row that has served its purpose, as the worker does every few seconds."
     requires_system_checks: list[str] = []
 
     def handle(self, **_options: Any) -> None:
         try:
             done = purge.run()
         except purge.PurgeRuns as error:
-            raise CommandError(
-                f"{error} The relay process does so each minute; try again in a moment."
-            ) from error
+            raise CommandError(f"{error} The worker does so every few seconds: try again.") from error
         for one in done:
             note = f"  FAILED: {one.error}" if one.error else ""
             self.stdout.write(f"{one.table:<18} {one.deleted:>9} deleted{note}")

@@ -1,6 +1,5 @@
 """Every table that grows is purged: all that is old goes, whatever its number, and nothing else."""
 
-import contextlib
 import re
 import threading
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from django.db import connection, connections
 from servicekit.database import direct_connection
 from servicekit.models import OutboxAction, OutboxEvent
 from servicekit.operations import purge
-from servicekit.testing.faults import database_away
+from servicekit.testing.fixtures import SetKit
 from servicekit.testing.waiting import somebody_waits_for_a_lock, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -160,9 +159,9 @@ def test_purge_finds_its_rows_by_an_index(one: purge.Purge) -> None:
         cursor.execute("RESET enable_seqscan")
 
     assert "Seq Scan" not in plan
-    assert "statement_timestamp()" in "".join(line for line in plan.splitlines() if "Index Cond" in line), (
-        plan
-    )
+    assert "statement_timestamp()" in "".join(
+        line for line in plan.splitlines() if "Index Cond" in line
+    ), plan
 
 
 def test_purge_that_fails_leaves_the_others_running() -> None:
@@ -205,29 +204,20 @@ def test_purges_at_once_do_not_clash() -> None:
     purge.run()
 
     assert count("outbox") == 0
-    assert all(isinstance(one, purge.PurgeRuns) or not any(each.error for each in one) for one in results)
+    assert all(
+        isinstance(one, purge.PurgeRuns) or not any(each.error for each in one) for one in results
+    )
 
 
-def test_purge_in_the_background_goes_on_and_ends_with_the_block() -> None:
-    fill("inbox", AGES["inbox"][0])
+def test_limited_run_takes_a_batch_of_each_table() -> None:
+    """A table with a backlog, or one that grows as fast as it is purged, holds up no other."""
+    for table, (old, _) in AGES.items():
+        fill(table, old, 2 * purge.BATCH)
 
-    with purge.in_background(every_seconds=0.05):
-        wait_until(lambda: count("inbox") == 0)
-        fill("inbox", AGES["inbox"][0])
-        wait_until(lambda: count("inbox") == 0)
+    done = purge.run(seconds=0)
 
-    assert "purge" not in {thread.name for thread in threading.enumerate()}
-
-
-def test_purge_in_the_background_survives_a_database_that_is_away(caplog: pytest.LogCaptureFixture) -> None:
-    fill("inbox", AGES["inbox"][0])
-
-    with contextlib.ExitStack() as outage:
-        outage.enter_context(database_away())
-        with purge.in_background(every_seconds=0.05):
-            wait_until(lambda: "purge waits" in caplog.messages)
-            outage.close()
-            wait_until(lambda: count("inbox") == 0)
+    assert deleted(done) == dict.fromkeys(FILL, purge.BATCH)
+    assert sum(deleted(purge.run()).values()) == len(FILL) * purge.BATCH
 
 
 def test_command_tells_what_was_deleted(capsys: pytest.CaptureFixture[str]) -> None:
@@ -236,12 +226,13 @@ def test_command_tells_what_was_deleted(capsys: pytest.CaptureFixture[str]) -> N
     call_command("purge")
 
     lines = dict(
-        re.findall(r"^(.+?) +(\d+) deleted", line)[0] for line in capsys.readouterr().out.splitlines()
+        re.findall(r"^(.+?) +(\d+) deleted", line)[0]
+        for line in capsys.readouterr().out.splitlines()
     )
     assert lines == {**dict.fromkeys(FILL, "0"), "outbox": "2"}
 
 
-def test_purges_of_a_service_run_too(settings: Any) -> None:
-    settings.PURGES = ["tests.project.purges.NOTHING"]
+def test_purges_of_a_service_run_too(set_kit: SetKit) -> None:
+    set_kit(purges="tests.project.purges.PURGES")
 
     assert deleted(purge.run())["nothing"] == 0
