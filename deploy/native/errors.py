@@ -1,5 +1,5 @@
-"""What stops a command with one line instead of a traceback."""
+"""Old name; goes when nobody imports it any more."""
 
+from souk.console import CommandError as Cannot
 
-class Cannot(Exception):
-    """The command cannot go on; the message says why and what to do."""
+__all__ = ["Cannot"]

@@ -1,11 +1,5 @@
-"""Lines that tell what goes on, with the seconds since the command began. On stderr: stdout is for answers."""
+"""Old name; goes when nobody imports it any more."""
 
-import sys
-import time
+from souk.console import log_step as say
 
-START = time.monotonic()
-
-
-def say(text: str) -> None:
-    sys.stderr.write(f"{time.monotonic() - START:6.1f} s  {text}\n")
-    sys.stderr.flush()
+__all__ = ["say"]

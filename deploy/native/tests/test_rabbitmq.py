@@ -23,12 +23,18 @@ def listens(process: subprocess.Popen[bytes]) -> bool:
 
 
 def children_of(process: subprocess.Popen[bytes]) -> str:
-    done = subprocess.run(["ps", "-o", "comm=", "--ppid", str(process.pid)], capture_output=True, text=True)
+    done = subprocess.run(
+        ["ps", "-o", "comm=", "--ppid", str(process.pid)], capture_output=True, text=True
+    )
     return done.stdout
 
 
 def test_mapper_waits_while_another_does_its_work_and_follows_it() -> None:
-    variables = {**os.environ, "ERL_EPMD_PORT": str(ports.any_free(set())), "ERL_EPMD_ADDRESS": "127.0.0.1"}
+    variables = {
+        **os.environ,
+        "ERL_EPMD_PORT": str(ports.any_free(set())),
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+    }
 
     def answers() -> bool:
         done = subprocess.run([rabbitmq.epmd(), "-names"], env=variables, capture_output=True)

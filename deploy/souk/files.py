@@ -1,4 +1,4 @@
-"""Small files, written whole or not at all."""
+"""Small files, written whole or not at all; and files of NAME=value lines, like .env."""
 
 import contextlib
 import fcntl
@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from native.errors import Cannot
+from souk.console import CommandError
 
 
-def write(path: Path, text: str, mode: int = 0o600) -> bool:
-    """Writes the file unless it says that already. Returns whether it changed."""
+def write_file(path: Path, text: str, mode: int = 0o600) -> bool:
+    """Write the file unless it says that already. Returns whether it changed."""
     if path.exists() and path.read_text() == text:
         return False
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
@@ -22,15 +22,15 @@ def write(path: Path, text: str, mode: int = 0o600) -> bool:
 
 
 def write_variables(path: Path, variables: Mapping[str, str]) -> bool:
-    """Writes NAME=value lines, readable by us only."""
+    """Write NAME=value lines, readable by the owner only. Returns whether anything changed."""
     for name, value in variables.items():
         if "\n" in value:
-            raise Cannot(f"{name} has a line break, which {path.name} cannot hold")
-    return write(path, "".join(f"{name}={value}\n" for name, value in variables.items()))
+            raise CommandError(f"{name} has a line break, which {path.name} cannot hold")
+    return write_file(path, "".join(f"{name}={value}\n" for name, value in variables.items()))
 
 
 def read_variables(path: Path) -> dict[str, str]:
-    """Reads NAME=value lines; blank lines and # comments are skipped, nothing is expanded or unquoted."""
+    """Read NAME=value lines. Blank lines and comments are skipped; nothing is expanded."""
     if not path.exists():
         return {}
     lines = (line.strip() for line in path.read_text().splitlines())
@@ -40,11 +40,12 @@ def read_variables(path: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """One command at a time per stack."""
+    """Hold the folder's lock, so that there is one command at a time per stack."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Cannot(f"another command is at work on {folder}; wait for it") from None
+            message = f"another command is at work on {folder}; wait for it"
+            raise CommandError(message) from None
         yield

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from native.layout import REPOSITORY
+from souk.checkout import REPOSITORY
 
 HEALTH, RUN = (REPOSITORY / "deploy" / "image" / name for name in ("health", "run"))
 
@@ -74,7 +74,9 @@ def test_process_that_never_gave_a_sign_is_not_well(tmp_path: Path) -> None:
 def test_unknown_process_is_refused(tmp_path: Path) -> None:
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "metrics")}
 
-    done = subprocess.run([str(RUN), "wep"], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(RUN), "wep"], env=environment, capture_output=True, text=True, check=False
+    )
 
     assert done.returncode == 2
     assert "relay" in done.stderr
