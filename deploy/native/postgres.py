@@ -1,7 +1,6 @@
 """PostgreSQL: a cluster of the stack's own; `manage.py prepare` makes each service's database."""
 
 import os
-import pwd
 import secrets
 import shutil
 import tempfile
@@ -19,27 +18,17 @@ from souk.console import CommandError
 from souk.files import write_file
 
 SUPERUSER = "postgres"
-# The server refuses to run as root; these accounts may stand in, the package's own first.
-STAND_INS = ("postgres", "nobody")
 INITDB = ("--auth-host=scram-sha-256", "--auth-local=reject", "--encoding=UTF8", "--no-sync")
 
 
 def account() -> str | None:
-    """Return whom the server runs as when we are root; None for ourselves."""
-    if os.geteuid() != 0:
-        return None
-    known = {entry.pw_name for entry in pwd.getpwall()}
-    for name in STAND_INS:
-        if name in known:
-            return name
-    raise CommandError("PostgreSQL does not run as root, and there is no user postgres or nobody")
+    """Return whom the server, which refuses to run as root, runs as then; None for ourselves."""
+    return "postgres" if os.geteuid() == 0 else None
 
 
 def identity() -> dict[str, Any]:
     """Return Popen's words for a process of the server's account."""
-    name = account()
-    group = pwd.getpwnam(name).pw_gid if name else None
-    return {"user": name, "group": group, "extra_groups": [] if name else None}
+    return {"user": account(), "group": account(), "extra_groups": [] if account() else None}
 
 
 def data(layout: Layout) -> Path:
@@ -127,10 +116,10 @@ def _make_cluster(layout: Layout, place: Path) -> None:
 
 def _give(place: Path) -> None:
     """Let the account own its folder and what we wrote there."""
-    owner = identity()
-    if owner["user"]:
+    owner = account()
+    if owner:
         for path in (place, *(place.glob("*.conf") if place.is_dir() else ())):
-            shutil.chown(path, owner["user"], owner["group"])
+            shutil.chown(path, owner, owner)
 
 
 def _drop_stale_pid(place: Path) -> None:

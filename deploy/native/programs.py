@@ -4,12 +4,12 @@ import os
 import shlex
 from dataclasses import asdict, dataclass
 
-from native import packages, postgres, rabbitmq
+from native import packages, postgres
 from native.layout import Layout, fill_template
 from souk.checkout import PROCESSES, PYTHON, REPOSITORY
 
 #: They start first, by themselves, and stop last: what the services need.
-SERVERS = frozenset({"postgres", "epmd", "rabbitmq", "redis"})
+SERVERS = frozenset({"postgres", "rabbitmq", "redis"})
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,6 @@ def servers(layout: Layout) -> list[Program]:
     node = with_variables("rabbitmq", str(packages.RABBITMQ))
     return [
         Program("postgres", postgres.command(layout), "INT", 60, postgres.account()),
-        Program("epmd", with_variables("rabbitmq", *rabbitmq.epmd_command())),
         Program("rabbitmq", node, stop_seconds=60),
         Program("redis", [packages.program("redis-server"), redis_conf]),
     ]

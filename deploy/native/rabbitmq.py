@@ -6,9 +6,7 @@
 import base64
 import re
 import urllib.request
-from pathlib import Path
 
-from native import packages
 from native.layout import Layout, fill_template
 from native.ports import Ports
 from native.secret_store import secret
@@ -18,8 +16,6 @@ from souk.files import write_file, write_variables
 # An Erlang string, as pieces in quotes or as a list of numbers.
 _STRING = rb'\[[\d,\s]*\]|"(?:[^"\\]|\\.)*"(?:\s*"(?:[^"\\]|\\.)*")*'
 PLACE = re.compile(rb"(\b(?:wal_)?data_dir =>)\s*(?:%b)" % _STRING)
-# RabbitMQ starts one itself when it finds none: then ours waits, and follows when that has ended.
-EPMD = 'while "$0" -names >/dev/null 2>&1; do sleep 1; done; exec "$0" -address 127.0.0.1'
 
 
 def variables(layout: Layout, ports: Ports) -> dict[str, str]:
@@ -35,6 +31,7 @@ def variables(layout: Layout, ports: Ports) -> dict[str, str]:
         "RABBITMQ_LOG_BASE": str(base / "log"),
         "RABBITMQ_LOGS": "-",
         "RABBITMQ_DIST_PORT": str(ports["erlang"]),
+        # Of the port mapper that it starts, which stays when it ends: see NativeRuntime.down.
         "ERL_EPMD_PORT": str(ports["epmd"]),
         "ERL_EPMD_ADDRESS": "127.0.0.1",
         # Without the wrapper shell, so that a signal reaches the node itself.
@@ -82,17 +79,6 @@ def prepare(layout: Layout, ports: Ports) -> None:
     own = fill_template("rabbitmq.conf", **ports, password=secret(layout, "rabbitmq-admin"))
     write_file(base / "rabbitmq.conf", shared + own)
     write_variables(layout.env / "rabbitmq.env", variables(layout, ports))
-
-
-def epmd_command() -> list[str]:
-    """Return what becomes Erlang's port mapper (ERL_EPMD_PORT) as soon as there is none."""
-    return ["sh", "-c", EPMD, epmd()]
-
-
-def epmd() -> str:
-    """Return the port mapper that belongs to the installed Erlang."""
-    found = sorted(Path("/usr/lib/erlang").glob("erts-*/bin/epmd"))
-    return str(found[-1]) if found else packages.program("epmd")
 
 
 def answers(layout: Layout, ports: Ports) -> bool:

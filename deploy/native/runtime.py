@@ -67,10 +67,9 @@ class NativeRuntime:
             ran = self.is_running()
             if ran:
                 self._stop_in_order()
-            left = processes.wait_gone(self.layout, 10 if ran else 0)
-            if left:
-                processes.end(self.layout)
-                log_step(f"ended {len(left)} processes that nobody watched any more")
+            left = processes.end(self.layout)  # among them Erlang's port mapper
+            if left and not ran:
+                log_step(f"ended {left} processes that nobody watched any more")
         return ran or bool(left)
 
     def _stop_in_order(self) -> None:
