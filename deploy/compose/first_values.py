@@ -8,8 +8,7 @@ from native import ports
 from souk import dotenv
 from souk.checkout import SERVICES, STAFF_EMAIL
 from souk.console import CommandError
-from souk.files import read_variables
-from souk.secret_values import fernet_key, token
+from souk.files import random_fernet_key, random_token, read_variables
 
 TITLE = """\
 # Written by `make env`; .env.example says what each variable is. These are the only copies of the
@@ -19,11 +18,11 @@ TITLE = """\
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 KINDS = ("POSTGRES_PASSWORD", "DB_PASSWORD", "BROKER_PASSWORD", "SECRET_KEY")
 SECRETS: dict[str, Callable[[], str]] = {
-    **{f"{kind}_{name.upper()}": token for name in SERVICES for kind in KINDS},
-    "BROKER_PASSWORD_ADMIN": token,
-    "REDIS_PASSWORD": token,
-    "KEY_ENCRYPTION_KEY": fernet_key,
-    "STAFF_PASSWORD": token,
+    **{f"{kind}_{name.upper()}": random_token for name in SERVICES for kind in KINDS},
+    "BROKER_PASSWORD_ADMIN": random_token,
+    "REDIS_PASSWORD": random_token,
+    "KEY_ENCRYPTION_KEY": random_fernet_key,
+    "STAFF_PASSWORD": random_token,
 }
 
 

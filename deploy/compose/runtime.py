@@ -10,10 +10,9 @@ from compose import engine, first_values, project, stack, status
 from native.layout import current
 from souk import dotenv, sql
 from souk.checkout import SERVICES
-from souk.console import CommandError
+from souk.console import CommandError, show_status
 from souk.files import write_file
 from souk.runtime import DatabaseClient
-from souk.status import show
 
 DATABASES = tuple(f"{service}-db" for service in SERVICES)
 
@@ -64,7 +63,7 @@ class ComposeRuntime:
         findings = status.findings(found)
         volumes = f"docker volumes {project.name()}_*"
         footer = f"{self.address()}   logs: make logs PROCESS=orders-web   data: {volumes}"
-        show(status.process_table(found), findings, footer)
+        show_status(status.process_table(found), findings, footer)
         return all(each.is_well for each in findings.values())
 
     def logs(self, process: str) -> int:

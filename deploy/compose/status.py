@@ -1,17 +1,14 @@
 """What `make status` shows of containers."""
 
-import subprocess
 import time
 from collections.abc import Sequence
 from datetime import datetime
 
 from compose import engine, stack
 from compose.engine import Container
-from souk import readiness, status
+from souk import readiness
+from souk.console import duration
 from souk.readiness import Finding
-
-ASK_SECONDS = 10
-SILENT = Finding("does not answer", serves=False)
 
 
 def findings(found: Sequence[Container]) -> dict[str, Finding]:
@@ -20,22 +17,12 @@ def findings(found: Sequence[Container]) -> dict[str, Finding]:
     lacking -= {engine.service_of(each) for each in found}
     wrong = {**stack.unwell(found), **dict.fromkeys(sorted(lacking), "there is no container")}
     webs = [each for each in found if engine.service_of(each).endswith("-web")]
-    asked = {engine.label(each): ask(each) for each in webs if each["State"]["Running"]}
+    asked = {
+        engine.label(each): readiness.check(["docker", "exec", each["Id"], "/souk/health", "web"])
+        for each in webs
+        if each["State"]["Running"]
+    }
     return {**{name: Finding(wrong[name], serves=False) for name in wrong}, **asked}
-
-
-def ask(container: Container) -> Finding:
-    """Ask a web process what it says now of what is behind it.
-
-    The engine keeps the answer to its last health check, which may be older than what has happened.
-    """
-    words = ("exec", container["Id"], "/souk/health", "web")
-    try:
-        asked = engine.docker(*words, timeout=ASK_SECONDS)
-    except subprocess.TimeoutExpired:
-        return SILENT
-    found = readiness.parse(asked.stdout, serves=asked.returncode == 0)
-    return SILENT if asked.returncode and found.is_well else found
 
 
 def process_table(found: Sequence[Container]) -> list[list[object]]:
@@ -52,7 +39,7 @@ def process_table(found: Sequence[Container]) -> list[list[object]]:
             engine.label(each),
             "done" if _has_ended_well(each) else state["Status"],
             state.get("Health", {}).get("Status", "-"),
-            status.duration(time.time() - began) if state["Running"] else "-",
+            duration(time.time() - began) if state["Running"] else "-",
             each["RestartCount"],
             memory.get(each["Id"][:12], "-"),
         ])  # fmt: skip

@@ -4,11 +4,13 @@ import hashlib
 import os
 import re
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from string import Template
 
 from souk.checkout import REPOSITORY
 from souk.console import CommandError
+from souk.files import random_token, write_file
 
 LONGEST_SOCKET_PATH = 107  # sockaddr_un, without its final NUL
 LONGEST_SOCKET_NAME = "/gateway/verifier.sock"
@@ -64,6 +66,13 @@ class Layout:
             return None
         place = Path(self.postgres_location.read_text().strip())
         return place if place.parent == OUTSIDE and place.name.startswith("souk-") else None
+
+    def secret(self, name: str, make: Callable[[], str] = random_token) -> str:
+        """Return the stack's secret of that name; made when first asked for, never printed."""
+        path = self.secrets / name
+        if not path.exists():
+            write_file(path, make() + "\n")
+        return path.read_text().strip()
 
     def plain(self, folder: Path) -> Path:
         """Return the folder by a path that every program takes: its own, or a link in `run`.

@@ -10,7 +10,6 @@ from typing import Any
 from native import packages
 from native.layout import OUTSIDE, Layout, fill_template
 from native.ports import Ports
-from native.secret_store import secret
 from souk import commands, dotenv
 from souk.checkout import POSTGRESQL_SETTINGS, SERVICES
 from souk.connections import LEAST, cluster_connections
@@ -105,7 +104,7 @@ def _make_cluster(layout: Layout, place: Path) -> None:
     making.mkdir(parents=True, mode=0o700)
     _give(making)
     with tempfile.NamedTemporaryFile("w", prefix="souk-") as password:
-        password.write(secret(layout, "postgres-postgres") + "\n")
+        password.write(layout.secret("postgres-postgres") + "\n")
         password.flush()
         _give(Path(password.name))
         words = ["-D", making, "-U", SUPERUSER, f"--pwfile={password.name}", "--locale=C.UTF-8"]

@@ -9,7 +9,6 @@ import urllib.request
 
 from native.layout import Layout, fill_template
 from native.ports import Ports
-from native.secret_store import secret
 from souk.checkout import REPOSITORY
 from souk.files import write_file, write_variables
 
@@ -74,16 +73,16 @@ def prepare(layout: Layout, ports: Ports) -> None:
     write_file(base / "rabbitmq-env.conf", "")
     write_file(base / "enabled_plugins", "[rabbitmq_management].\n")
     # Erlang makes a cookie of its own when there is none, but of few bits.
-    write_file(base / ".erlang.cookie", secret(layout, "erlang-cookie"), mode=0o400)
+    write_file(base / ".erlang.cookie", layout.secret("erlang-cookie"), mode=0o400)
     shared = (REPOSITORY / "deploy" / "rabbitmq.conf").read_text()
-    own = fill_template("rabbitmq.conf", **ports, password=secret(layout, "rabbitmq-admin"))
+    own = fill_template("rabbitmq.conf", **ports, password=layout.secret("rabbitmq-admin"))
     write_file(base / "rabbitmq.conf", shared + own)
     write_variables(layout.env / "rabbitmq.env", variables(layout, ports))
 
 
 def answers(layout: Layout, ports: Ports) -> bool:
     """Return whether the node says that the AMQP port, which opens last, is listened on."""
-    login = base64.b64encode(f"admin:{secret(layout, 'rabbitmq-admin')}".encode()).decode()
+    login = base64.b64encode(f"admin:{layout.secret('rabbitmq-admin')}".encode()).decode()
     address = f"http://127.0.0.1:{ports['broker_api']}/api/health/checks/port-listener"
     headers = {"Authorization": f"Basic {login}"}
     request = urllib.request.Request(f"{address}/{ports['amqp']}", headers=headers)

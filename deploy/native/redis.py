@@ -3,14 +3,13 @@
 from native import packages
 from native.layout import Layout, fill_template
 from native.ports import Ports
-from native.secret_store import secret
 from souk import commands
 from souk.files import write_file
 
 
 def prepare(layout: Layout, ports: Ports) -> None:
     """Write its configuration, readable by the owner only."""
-    values = {"password": secret(layout, "redis"), "directory": layout.plain(layout.redis)}
+    values = {"password": layout.secret("redis"), "directory": layout.plain(layout.redis)}
     text = fill_template("redis.conf", port=ports["redis"], **values)
     write_file(layout.redis / "redis.conf", text)
 
@@ -18,5 +17,5 @@ def prepare(layout: Layout, ports: Ports) -> None:
 def answers(layout: Layout, ports: Ports) -> bool:
     """Return whether it takes the password and answers PING."""
     client = [packages.program("redis-cli"), "-p", str(ports["redis"]), "ping"]
-    done = commands.run(client, variables={"REDISCLI_AUTH": secret(layout, "redis")})
+    done = commands.run(client, variables={"REDISCLI_AUTH": layout.secret("redis")})
     return done.stdout == "PONG\n"

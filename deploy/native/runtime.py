@@ -9,10 +9,9 @@ from pathlib import Path
 
 from native import home, ports, postgres, processes, programs, run, stack, supervisor, variables
 from native.layout import Layout
-from native.secret_store import secret
-from souk import commands, sql, status
+from souk import commands, sql
 from souk.checkout import PYTHON, REPOSITORY, SERVICES
-from souk.console import CommandError, log_step
+from souk.console import CommandError, duration, log_step, show_status
 from souk.files import locked, write_file
 from souk.runtime import DatabaseClient
 
@@ -104,7 +103,7 @@ class NativeRuntime:
         found = supervisor.processes_of(layout)
         findings = stack.findings(ports.recorded(layout))
         footer = f"{self.address()}   logs: {layout.log}   data: {layout.state}"
-        status.show(_process_table(found), findings, footer)
+        show_status(_process_table(found), findings, footer)
         runs = all(each.state == "RUNNING" for each in found)
         return runs and all(each.is_well for each in findings.values())
 
@@ -147,7 +146,7 @@ class NativeRuntime:
     def client(self, service: str) -> DatabaseClient:
         port = str(ports.recorded(self.layout)["postgres"])
         options = ("-h", variables.HOST, "-p", port, "-U", postgres.SUPERUSER)
-        password = {"PGPASSWORD": secret(self.layout, "postgres-postgres")}
+        password = {"PGPASSWORD": self.layout.secret("postgres-postgres")}
         return DatabaseClient((), f"{postgres.programs(self.layout)}/", options, password)
 
     def secrets(self) -> dict[str, str]:
@@ -177,7 +176,7 @@ def _process_table(found: Sequence[supervisor.Process]) -> list[list[object]]:
         runs = bool(process.pid)
         used = processes.memory(processes.descendants([process.pid], living)) if runs else 0
         total += used
-        uptime = status.duration(time.time() - process.started) if runs else "-"
+        uptime = duration(time.time() - process.started) if runs else "-"
         note = "" if process.state == "RUNNING" else process.note
         pid = process.pid or "-"
         rows.append([process.name, process.state, pid, uptime, _mebibytes(used), note])

@@ -28,6 +28,7 @@ from souk.files import write_file
 from souk.readiness import Finding
 
 DEADLINE_SECONDS = 120
+IMAGE = REPOSITORY / "deploy" / "image"
 #: The one-shot containers, with what runs in each.
 ONE_SHOTS = {
     **{f"{name}-migrate": ("migrate",) for name in SERVICES},
@@ -90,13 +91,12 @@ def clear_metrics(layout: Layout) -> None:
 
 def prepare_services(layout: Layout, chosen: ports.Ports) -> None:
     """Do what the one-shot containers do, at once: databases, migrations, first rows, broker."""
-    image_run = REPOSITORY / "deploy" / "image" / "run"
 
     def do(name: str) -> str:
         owner = name.removesuffix("-migrate") if name.endswith("-migrate") else "users"
         own = variables.one_shot(layout, chosen, name)
         known = {**run.environment(layout, owner), **own}
-        command = [image_run, *ONE_SHOTS[name]]
+        command = [IMAGE / "run", *ONE_SHOTS[name]]
         return commands.run_checked(name, command, folder=run.folder(owner), variables=known)
 
     with ThreadPoolExecutor(len(ONE_SHOTS)) as pool:
@@ -107,9 +107,12 @@ def prepare_services(layout: Layout, chosen: ports.Ports) -> None:
 
 def findings(chosen: ports.Ports) -> dict[str, Finding]:
     """Return what each service and the gateway say of themselves."""
-    asked = {name: (f"{variables.base_url(chosen[name])}/readyz", name) for name in SERVICES}
-    asked["gateway"] = (f"{variables.base_url(chosen['gateway'])}/healthz", "localhost")
-    return {name: readiness.ask(*question) for name, question in asked.items()}
+    paths = {**dict.fromkeys(SERVICES, "/readyz"), "gateway": "/healthz"}
+    health = str(IMAGE / "health")
+    return {
+        name: readiness.check([health, "web", path], {"WEB_PORT": str(chosen[name])})
+        for name, path in paths.items()
+    }
 
 
 def start_services(layout: Layout, chosen: ports.Ports) -> None:

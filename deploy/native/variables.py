@@ -9,11 +9,9 @@ from typing import Any
 
 from native.layout import Layout
 from native.ports import Ports
-from native.secret_store import secret
 from souk import dotenv
 from souk.checkout import REPOSITORY, SERVICES, STAFF_EMAIL
-from souk.files import write_file, write_variables
-from souk.secret_values import fernet_key
+from souk.files import random_fernet_key, write_file, write_variables
 
 HOST = "127.0.0.1"
 #: A variable of compose.yaml: ${NAME:-default} or ${NAME:?what to do}.
@@ -62,11 +60,11 @@ def container(
 def _secret(layout: Layout, name: str) -> str:
     """Our secret for a variable; empty for one that is none. Never compose's, from .env."""
     if name == "KEY_ENCRYPTION_KEY":
-        return secret(layout, "key-encryption", fernet_key)
+        return layout.secret("key-encryption", random_fernet_key)
     for pattern, file in SECRETS.items():
         found = re.fullmatch(pattern, name)
         if found:
-            return secret(layout, file.format(*(group.lower() for group in found.groups())))
+            return layout.secret(file.format(*(group.lower() for group in found.groups())))
     return ""
 
 

@@ -1,8 +1,10 @@
-"""Small files, written whole or not at all; and files of NAME=value lines, like .env."""
+"""Small files, written whole or not at all: settings, secrets, NAME=value lines like .env."""
 
+import base64
 import contextlib
 import fcntl
 import os
+import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -36,6 +38,16 @@ def read_variables(path: Path) -> dict[str, str]:
     lines = (line.strip() for line in path.read_text().splitlines())
     pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
     return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def random_token() -> str:
+    """Return a password of characters that need no quoting anywhere."""
+    return secrets.token_hex(32)
+
+
+def random_fernet_key() -> str:
+    """Return a key as `cryptography.fernet` takes it."""
+    return base64.urlsafe_b64encode(os.urandom(32)).decode()
 
 
 @contextlib.contextmanager

@@ -1,11 +1,12 @@
 """Whether a service is ready, and if not, why; as the service itself says it at /readyz."""
 
-import http.client
 import json
-import urllib.error
-import urllib.request
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+ASK_SECONDS = 10
 #: What a start brings about. Other checks wait for work or a person: no start waits for that.
 CHECKS_OF_A_START = frozenset({"database", "migrations", "broker", "processes"})
 
@@ -32,6 +33,9 @@ class Finding:
         return f"{'degraded' if self.serves else 'NOT READY'}: {reasons}"
 
 
+SILENT = Finding("does not answer", serves=False)
+
+
 def parse(body: str, *, serves: bool = True) -> Finding:
     """Read a /readyz answer: {"checks": {"database": "ok", "broker": "away, …"}}."""
     try:
@@ -48,16 +52,17 @@ def parse(body: str, *, serves: bool = True) -> Finding:
     )
 
 
-def ask(url: str, host: str, seconds: float = 5) -> Finding:
-    """Ask a service for its readiness, under a name that it answers to."""
-    request = urllib.request.Request(url, headers={"Host": host, "Accept": "application/json"})
+def check(words: Sequence[str], variables: Mapping[str, str] | None = None) -> Finding:
+    """Run deploy/image/health, here or in a container, which asks a service and prints its answer.
+
+    Asked anew: an engine keeps what its last health check said, before whatever has happened.
+    """
+    command, environment = list(words), {**os.environ, **(variables or {})}
     try:
-        with urllib.request.urlopen(request, timeout=seconds) as answer:  # nosec B310: http, ours
-            # A service that answers requests, but has lost what is behind it, says so with 200.
-            return parse(answer.read().decode(errors="replace"))
-    except urllib.error.HTTPError as answer:
-        found = parse(answer.read().decode(errors="replace"), serves=False)
-        reason = found.not_ready or f"answers {answer.code}"
-        return Finding(reason, found.attention, serves=False)
-    except (OSError, http.client.HTTPException) as error:
-        return Finding(f"does not answer: {getattr(error, 'reason', error)}", serves=False)
+        done = subprocess.run(
+            command, env=environment, capture_output=True, check=False, timeout=ASK_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        return SILENT
+    found = parse(done.stdout.decode(errors="replace"), serves=done.returncode == 0)
+    return SILENT if done.returncode and found.is_well else found

@@ -10,7 +10,6 @@ import pytest
 from native import ports, postgres
 from native.layout import Layout
 from native.runtime import NativeRuntime
-from native.secret_store import secret
 from souk import sql
 from souk.checkout import SERVICES
 from souk.console import wait_until
@@ -72,7 +71,7 @@ def connect(shop: NativeRuntime) -> Connect:
     """Opens a connection to a service's database, for the superuser."""
 
     def open_connection(service: str) -> psycopg.Connection:
-        login = f"postgres:{secret(shop.layout, 'postgres-postgres')}"
+        login = f"postgres:{shop.layout.secret('postgres-postgres')}"
         port = ports.recorded(shop.layout)["postgres"]
         return psycopg.connect(f"postgres://{login}@127.0.0.1:{port}/{service}", autocommit=True)
 

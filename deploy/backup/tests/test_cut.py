@@ -75,7 +75,7 @@ def test_consumer_that_does_not_end_in_time_is_named(
     with connect("products") as consumer, consumer.transaction():
         consumer.execute(INBOX, [uuid4()])
 
-        with pytest.raises(CommandError, match="products: .*lock timeout"), cut.snapshots(shop):
+        with pytest.raises(CommandError, match=r"products: .*lock timeout"), cut.snapshots(shop):
             pass
 
     with connect("users") as other:
@@ -106,5 +106,5 @@ def test_script_that_fails_has_done_nothing(shop: NativeRuntime, connect: Connec
 def test_session_says_what_was_wrong_with_a_statement(shop: NativeRuntime) -> None:
     with sql.Session(shop.client("users"), "users") as session:
         assert session.ask("SELECT 'a', 1") == "a|1"
-        with pytest.raises(CommandError, match="users: .*syntax error"):
+        with pytest.raises(CommandError, match=r"users: .*syntax error"):
             session.ask("SELEC")

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from native import secret_store, variables
+from native import variables
 from native.layout import Layout
 from native.ports import NAMES
 from souk import files
@@ -18,11 +18,11 @@ def mode(path: Path) -> int:
 
 
 def test_secret_is_made_once_and_only_ours_to_read(layout: Layout) -> None:
-    first = secret_store.secret(layout, "redis")
+    first = layout.secret("redis")
 
     assert len(first) >= 32
-    assert secret_store.secret(layout, "redis") == first
-    assert secret_store.secret(layout, "postgres-users") != first
+    assert layout.secret("redis") == first
+    assert layout.secret("postgres-users") != first
     assert mode(layout.secrets / "redis") == 0o600
     assert mode(layout.secrets) == 0o700
 

@@ -15,7 +15,6 @@ import pytest
 from native import environment, home, ports, postgres, processes, rabbitmq
 from native.layout import OUTSIDE, Layout
 from native.runtime import NativeRuntime
-from native.secret_store import secret
 from souk.console import CommandError, wait_until
 
 
@@ -63,7 +62,7 @@ def serving(layout: Layout) -> Iterator[ports.Ports]:
 
 def ask(layout: Layout, found: ports.Ports, statement: str) -> list[str]:
     """Run a statement as the superuser; return the first column of what it says."""
-    password = secret(layout, "postgres-postgres")
+    password = layout.secret("postgres-postgres")
     address = f"postgres://postgres:{password}@127.0.0.1:{found['postgres']}/postgres"
     with psycopg.connect(address, autocommit=True) as connection:
         cursor = connection.execute(statement)

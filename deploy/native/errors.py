@@ -1,5 +1,0 @@
-"""Old name; goes when nobody imports it any more."""
-
-from souk.console import CommandError as Cannot
-
-__all__ = ["Cannot"]
