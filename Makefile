@@ -1,10 +1,9 @@
 # `make` alone lists the targets. The shop runs in containers (deploy/compose) or as processes of this machine (deploy/native):
-# RUNTIME=auto|compose|native; auto takes what runs here, else containers when a Docker engine answers (deploy/runtime).
-# All of that is standard library only, so that it runs before .venv is there.
+# RUNTIME=auto|compose|native; auto takes what runs here, else containers when a Docker engine answers.
+# The command begins on the standard library alone; natively it makes .venv and goes on under its Python.
 PYTHON ?= python3
 export RUNTIME ?= auto
-SHOP := $(PYTHON) deploy/runtime
-NATIVE := $(PYTHON) deploy/native
+SHOP := $(PYTHON) deploy/souk
 VENV := .venv/bin
 LIST := $(or $(SERVICE),all)
 # A path, whatever its letters: recipes take it from the environment, where neither make nor the shell takes it apart.
@@ -22,7 +21,7 @@ up: ## start the whole shop, print where it is; RUNTIME=compose|native
 	@$(SHOP) up
 
 env: ## for containers: write what is missing into .env, secrets first
-	@$(PYTHON) deploy/compose env
+	@$(SHOP) env
 
 status: ## every process, and whether each service is ready
 	@$(SHOP) status
@@ -79,39 +78,39 @@ airgap-engine: ## install and start a Docker engine with compose from Debian pac
 	@$(PYTHON) deploy/airgap engine
 
 test: ## every test, on servers of their own, and the end-to-end suite on a stack of its own; PARTS="orders gateway"
-	@$(NATIVE) test $(PARTS)
+	@$(SHOP) test $(PARTS)
 
 e2e: ## the end-to-end suite against the shop that is up; ARGS="-k purchase"
 	@$(SHOP) e2e -- $(ARGS)
 
 fuzz: ## odd bytes and requests to the native shop that is up, with production's limits; REQUESTS=50000 EXAMPLES=100 ARGS="--seed 7"
-	@$(NATIVE) fuzz -- --requests $(or $(REQUESTS),50000) --examples $(or $(EXAMPLES),100) -s $(ARGS)
+	@RUNTIME=native $(SHOP) fuzz -- --requests $(or $(REQUESTS),50000) --examples $(or $(EXAMPLES),100) -s $(ARGS)
 
 faults: ## kill and cut things in the shop that is up, and check what it says after; ARGS=
 	@$(SHOP) faults -- $(ARGS)
 
 containers: ## kill, restart and start the containers that are up in every order, and look into each; ARGS="-k isolation"
-	@$(PYTHON) deploy/compose containers -- $(ARGS)
+	@RUNTIME=compose $(SHOP) containers -- $(ARGS)
 
 bench: ## figures from the shop that is up (natively only); ARGS=
 	@$(SHOP) bench -- $(ARGS)
 
 lint: ## formatter, linters, types, layers, migrations, security and gateway checks; CHECKS="mypy ruff"
-	@$(NATIVE) lint $(CHECKS)
+	@$(SHOP) lint $(CHECKS)
 
 fmt: ## format the code and mend what can be mended
-	@$(NATIVE) bootstrap
+	@$(SHOP) bootstrap
 	@$(VENV)/ruff check --fix-only .
 	@$(VENV)/ruff format .
 
 openapi: ## write the services' OpenAPI documents; ARGS=--check only compares
-	@$(NATIVE) documents openapi $(ARGS)
+	@$(SHOP) documents openapi $(ARGS)
 
 events: ## write the events' AsyncAPI document and schemas; ARGS=--check only compares
-	@$(NATIVE) documents events $(ARGS)
+	@$(SHOP) documents events $(ARGS)
 
 settings: ## pass on to the containers what .env.example has for every service; ARGS=--check only compares
 	@cd deploy && $(PYTHON) -m compose.service_settings $(ARGS)
 
 requirements: ## lock again and export the hashed requirement files
-	@$(NATIVE) requirements
+	@$(SHOP) requirements

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from native.errors import Cannot
+from souk.console import CommandError
 
 APT = Path("/etc/apt")
 OS_RELEASE = Path("/etc/os-release")
@@ -117,12 +117,12 @@ def release(path: Path = OS_RELEASE) -> str:
     """The code name of the Debian that runs here.
 
     Raises:
-        Cannot: it is something else, whose mirrors have no packages of Debian.
+        CommandError: it is something else, whose mirrors have no packages of Debian.
     """
     lines = path.read_text().splitlines() if path.is_file() else []
     fields = {name: value.strip("\"'") for name, _, value in (line.partition("=") for line in lines)}
     if fields.get("ID") != "debian":
-        raise Cannot("this needs a Debian machine, whose mirror the packages come from")
+        raise CommandError("this needs a Debian machine, whose mirror the packages come from")
     return fields.get("VERSION_CODENAME", "sid")
 
 
@@ -130,13 +130,13 @@ def mirror(found: list[Archive], codename: str) -> Mirror:
     """Picks Debian's own archive from the configured ones, which others (Docker's, Node's …) may precede.
 
     Raises:
-        Cannot: there is none.
+        CommandError: there is none.
     """
     names = {codename, *ALIASES, *({"sid", "unstable"} if codename == "sid" else ())}
     usable = [one for one in found if "main" in one.components and one.uri.startswith(SCHEMES)]
     main = [one for one in usable if names.intersection(one.suites)]
     if not main:
-        raise Cannot(f"apt's configuration names no archive of Debian {codename}, component main")
+        raise CommandError(f"apt's configuration names no archive of Debian {codename}, component main")
     safe = {f"{name}-security" for name in names}
     security = [one for one in usable if safe.intersection(one.suites)]
     return Mirror(max(main, key=_likeness), max(security, key=_likeness, default=None))

@@ -11,10 +11,10 @@ from pathlib import Path
 from airgap import builder, trixie
 from airgap.apt_sources import Mirror
 from airgap.standins import BASE, LABEL
-from native import commands, packages
-from native.errors import Cannot
+from native import packages
 from native.packages import SEARCH_PATH
-from native.progress import say
+from souk import commands
+from souk.console import CommandError, log_step
 
 RAW = "souk-airgap/debootstrap:trixie"
 # Not /tmp, which is often mounted nodev: debootstrap makes devices.
@@ -25,15 +25,15 @@ def build(mirror: Mirror, inputs: str, *, afresh: bool = False) -> None:
     """Bootstraps, imports, and builds images/base upon it.
 
     Raises:
-        Cannot: not root, or a step failed; says why.
+        CommandError: not root, or a step failed; says why.
     """
     if os.geteuid() != 0:
-        raise Cannot("only root may bootstrap Debian: sudo python3 deploy/airgap images")
+        raise CommandError("only root may bootstrap Debian: sudo python3 deploy/airgap images")
     if not shutil.which("debootstrap", path=f"{os.environ.get('PATH', '')}:{SEARCH_PATH}"):
-        say("installing debootstrap")
+        log_step("installing debootstrap")
         packages.install("debootstrap")
     with _scratch_folder() as root:
-        say(f"bootstrapping Debian {trixie.SUITE}")
+        log_step(f"bootstrapping Debian {trixie.SUITE}")
         _bootstrap(mirror, root)
         _configure(mirror, root)
         _import(root)
@@ -48,7 +48,7 @@ def _bootstrap(mirror: Mirror, root: Path) -> None:
     checks = ["--no-check-gpg"] if mirror.main.trusted else [f"--keyring={keys}"] if keys else []
     words = ["debootstrap", "--variant=minbase", *checks, trixie.SUITE, str(root), mirror.main.uri]
     path = f"{os.environ.get('PATH', '')}:{SEARCH_PATH}"
-    commands.must("debootstrap", words, variables={"PATH": path})
+    commands.run_checked("debootstrap", words, variables={"PATH": path})
 
 
 def _configure(mirror: Mirror, root: Path) -> None:
@@ -66,14 +66,14 @@ def _configure(mirror: Mirror, root: Path) -> None:
 
 
 def _import(root: Path) -> None:
-    say("importing it")
+    log_step("importing it")
     # Without the devices: Docker makes those a container may have.
     tar = ["tar", "-c", "--one-file-system", "--numeric-owner", "--exclude=./dev/*", "-C", str(root), "."]
     words = ["docker", "import", "--change", f"ENV PATH={SEARCH_PATH}", "-", RAW]
     with subprocess.Popen(tar, stdout=subprocess.PIPE) as packing:
         done = subprocess.run(words, stdin=packing.stdout, capture_output=True, text=True, check=False)
     if packing.returncode or done.returncode:
-        raise Cannot(f"docker import failed: {done.stderr.strip()}")
+        raise CommandError(f"docker import failed: {done.stderr.strip()}")
 
 
 @contextmanager
@@ -86,7 +86,7 @@ def _scratch_folder() -> Iterator[Path]:
         for mounted in sorted(_mounts(folder), reverse=True):
             subprocess.run(["umount", str(mounted)], check=False)
         if left := _mounts(folder):
-            say(f"beware: {left[0]} is still mounted, so {folder} stays; umount it, then delete the folder")
+            log_step(f"beware: {left[0]} is still mounted, so {folder} stays; umount it, then delete the folder")
         else:
             subprocess.run(["rm", "-rf", "--one-file-system", str(folder)], check=False)
 

@@ -5,8 +5,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from native import commands
-from native.progress import say
+from souk import commands
+from souk.console import log_step
 
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 PROXIES = ("http_proxy", "https_proxy", "no_proxy")
@@ -20,9 +20,9 @@ def build(
     The image that had the tag before is deleted.
 
     Raises:
-        Cannot: the build failed; says why.
+        CommandError: the build failed; says why.
     """
-    say(f"building {tag}")
+    log_step(f"building {tag}")
     before = _id(tag)
     words = [
         *("docker", "build", "--progress", "plain", "--tag", tag),
@@ -30,7 +30,7 @@ def build(
         *_options(arguments, labels),
         str(folder),
     ]
-    commands.must(f"building {tag}", words, variables={"DOCKER_BUILDKIT": "1"})
+    commands.run_checked(f"building {tag}", words, variables={"DOCKER_BUILDKIT": "1"})
     if before not in ("", _id(tag)):
         # The engine refuses while a container uses it.
         subprocess.run(["docker", "image", "rm", before], capture_output=True, check=False)

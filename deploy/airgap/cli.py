@@ -6,7 +6,7 @@ import sys
 from types import FrameType
 
 from airgap import daemon, engine, images, standins
-from native.errors import Cannot
+from souk.console import CommandError
 
 Options = argparse.Namespace
 
@@ -17,7 +17,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _stop)
     try:
         options.command(options)
-    except Cannot as reason:
+    except CommandError as reason:
         sys.stderr.write(f"souk: {reason}\n")
         return 1
     except KeyboardInterrupt:

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from compose import engine
-from native import files, packages
-from native.errors import Cannot
-from native.progress import say
+from native import packages
+from souk import files
+from souk.console import CommandError, log_step
 
 LOG = Path("/var/log/souk-dockerd.log")
 RECORD = Path("/run/souk-dockerd.pid")
@@ -24,13 +24,13 @@ def start() -> None:
     """Starts the engine and waits until it answers.
 
     Raises:
-        Cannot: it does not, in a minute.
+        CommandError: it does not, in a minute.
     """
-    say("starting dockerd")
+    log_step("starting dockerd")
     if SYSTEMD.is_dir():
         done = subprocess.run(["systemctl", "start", "docker"], capture_output=True, text=True, check=False)
         if done.returncode:
-            raise Cannot(f"systemctl start docker: {done.stderr.strip()}")
+            raise CommandError(f"systemctl start docker: {done.stderr.strip()}")
         _wait(lambda: True, "journalctl --unit docker says why")
         return
     process = launch([packages.program("dockerd")])
@@ -49,7 +49,7 @@ def launch(command: list[str], log: Path = LOG, record: Path = RECORD) -> subpro
             stderr=file,
             start_new_session=True,
         )
-    files.write(record, f"{process.pid} {_born(process.pid)}\n", mode=0o644)
+    files.write_file(record, f"{process.pid} {_born(process.pid)}\n", mode=0o644)
     return process
 
 
@@ -58,7 +58,7 @@ def _wait(lives: Callable[[], bool], hint: str, log: Path | None = None) -> None
     while not engine.answers():
         if time.monotonic() > deadline or not lives():
             end = "".join(log.read_text(errors="replace").splitlines(keepends=True)[-20:]) if log else ""
-            raise Cannot(f"dockerd does not answer; {hint}\n{end}".rstrip())
+            raise CommandError(f"dockerd does not answer; {hint}\n{end}".rstrip())
         time.sleep(0.3)
 
 
@@ -66,7 +66,7 @@ def stop(record: Path = RECORD) -> bool:
     """Ends the process that `launch` started. Returns False when there is none.
 
     Raises:
-        Cannot: it does not end.
+        CommandError: it does not end.
     """
     pid, born = recorded(record)
     if not pid or _born(pid) != born:
@@ -76,7 +76,7 @@ def stop(record: Path = RECORD) -> bool:
     deadline = time.monotonic() + STOP_SECONDS
     while _born(pid) == born:
         if time.monotonic() > deadline:
-            raise Cannot(f"dockerd ({pid}) has not ended after {STOP_SECONDS} s")
+            raise CommandError(f"dockerd ({pid}) has not ended after {STOP_SECONDS} s")
         time.sleep(0.1)
     record.unlink(missing_ok=True)
     return True

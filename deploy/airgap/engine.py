@@ -6,15 +6,14 @@ import shutil
 from airgap import daemon, plugins
 from compose.engine import answers
 from native import packages
-from native.errors import Cannot
-from native.progress import say
+from souk.console import CommandError, log_step
 
 
 def ensure() -> bool:
     """Returns whether anything had to be done.
 
     Raises:
-        Cannot: it needs root, or something could not be installed or started; says what.
+        CommandError: it needs root, or something could not be installed or started; says what.
     """
     acted = not answers()
     if acted:
@@ -27,11 +26,11 @@ def ensure() -> bool:
 
 def _provide_engine() -> None:
     if os.geteuid() != 0:
-        raise Cannot(
+        raise CommandError(
             "no Docker engine answers, and only root may start one: sudo python3 deploy/airgap engine"
         )
     if not _has("dockerd"):
-        say("installing Docker")
+        log_step("installing Docker")
         packages.install("docker.io", "iptables", "ca-certificates")
     if not _has("docker"):
         # Debian 13 has the client in a package of its own.

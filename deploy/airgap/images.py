@@ -10,20 +10,20 @@ from typing import Any
 
 from airgap import base, builder, plugins, standins, trixie
 from airgap.standins import BASE, LABEL, StandIn
-from compose import dotenv, engine
-from native.errors import Cannot
-from native.layout import REPOSITORY
-from native.progress import say
+from compose import engine
+from souk import dotenv
+from souk.checkout import REPOSITORY
+from souk.console import CommandError, log_step
 
 
 def ensure(wanted: list[StandIn], *, force: bool = False) -> None:
     """Builds what is not there as it should be.
 
     Raises:
-        Cannot: there is no engine, no mirror, no right to make a base, or a build failed.
+        CommandError: there is no engine, no mirror, no right to make a base, or a build failed.
     """
     if not engine.answers() or plugins.missing():
-        raise Cannot("images need Docker with buildx: python3 deploy/airgap engine")
+        raise CommandError("images need Docker with buildx: python3 deploy/airgap engine")
     mirror = trixie.mirror()
     base_inputs = standins.base_digest(trixie.sources_list(mirror) + trixie.network_settings())
     inputs = {one.tag: standins.image_digest(one, base_inputs) for one in wanted}
@@ -41,7 +41,7 @@ def ensure(wanted: list[StandIn], *, force: bool = False) -> None:
 def _build(one: StandIn, inputs: str, *, afresh: bool) -> None:
     arguments = {"BASE": BASE.tag, "VERSION": one.version}
     builder.build(one.folder, one.tag, arguments, {LABEL: inputs}, afresh=afresh)
-    say(f"built {one.tag}")
+    log_step(f"built {one.tag}")
 
 
 def _inputs_of(tags: Iterable[str]) -> dict[str, str]:
@@ -63,9 +63,9 @@ def _inspect(tags: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 def remember(wanted: list[StandIn]) -> None:
     """Names the stand-ins in .env, which stays its owner's when root writes it."""
-    changed = dotenv.remember({one.variable: one.tag for one in wanted})
+    changed = dotenv.set_values({one.variable: one.tag for one in wanted})
     if changed:
-        say(f".env: {', '.join(changed)} now name stand-ins")
+        log_step(f".env: {', '.join(changed)} now name stand-ins")
     owner = REPOSITORY.stat()
     if os.geteuid() == 0 and Path(dotenv.PATH).stat().st_uid != owner.st_uid:
         os.chown(dotenv.PATH, owner.st_uid, owner.st_gid)

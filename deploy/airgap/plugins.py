@@ -9,8 +9,7 @@ from pathlib import Path
 
 from airgap import trixie
 from compose.engine import OLDEST_COMPOSE
-from native.errors import Cannot
-from native.progress import say
+from souk.console import CommandError, log_step
 
 PACKAGES = {"compose": "docker-compose", "buildx": "docker-buildx"}
 FOR_ALL = Path("/usr/local/lib/docker/cli-plugins")
@@ -42,16 +41,16 @@ def install(names: list[str]) -> None:
     """Takes the plugins out of Debian 13's packages. The packages themselves stay out: they would upgrade libc.
 
     Raises:
-        Cannot: a package could not be had, or its plugin does not run here.
+        CommandError: a package could not be had, or its plugin does not run here.
     """
-    say(f"fetching the plugins {', '.join(names)}")
+    log_step(f"fetching the plugins {', '.join(names)}")
     with tempfile.TemporaryDirectory(prefix="souk-plugins-") as scratch:
         for package in trixie.fetch([PACKAGES[name] for name in names], Path(scratch)):
             subprocess.run(["dpkg-deb", "-x", str(package), f"{scratch}/root"], check=True)
         for plugin in Path(scratch, "root").glob("usr/**/cli-plugins/docker-*"):
             _place(plugin, folder())
     if still := missing():
-        raise Cannot(f"`docker {still[0]} version` fails although {folder()} has its plugin")
+        raise CommandError(f"`docker {still[0]} version` fails although {folder()} has its plugin")
 
 
 def _place(plugin: Path, target: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from native.errors import Cannot
+from souk.console import CommandError
 
 HERE = Path(__file__).resolve().parent
 FOLDER = HERE / "images"
@@ -47,11 +47,11 @@ def chosen(names: Iterable[str]) -> list[StandIn]:
     """Those named, or all.
 
     Raises:
-        Cannot: there is none of that name.
+        CommandError: there is none of that name.
     """
     wanted = set(names) or set(NAMES)
     if unknown := wanted.difference(NAMES):
-        raise Cannot(f"there is no stand-in {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+        raise CommandError(f"there is no stand-in {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
     return [one for one in ALL if one.name in wanted]
 
 

@@ -26,7 +26,7 @@ def mirror() -> Mirror:
     """The mirror this machine uses.
 
     Raises:
-        Cannot: it is not a Debian machine, or its apt knows no mirror.
+        CommandError: it is not a Debian machine, or its apt knows no mirror.
     """
     return apt_sources.mirror(apt_sources.archives(), apt_sources.release())
 
@@ -79,7 +79,7 @@ def fetch(names: Sequence[str], folder: Path) -> list[Path]:
     """Downloads packages into the folder, without what they depend on.
 
     Raises:
-        Cannot: apt could not; says why.
+        CommandError: apt could not; says why.
     """
     found = mirror()
     listing = folder / "sources.list"

@@ -1,1 +1,1 @@
-"""Backup and restore of a whole shop, in either runtime (docs/adr/0056-a-backup-is-a-consistent-cut.md)."""
+"""Backup and restore of a whole shop (docs/adr/0056-a-backup-is-a-consistent-cut.md)."""

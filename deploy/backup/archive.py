@@ -1,4 +1,7 @@
-"""The file: a tar of three dumps, the secrets, and a manifest with what made it and the checksum of each part."""
+"""The file: a tar of three dumps, the secrets, and a manifest.
+
+The manifest says what made it, and has the checksum of each part.
+"""
 
 import hashlib
 import json
@@ -10,10 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from backup import sql
-from backup.shop import Shop
-from native.errors import Cannot
-from native.layout import REPOSITORY, SERVICES
+from souk import sql
+from souk.checkout import REPOSITORY, SERVICES
+from souk.console import CommandError
+from souk.runtime import Runtime
 
 FORMAT = 1
 MANIFEST, SECRETS = "manifest.json", "secrets.json"
@@ -21,7 +24,7 @@ DUMPS = {service: f"{service}.dump" for service in SERVICES}
 APPLIED = "SELECT app || '.' || name FROM django_migrations ORDER BY id;"
 
 
-def describe(shop: Shop, folder: Path) -> dict[str, Any]:
+def describe(shop: Runtime, folder: Path) -> dict[str, Any]:
     """Return the manifest of the parts that are in the folder."""
     commit = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=False
@@ -31,9 +34,12 @@ def describe(shop: Shop, folder: Path) -> dict[str, Any]:
         "runtime": shop.name,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit.stdout.strip(),
-        "postgresql": sql.run(shop.client("users"), "users", "SHOW server_version_num;").strip(),
+        "postgresql": sql.run_script(
+            shop.client("users"), "users", "SHOW server_version_num;"
+        ).strip(),
         "migrations": {
-            service: sql.run(shop.client(service), service, APPLIED).splitlines() for service in SERVICES
+            service: sql.run_script(shop.client(service), service, APPLIED).splitlines()
+            for service in SERVICES
         },
         "sha256": {path.name: _checksum(path) for path in sorted(folder.iterdir())},
     }
@@ -57,8 +63,7 @@ def pack(folder: Path, manifest: Mapping[str, Any], target: Path) -> None:
 def unpack(source: Path, folder: Path) -> dict[str, Any]:
     """Take an archive apart into the folder and return its manifest.
 
-    Raises:
-        Cannot: it is no backup, is damaged, or was made by a later version.
+    One that is no backup, is damaged, or was made by a later version is refused.
     """
     try:
         with tarfile.open(source) as tar:
@@ -66,19 +71,21 @@ def unpack(source: Path, folder: Path) -> dict[str, Any]:
                 tar.extract(name, folder, filter="data")
         manifest = json.loads((folder / MANIFEST).read_text())
     except (OSError, EOFError, KeyError, ValueError, tarfile.TarError) as error:
-        raise Cannot(f"{source} is no whole backup: {error}") from error
+        raise CommandError(f"{source} is no whole backup: {error}") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise Cannot(f"{source} is no backup of a format that this version reads ({FORMAT})")
-    missing = sorted({"runtime", "made_at", "commit", "postgresql", "migrations", "sha256"} - manifest.keys())
+        raise CommandError(f"{source} is no backup of a format that this version reads ({FORMAT})")
+    missing = sorted(
+        {"runtime", "made_at", "commit", "postgresql", "migrations", "sha256"} - manifest.keys()
+    )
     if missing:
-        raise Cannot(f"{source} is no whole backup: its manifest lacks {', '.join(missing)}")
+        raise CommandError(f"{source} is no whole backup: its manifest lacks {', '.join(missing)}")
     damaged = [
         name
         for name in (SECRETS, *DUMPS.values())
         if manifest["sha256"].get(name) != _checksum(folder / name)
     ]
     if damaged:
-        raise Cannot(f"{source} is damaged: {', '.join(damaged)} are not what was written")
+        raise CommandError(f"{source} is damaged: {', '.join(damaged)} are not what was written")
     _check_versions(manifest)
     return manifest
 
@@ -92,8 +99,9 @@ def _check_versions(manifest: Mapping[str, Any]) -> None:
         }
         for app, _, name in (one.partition(".") for one in applied):
             if app in places and not (places[app] / "migrations" / f"{name}.py").exists():
-                raise Cannot(
-                    f"the backup was made by later code ({service} has {app}.{name}): check out {manifest['commit']} or newer"
+                raise CommandError(
+                    f"the backup was made by later code ({service} has {app}.{name}):"
+                    f" check out {manifest['commit']} or newer"
                 )
 
 

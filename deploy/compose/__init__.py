@@ -1,1 +1,1 @@
-"""The shop in containers: `python3 deploy/compose COMMAND`, which the Makefile calls. Standard library only; needs the docker client."""
+"""The shop in containers, by the docker client and the standard library alone."""

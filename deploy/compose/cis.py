@@ -1,6 +1,6 @@
 """The items of the CIS Docker Benchmark 1.6.0 that a compose file and its images decide, over what `docker inspect` says.
 
-`python3 deploy/compose cis` looks at every container of the shop. A finding that we accept has its reason in ACCEPTED.
+`python3 deploy/souk cis` looks at every container of the shop. A finding that we accept has its reason in ACCEPTED.
 """
 
 import json
@@ -59,7 +59,9 @@ def _user(one: Container) -> str:
 
 def _image_secrets(one: Container) -> str:
     names = [
-        line.partition("=")[0] for line in one["Image_"]["Config"].get("Env") or [] if line.partition("=")[2]
+        line.partition("=")[0]
+        for line in one["Image_"]["Config"].get("Env") or []
+        if line.partition("=")[2]
     ]
     found = [name for name in names if SECRET_NAME.search(name) and name not in NO_SECRETS]
     return f"the image sets {', '.join(found)}" if found else ""
@@ -99,7 +101,9 @@ def _bindings(one: Container) -> list[Mapping[str, str]]:
 
 def _host_ports(one: Container) -> str:
     low = [
-        each["HostPort"] for each in _bindings(one) if 0 < int(each["HostPort"] or 0) < LOWEST_UNPRIVILEGED
+        each["HostPort"]
+        for each in _bindings(one)
+        if 0 < int(each["HostPort"] or 0) < LOWEST_UNPRIVILEGED
     ]
     return f"publishes the privileged port {', '.join(low)}" if low else ""
 
@@ -119,11 +123,19 @@ def _shares(setting: str, what: str) -> Callable[[Container], str]:
 def _restart(one: Container) -> str:
     policy = one["HostConfig"]["RestartPolicy"]
     limited = policy["Name"] == "on-failure" and 0 < policy["MaximumRetryCount"] <= RESTARTS
-    return "" if limited or policy["Name"] in ("", "no") else f"restarts without a limit ({policy['Name']})"
+    return (
+        ""
+        if limited or policy["Name"] in ("", "no")
+        else f"restarts without a limit ({policy['Name']})"
+    )
 
 
 def _propagation(one: Container) -> str:
-    shared = [mount["Destination"] for mount in one.get("Mounts", []) if mount.get("Propagation") == "shared"]
+    shared = [
+        mount["Destination"]
+        for mount in one.get("Mounts", [])
+        if mount.get("Propagation") == "shared"
+    ]
     return f"shares mounts with the host: {', '.join(shared)}" if shared else ""
 
 
@@ -148,7 +160,11 @@ def _limit(setting: str, what: str) -> Callable[[Container], str]:
 
 
 def _bridge(one: Container) -> str:
-    return "is on the default bridge" if one["HostConfig"]["NetworkMode"] in ("default", "bridge") else ""
+    return (
+        "is on the default bridge"
+        if one["HostConfig"]["NetworkMode"] in ("default", "bridge")
+        else ""
+    )
 
 
 def _flag(setting: str, wanted: bool, text: str) -> Callable[[Container], str]:
@@ -214,9 +230,13 @@ def show() -> bool:
     containers = look()
     found = [finding for one in containers for finding in findings(one)]
     for one in sorted(found, key=lambda one: (bool(one.reason), one.item, one.service)):
-        print(f"{'accepted' if one.reason else 'FINDING':<9} {one.item:<5} {one.service:<20} {one.text}")
+        print(
+            f"{'accepted' if one.reason else 'FINDING':<9} {one.item:<5} {one.service:<20} {one.text}"
+        )
     for (item, name), reason in ACCEPTED.items():
         print(f"          {item} for {name}: {reason}")
     open_findings = [one for one in found if not one.reason]
-    print(f"{len(containers)} containers, {len(ITEMS)} items, {len(open_findings)} findings without a reason")
+    print(
+        f"{len(containers)} containers, {len(ITEMS)} items, {len(open_findings)} findings without a reason"
+    )
     return bool(containers) and not open_findings

@@ -8,40 +8,49 @@ from collections.abc import Sequence
 from typing import Any
 
 from compose import project
-from native.errors import Cannot
-from native.layout import REPOSITORY
+from souk.checkout import REPOSITORY
+from souk.console import CommandError
 
 OLDEST_COMPOSE = (2, 20)
+#: What `docker inspect` says of a container.
+Container = dict[str, Any]
+
+
+def docker(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    command = ["docker", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
 def answers() -> bool:
-    """Whether a Docker engine takes orders."""
-    return bool(shutil.which("docker")) and _docker("info", "--format", "{{.ServerVersion}}").returncode == 0
+    """Return whether a Docker engine takes orders."""
+    return bool(shutil.which("docker")) and docker("info").returncode == 0
 
 
-def need() -> None:
-    """Raises Cannot, saying what to do, when the shop cannot be run in containers here."""
+def check_usable() -> None:
+    """Refuse where the shop cannot be run in containers, and say what to do."""
     if not shutil.which("docker"):
-        raise Cannot("there is no docker client: install Docker, or use RUNTIME=native")
+        raise CommandError("there is no docker client: install Docker, or use RUNTIME=native")
     if not answers():
-        raise Cannot(
-            "no Docker engine answers: start it, or `python3 deploy/airgap engine` on Debian, or use RUNTIME=native"
+        raise CommandError(
+            "no Docker engine answers: start it, or `python3 deploy/airgap engine` on Debian,"
+            " or use RUNTIME=native"
         )
-    found = _docker("compose", "version", "--short").stdout.strip().lstrip("v")
+    found = docker("compose", "version", "--short").stdout.strip().lstrip("v")
     numbers = tuple(int(part) for part in found.split(".")[:2] if part.isdigit())
     if numbers < OLDEST_COMPOSE:
-        raise Cannot(
-            f"docker compose is {found or 'missing'}; Souk needs 2.20 or newer: `python3 deploy/airgap engine` installs it on Debian"
+        raise CommandError(
+            f"docker compose is {found or 'missing'}; Souk needs 2.20 or newer:"
+            " `python3 deploy/airgap engine` installs it on Debian"
         )
-
-
-def _docker(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["docker", *words], capture_output=True, text=True, check=False)
 
 
 def environment() -> dict[str, str]:
-    """Ours. A GATEWAY_PORT of 0 (any free one) is left to .env, where `make env` has put one that stays."""
-    ours = {name: value for name, value in os.environ.items() if (name, value) != ("GATEWAY_PORT", "0")}
+    """Return our variables, with the project's name.
+
+    A GATEWAY_PORT of 0 (any free one) is left to .env, where `make env` has put one that stays.
+    """
+    any_port = ("GATEWAY_PORT", "0")
+    ours = {name: value for name, value in os.environ.items() if (name, value) != any_port}
     return {**ours, project.NAME: project.name()}
 
 
@@ -50,57 +59,46 @@ def compose_command(*words: str) -> list[str]:
 
 
 def compose(*words: str, check: bool = True) -> int:
-    """Runs `docker compose WORDS`, its output ours. Returns its exit code.
-
-    Raises:
-        Cannot: it failed, and `check` is set.
-    """
+    """Run `docker compose WORDS`, its output ours. Returns its exit code; `check`: which is 0."""
     code = subprocess.run(compose_command(*words), env=environment(), check=False).returncode
     if code and check:
-        raise Cannot(f"`docker compose {words[0]}` failed; what it said is above")
+        raise CommandError(f"`docker compose {words[0]}` failed; what it said is above")
     return code
 
 
 def output(*words: str) -> str:
-    """What `docker compose WORDS` prints.
-
-    Raises:
-        Cannot: it failed; says why.
-    """
-    done = subprocess.run(
-        compose_command(*words), env=environment(), capture_output=True, text=True, check=False
-    )
+    """Return what `docker compose WORDS` prints."""
+    done = docker(*compose_command(*words)[1:], env=environment())
     if done.returncode:
-        raise Cannot(f"`docker compose {words[0]}` failed:\n{done.stderr.strip()[-4000:]}")
+        reason = done.stderr.strip()[-4000:]
+        raise CommandError(f"`docker compose {words[0]}` failed:\n{reason}")
     return done.stdout
 
 
-def inspect(ids: Sequence[str]) -> list[dict[str, Any]]:
-    """`docker inspect` of containers; those that are gone by now are left out."""
-    if not ids:
-        return []
-    found: list[dict[str, Any]] = json.loads(_docker("inspect", "--type", "container", *ids).stdout or "[]")
+def inspect(ids: Sequence[str]) -> list[Container]:
+    """Inspect containers; those that are gone by now are left out."""
+    said = docker("inspect", "--type", "container", *ids).stdout if ids else ""
+    found: list[Container] = json.loads(said or "[]")
     return found
 
 
-def containers() -> list[dict[str, Any]]:
-    """All containers of the project, those of one-shots too, inspected."""
+def containers() -> list[Container]:
+    """Return all containers of the project, those of one-shots too, inspected."""
     return inspect(output("--profile", "ops", "ps", "--all", "--quiet").split())
 
 
 def volumes() -> list[str]:
-    """The names of the project's volumes that exist."""
-    project = json.loads(output("config", "--format", "json"))["name"]
-    words = ("volume", "ls", "--quiet", "--filter", f"label=com.docker.compose.project={project}")
-    return _docker(*words).stdout.split()
+    """Return the names of the project's volumes that exist."""
+    label = f"label=com.docker.compose.project={project.name()}"
+    return docker("volume", "ls", "--quiet", "--filter", label).stdout.split()
 
 
-def service_of(container: dict[str, Any]) -> str:
-    """The name in compose.yaml."""
+def service_of(container: Container) -> str:
+    """Return the name in compose.yaml."""
     return str(container["Config"]["Labels"]["com.docker.compose.service"])
 
 
-def label(container: dict[str, Any]) -> str:
-    """orders-web, or orders-web-2 where there are several."""
+def label(container: Container) -> str:
+    """Return orders-web, or orders-web-2 where there are several."""
     number = container["Config"]["Labels"].get("com.docker.compose.container-number", "1")
     return service_of(container) + ("" if number == "1" else f"-{number}")

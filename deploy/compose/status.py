@@ -1,103 +1,50 @@
-"""`make status`: every container, and what its health check says."""
+"""What `make status` shows of containers."""
 
-import json
-import subprocess
 import time
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from compose import engine, stack
-
-Container = dict[str, Any]
-ASK_SECONDS = 10
-
-
-def show() -> bool:
-    """Prints the tables. Returns whether everything runs, is healthy, and nothing wants attention."""
-    found = stack.shop_containers()
-    if not any(one["State"]["Running"] for one in found):
-        print("Souk is down.")
-        return False
-    memory = _memory(found)
-    print(f"{'process':<20} {'state':<11} {'health':<10} {'uptime':>9} {'restarts':>8} {'memory':>9}")
-    for one in sorted(found, key=engine.label):
-        state = one["State"]
-        health = state.get("Health", {}).get("Status", "-")
-        used = memory.get(one["Id"][:12], "-")
-        uptime = _uptime(state) if state["Running"] else "-"
-        print(
-            f"{engine.label(one):<20} {_word(one):<11} {health:<10} {uptime:>9} {one['RestartCount']:>8} {used:>9}"
-        )
-    unwell = {**stack.unwell(found), **_missing(found)}
-    print()
-    answers = {engine.label(one): _readiness(one) for one in found if _is_running_web(one)}
-    for name, said in sorted(answers.items()):
-        print(f"{name:<20} {summary(said)}")
-    for name, reason in sorted(unwell.items()):
-        print(f"{name:<20} NOT WELL: {reason}")
-    print(
-        f"\n{stack.address()}   logs: make logs PROCESS=orders-web   data: docker volumes {_project(found)}_*"
-    )
-    return not unwell and all(said.get("status") == "ready" for said in answers.values())
+from compose.engine import Container
+from souk import readiness
+from souk.console import duration
+from souk.readiness import Finding
 
 
-def _word(container: Container) -> str:
-    """running, or what else; a one-shot that ended well is done."""
-    return (
-        "done"
-        if engine.service_of(container) in stack.ONE_SHOTS and not stack.complaint(container)
-        else container["State"]["Status"]
-    )
-
-
-def _missing(found: list[Container]) -> dict[str, str]:
-    there = {engine.service_of(one) for one in found}
-    return {
-        name: "there is no container"
-        for name in engine.output("config", "--services").split()
-        if name not in there | {"ops"}
+def findings(found: Sequence[Container]) -> dict[str, Finding]:
+    """Return what each web process says of its service, and what is wrong with the others."""
+    lacking = set(engine.output("config", "--services").split()) - {"ops"}
+    lacking -= {engine.service_of(each) for each in found}
+    wrong = {**stack.unwell(found), **dict.fromkeys(sorted(lacking), "there is no container")}
+    webs = [each for each in found if engine.service_of(each).endswith("-web")]
+    asked = {
+        engine.label(each): readiness.check(["docker", "exec", each["Id"], "/souk/health", "web"])
+        for each in webs
+        if each["State"]["Running"]
     }
+    return {**{name: Finding(wrong[name], serves=False) for name in wrong}, **asked}
 
 
-def _is_running_web(container: Container) -> bool:
-    return engine.service_of(container).endswith("-web") and bool(container["State"]["Running"])
+def process_table(found: Sequence[Container]) -> list[list[object]]:
+    """Memory is what the engine counts: with page cache that may be given back."""
+    runs = [each["Id"] for each in found if each["State"]["Running"]]
+    stats = engine.docker("stats", "--no-stream", "--format", "{{.ID}} {{.MemUsage}}", *runs)
+    memory = dict(line.split()[:2] for line in stats.stdout.splitlines() if line)
+    rows: list[list[object]] = [["process", "state", "health", "uptime", "restarts", "memory"]]
+    for each in found:
+        state = each["State"]
+        # RFC 3339 with nanoseconds, in UTC.
+        began = datetime.fromisoformat(state["StartedAt"][:19] + "+00:00").timestamp()
+        rows.append([
+            engine.label(each),
+            "done" if _has_ended_well(each) else state["Status"],
+            state.get("Health", {}).get("Status", "-"),
+            duration(time.time() - began) if state["Running"] else "-",
+            each["RestartCount"],
+            memory.get(each["Id"][:12], "-"),
+        ])  # fmt: skip
+    return rows
 
 
-def _readiness(container: Container) -> dict[str, Any]:
-    """What a web process says now of what is behind it: {"status": "ready", "checks": {…}}; empty when it does not answer.
-
-    Asked anew: the engine keeps the answer to its last health check, which may be older than what has happened since.
-    """
-    words = ["docker", "exec", container["Id"], "/souk/health", "web"]
-    try:
-        asked = subprocess.run(words, capture_output=True, text=True, check=False, timeout=ASK_SECONDS)
-        said: dict[str, Any] = json.loads(asked.stdout)
-    except (ValueError, subprocess.TimeoutExpired):
-        return {}
-    return said
-
-
-def summary(said: dict[str, Any]) -> str:
-    """One line of a readiness answer: its status, and every check that is not well."""
-    checks: dict[str, str] = said.get("checks", {})
-    wrong = "; ".join(f"{check}: {finding}" for check, finding in checks.items() if finding != "ok")
-    return f"{said.get('status', 'does not answer')}{': ' + wrong if wrong else ''}"
-
-
-def _project(found: list[Container]) -> str:
-    return str(found[0]["Config"]["Labels"]["com.docker.compose.project"])
-
-
-def _memory(found: list[Container]) -> dict[str, str]:
-    """Short id → memory in use, as the engine counts it (with page cache that may be given back)."""
-    ids = [one["Id"] for one in found if one["State"]["Running"]]
-    words = ["docker", "stats", "--no-stream", "--format", "{{.ID}} {{.MemUsage}}", *ids]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    return {line.split()[0]: line.split()[1] for line in done.stdout.splitlines() if len(line.split()) > 1}
-
-
-def _uptime(state: dict[str, Any]) -> str:
-    started = datetime.fromisoformat(state["StartedAt"][:19] + "+00:00").timestamp()
-    minutes, seconds = divmod(max(int(time.time() - started), 0), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}"
+def _has_ended_well(container: Container) -> bool:
+    return engine.service_of(container) in stack.ONE_SHOTS and not stack.complaint(container)

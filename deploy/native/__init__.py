@@ -1,1 +1,1 @@
-"""Souk without containers: the servers and the services as processes of one supervisor. Standard library only."""
+"""The shop without containers: servers and services as processes of one supervisor."""

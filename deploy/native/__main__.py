@@ -1,11 +1,13 @@
-"""`python3 deploy/native COMMAND`: see cli.py. Runs before the virtual environment exists, so on any Python 3.11."""
+"""Old name of `RUNTIME=native python3 deploy/souk`; goes when nobody calls it any more."""
 
+import os
 import sys
 from pathlib import Path
 
-# This folder itself must not be on the path: its modules belong to the package `native`.
+os.environ["RUNTIME"] = "native"
 sys.path[0] = str(Path(__file__).resolve().parents[1])
+sys.orig_argv[sys.orig_argv.index(sys.argv[0])] = str(Path(sys.path[0]) / "souk")
 
-from native import cli  # noqa: E402
+from souk import cli  # noqa: E402
 
 sys.exit(cli.main())

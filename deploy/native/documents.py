@@ -6,9 +6,10 @@ import tempfile
 from pathlib import Path
 
 from native import environment, variables
-from native.errors import Cannot
-from native.layout import REPOSITORY, SERVICES, VENV, Layout
+from native.layout import Layout
 from native.ports import NAMES
+from souk.checkout import REPOSITORY, SERVICES, VENV
+from souk.console import CommandError
 
 OPENAPI = REPOSITORY / "docs" / "openapi"
 
@@ -70,7 +71,7 @@ def manage(name: str, words: list[str]) -> None:
             check=False,
         )
     if done.returncode:
-        raise Cannot(f"{name}: manage.py {words[0]} failed:\n{(done.stdout + done.stderr)[-4000:]}")
+        raise CommandError(f"{name}: manage.py {words[0]} failed:\n{(done.stdout + done.stderr)[-4000:]}")
 
 
 UV = "uv>=0.9,<1"
@@ -108,4 +109,4 @@ def _uv() -> Path:
 
 def _uv_run(command: list[str]) -> None:
     if subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, check=False).returncode:
-        raise Cannot(f"{' '.join(command[:3])} failed")
+        raise CommandError(f"{' '.join(command[:3])} failed")

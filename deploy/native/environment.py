@@ -7,10 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from native import commands, files
-from native.errors import Cannot
-from native.layout import REPOSITORY, VENV
-from native.progress import say
+from souk import commands, files
+from souk.checkout import REPOSITORY, VENV
+from souk.console import CommandError, log_step
 
 REQUIREMENTS = REPOSITORY / "requirements.txt"
 STAMP = VENV / "souk.stamp"
@@ -28,19 +27,19 @@ def ensure() -> None:
     """Builds .venv unless it is what requirements.txt asks for.
 
     Raises:
-        Cannot: this Python is too old, or a package could not be installed.
+        CommandError: this Python is too old, or a package could not be installed.
     """
     if sys.version_info < OLDEST:
-        raise Cannot(f"this is Python {sys.version.split()[0]}; Souk needs 3.11 or newer")
+        raise CommandError(f"this is Python {sys.version.split()[0]}; Souk needs 3.11 or newer")
     if STAMP.exists() and STAMP.read_text() == wanted() and PYTHON.exists():
         return
     if not PYTHON.exists() or not is_at_home() or not _runs():
-        say("making .venv")
+        log_step("making .venv")
         shutil.rmtree(VENV, ignore_errors=True)
-        commands.must("python3 -m venv", [sys.executable, "-m", "venv", str(VENV)])
-    say("installing the Python packages of requirements.txt")
+        commands.run_checked("python3 -m venv", [sys.executable, "-m", "venv", str(VENV)])
+    log_step("installing the Python packages of requirements.txt")
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--quiet", "install", "--no-compile"]
-    commands.must("pip install", [*pip, "--require-hashes", "--no-deps", "-r", str(REQUIREMENTS)])
+    commands.run_checked("pip install", [*pip, "--require-hashes", "--no-deps", "-r", str(REQUIREMENTS)])
     _compile()
     _make_servicekit_importable()
     STAMP.write_text(wanted())

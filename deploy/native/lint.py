@@ -8,20 +8,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from native import commands, environment, packages, variables
-from native.layout import REPOSITORY, SERVICES, VENV, Layout
+from native import environment, packages, variables
+from native.layout import Layout
 from native.ports import NAMES
-from native.progress import say
+from souk import commands
+from souk.checkout import REPOSITORY, SERVICES, VENV
+from souk.console import log_step
 
 BIN = VENV / "bin"
 KIT = REPOSITORY / "services" / "servicekit"
 PRODUCT = ["services", "gateway", "deploy", "tools"]
 # Packages that run as folders below deploy/ and tools/, without Django.
 TOOLS = (
+    "souk",
     "native",
     "compose",
     "airgap",
-    "runtime",
     "testservers",
     "shopper",
     "demo",
@@ -49,7 +51,7 @@ class Outcome:
 
 def everything(only: list[str]) -> bool:
     """Runs all checks, or those whose name begins with a word of `only`. Returns whether all are content."""
-    packages.ensure()
+    packages.ensure_installed()
     environment.ensure()
     with tempfile.TemporaryDirectory(prefix="souk-lint-") as folder:
         layout = Layout(Path(folder).resolve())
@@ -66,7 +68,7 @@ def everything(only: list[str]) -> bool:
 
 
 def _run(check: Check) -> Outcome:
-    say(check.name)
+    log_step(check.name)
     started = time.monotonic()
     done = commands.run(check.command, folder=check.folder, variables=check.variables)
     return Outcome(check.name, done.returncode, done.stdout, time.monotonic() - started)

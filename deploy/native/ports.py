@@ -1,4 +1,4 @@
-"""The ports of one stack: chosen once, kept in ports.json, replaced only when somebody else has taken one."""
+"""The ports of one stack: chosen once, kept in ports.json, replaced only when another has one."""
 
 import json
 import os
@@ -6,31 +6,22 @@ import secrets
 import socket
 from collections.abc import Mapping
 
-from native import files
-from native.errors import Cannot
 from native.layout import Layout
+from souk.checkout import SERVICES
+from souk.console import CommandError
+from souk.files import write_file
 
-NAMES = (
-    "gateway",
-    "users",
-    "products",
-    "orders",
-    "postgres",
-    "amqp",
-    "broker_api",
-    "erlang",
-    "epmd",
-    "redis",
-)
+NAMES = ("gateway", *SERVICES, "postgres", "amqp", "broker_api", "erlang", "epmd", "redis")
 PREFERRED_GATEWAY = 8080
-# Below the range from which the kernel hands ports to outgoing connections.
+#: Below what the kernel hands to outgoing connections (`bind` to port 0 would choose from there):
+#: while a server restarts, one of its clients' connections might take the port and keep it.
 RANGE = range(20_000, 32_000)
 
 Ports = dict[str, int]
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen there now."""
+    """Return whether a server could listen there now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -41,39 +32,36 @@ def is_free(port: int) -> bool:
 
 
 def any_free(taken: set[int]) -> int:
-    """A free port that is not in `taken`."""
-    for _ in range(1000):
-        port = secrets.choice(RANGE)
-        if port not in taken and is_free(port):
-            return port
-    raise Cannot(f"found no free port from {RANGE.start} to {RANGE.stop}")
+    """Return a free port that is not in `taken`."""
+    candidates = (secrets.choice(RANGE) for _ in range(1000))
+    return next(port for port in candidates if port not in taken and is_free(port))
 
 
 def recorded(layout: Layout) -> Ports:
-    """The ports chosen before; none for a stack that never started."""
+    """Return the ports chosen before; none for a stack that never started."""
     path = layout.state / "ports.json"
     return json.loads(path.read_text()) if path.exists() else {}
 
 
 def choose(layout: Layout, environment: Mapping[str, str] = os.environ) -> Ports:
-    """Chooses what is missing or taken, and records it. Only for a stack that is not running."""
-    ports = {name: port for name, port in recorded(layout).items() if name in NAMES and is_free(port)}
+    """Choose what is missing or taken, and record it. Only for a stack that is not running."""
+    known = recorded(layout)
+    ports = {name: known[name] for name in NAMES if name in known and is_free(known[name])}
     asked = environment.get("GATEWAY_PORT", "")
     if asked:
         ports["gateway"] = _asked_gateway(asked)
     elif "gateway" not in ports and is_free(PREFERRED_GATEWAY):
         ports["gateway"] = PREFERRED_GATEWAY
     for name in NAMES:
-        if not ports.get(name):
-            ports[name] = any_free(set(ports.values()))
-    files.write(layout.state / "ports.json", json.dumps(ports, indent=1) + "\n", mode=0o644)
+        ports[name] = ports.get(name) or any_free(set(ports.values()))
+    write_file(layout.state / "ports.json", json.dumps(ports, indent=1) + "\n", mode=0o644)
     return ports
 
 
 def _asked_gateway(asked: str) -> int:
-    """The port GATEWAY_PORT asks for; 0 for any free one."""
+    """Return the port that GATEWAY_PORT asks for; 0 for any free one."""
     if not asked.isdigit() or int(asked) > 65_535:
-        raise Cannot(f"GATEWAY_PORT is {asked!r}: use a port number, or 0 for any free one")
+        raise CommandError(f"GATEWAY_PORT is {asked!r}: use a port number, or 0 for any free one")
     if int(asked) and not is_free(int(asked)):
-        raise Cannot(f"port {asked} (GATEWAY_PORT) is taken: choose another, or leave it unset")
+        raise CommandError(f"port {asked} (GATEWAY_PORT) is taken: use another, or leave it unset")
     return int(asked)

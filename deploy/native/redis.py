@@ -1,37 +1,21 @@
-"""Redis: a cache of the stack's own, with a password, on the loopback address; nothing in it must outlive a restart."""
+"""Redis: a cache of the stack's own, with a password, on the loopback address."""
 
-import socket
-
-from native import files
-from native.layout import Layout
+from native import packages
+from native.layout import Layout, fill_template
 from native.ports import Ports
-from native.secret_store import secret
-
-SETTINGS = """
-bind 127.0.0.1
-port {port}
-requirepass {password}
-dir {directory}
-save ""
-appendonly no
-maxmemory 128mb
-maxmemory-policy allkeys-lru
-"""
+from souk import commands
+from souk.files import write_file
 
 
 def prepare(layout: Layout, ports: Ports) -> None:
-    """Writes its configuration, readable by us only."""
-    directory = layout.plain(layout.redis)
-    text = SETTINGS.format(port=ports["redis"], password=secret(layout, "redis"), directory=directory)
-    files.write(layout.redis / "redis.conf", text.lstrip())
+    """Write its configuration, readable by the owner only."""
+    values = {"password": layout.secret("redis"), "directory": layout.plain(layout.redis)}
+    text = fill_template("redis.conf", port=ports["redis"], **values)
+    write_file(layout.redis / "redis.conf", text)
 
 
 def answers(layout: Layout, ports: Ports) -> bool:
-    """Whether it takes the password and answers PING."""
-    try:
-        with socket.create_connection(("127.0.0.1", ports["redis"]), timeout=3) as link:
-            link.sendall(f"AUTH {secret(layout, 'redis')}\r\nPING\r\n".encode())
-            with link.makefile("rb") as lines:
-                return lines.readline() == b"+OK\r\n" and lines.readline() == b"+PONG\r\n"
-    except OSError:
-        return False
+    """Return whether it takes the password and answers PING."""
+    client = [packages.program("redis-cli"), "-p", str(ports["redis"]), "ping"]
+    done = commands.run(client, variables={"REDISCLI_AUTH": layout.secret("redis")})
+    return done.stdout == "PONG\n"

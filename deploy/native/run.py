@@ -1,35 +1,39 @@
-"""Becomes a command with the variables of one .souk/env file; the process keeps its number, so supervisor sees it itself."""
+"""Commands with the variables of one .souk/env file."""
 
 import os
 import shutil
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
-from native import files, packages
-from native.errors import Cannot
-from native.layout import REPOSITORY, SERVICES, VENV, Layout
+from native import packages
+from native.layout import Layout
+from souk.checkout import REPOSITORY, SERVICES, VENV
+from souk.console import CommandError
+from souk.files import read_variables
 
 
 def environment(layout: Layout, name: str) -> dict[str, str]:
-    """Ours, then what the file says; the virtual environment's programs first.
-
-    Raises:
-        Cannot: there is no such file, because the stack never started.
-    """
+    """Return our variables, then what the file says; .venv's programs come first on the path."""
     path = layout.env / f"{name}.env"
     if not path.exists():
-        raise Cannot(f"{path} is not there yet: `make up` writes it")
+        raise CommandError(f"{path} is not there yet: `make up` writes it")
     search = f"{VENV / 'bin'}:{os.environ.get('PATH', '')}:{packages.SEARCH_PATH}"
-    return {**os.environ, **files.read_variables(path), "PATH": search}
+    return {**os.environ, **read_variables(path), "PATH": search}
 
 
-def become(layout: Layout, name: str, command: list[str]) -> NoReturn:
-    """Replaces this process; a service's command runs in the service's folder."""
+def folder(name: str) -> Path:
+    """Return where a command of that owner runs: a service's in its own folder."""
+    return REPOSITORY / "services" / name if name in SERVICES else Path.cwd()
+
+
+def become(layout: Layout, name: str, command: Sequence[str]) -> NoReturn:
+    """Replace this process, which keeps its number, so that supervisor sees the command itself."""
     variables = environment(layout, name)
     program = shutil.which(command[0], path=variables["PATH"])
     if not program:
-        raise Cannot(f"there is no program {command[0]}")
-    if name in SERVICES:
-        os.chdir(REPOSITORY / "services" / name)
+        raise CommandError(f"there is no program {command[0]}")
+    os.chdir(folder(name))
     sys.stdout.flush()
-    os.execve(program, command, variables)  # noqa: S606 # nosec B606: that is what it is for
+    os.execve(program, [*command], variables)  # noqa: S606 # nosec B606: that is what it is for

@@ -1,204 +1,154 @@
-"""Up, down, wipe."""
+"""Starts a native stack: its servers, what is in them, its services; each when the last is well."""
 
+import functools
+import os
 import shutil
-import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 from native import (
-    environment,
-    files,
     home,
-    migrations,
-    packages,
     ports,
     postgres,
     processes,
     programs,
     rabbitmq,
-    readiness,
     redis,
     run,
     supervisor,
     variables,
 )
-from native.errors import Cannot
-from native.layout import REPOSITORY, SERVICES, Layout
-from native.progress import say
+from native.layout import Layout
+from souk import commands, readiness
+from souk.checkout import REPOSITORY, SERVICES
+from souk.console import CommandError, last_lines, log_step, wait_until
+from souk.files import write_file
+from souk.readiness import Finding
 
 DEADLINE_SECONDS = 120
-WELL = ("RUNNING", "STARTING")
+IMAGE = REPOSITORY / "deploy" / "image"
+#: The one-shot containers, with what runs in each.
+ONE_SHOTS = {
+    **{f"{name}-migrate": ("migrate",) for name in SERVICES},
+    "broker-setup": ("broker", "--topology", str(REPOSITORY / "deploy" / "topology.json")),
+}
 
 
-def up(layout: Layout) -> bool:
-    """Brings the whole shop up. Returns False when it was up already, and nothing was done.
+def start_servers(
+    layout: Layout, environment: Mapping[str, str] = os.environ, *, for_tests: bool = False
+) -> ports.Ports:
+    """Start PostgreSQL, RabbitMQ and Redis under a new supervisor, and wait for them.
 
-    Raises:
-        Cannot: something is missing, failed, or is not ready in time.
+    The services are known to it and do not run yet; for tests there are none.
     """
-    home.settle(layout)
-    home.check_usable(layout)
-    packages.ensure()
-    environment.ensure()
-    with files.locked(layout.state):
-        if supervisor.answers(layout):
-            return revive(layout)
-        clear(layout)
-        layout.make()
-        home.stamp(layout)
-        chosen = ports.choose(layout)
-        start_servers(layout, chosen, for_tests=False)
-        start_services(layout)
-        wait_ready(layout, chosen)
-    return True
-
-
-def clear(layout: Layout) -> None:
-    """Ends what a killed supervisor has left running."""
-    if processes.of_stack(layout):
-        count = processes.end(layout)
-        say(f"ended {count} processes of a stack that was not shut down")
-
-
-def start_servers(layout: Layout, chosen: ports.Ports, *, for_tests: bool) -> None:
-    """Starts PostgreSQL, RabbitMQ and Redis under a supervisor, with everything in them that the services need."""
+    left = processes.end(layout)
+    if left:
+        log_step(f"ended {left} processes of a stack that was not shut down")
+    layout.make()
+    home.stamp(layout)
+    chosen = ports.choose(layout, environment)
     variables.write(layout, chosen)
     postgres.prepare(layout, chosen, forgetful=for_tests)
-    rabbitmq.prepare(layout, chosen, bare=for_tests)
+    rabbitmq.prepare(layout, chosen)
     redis.prepare(layout, chosen)
+    wanted = programs.servers(layout)
     if not for_tests:
+        wanted += programs.services(layout)
         render_gateway(layout)
         clear_metrics(layout)
-    wanted = programs.servers(layout) if for_tests else programs.everything(layout)
-    files.write(layout.supervisor_conf, programs.configuration(layout, wanted))
+    write_file(layout.supervisor_conf, programs.configuration(layout, wanted))
     supervisor.start(layout)
-    say("supervisor runs; PostgreSQL, RabbitMQ and Redis are starting")
-    postgres.wait(layout, chosen)
-    postgres.make_databases(layout, chosen)
-    say(f"PostgreSQL answers on port {chosen['postgres']}")
-    if not for_tests:
-        migrations.run_all(layout)
-    rabbitmq.wait(layout, chosen)
-    say(f"RabbitMQ answers on port {chosen['amqp']}")
-    if not redis.answers(layout, chosen):
-        raise Cannot(f"Redis does not answer: see {layout.log / 'redis.log'}")
+    log_step("supervisor runs; PostgreSQL, RabbitMQ and Redis are starting")
+    wait_for_servers(layout, chosen)
+    return chosen
 
 
-def start_services(layout: Layout) -> None:
-    wanted = [program.name for program in (*programs.services(layout), *programs.gateway(layout))]
-    supervisor.start_programs(layout, wanted)
-    say(f"{', '.join(wanted)} are starting")
+def wait_for_servers(layout: Layout, chosen: ports.Ports) -> None:
+    """Wait until each takes connections."""
+    servers = {"PostgreSQL": (postgres.answers, "postgres", "postgres")}
+    servers["RabbitMQ"] = (rabbitmq.answers, "amqp", "rabbitmq")
+    servers["Redis"] = (redis.answers, "redis", "redis")
+    for name, (answers, port, program) in servers.items():
+        reason = f"{name} does not answer: see {layout.log / program}.log"
+        wait_until(functools.partial(answers, layout, chosen), 90, reason)
+        log_step(f"{name} answers on port {chosen[port]}")
 
 
 def render_gateway(layout: Layout) -> None:
-    """nginx's configuration from the gateway's templates."""
-    command = [sys.executable, str(REPOSITORY / "gateway" / "render.py"), str(layout.gateway)]
-    done = subprocess.run(
-        command, env=run.environment(layout, "gateway"), capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise Cannot(done.stderr.strip())
+    """Write nginx's configuration from the gateway's templates."""
+    command = [sys.executable, REPOSITORY / "gateway" / "render.py", layout.gateway]
+    commands.run_checked("gateway", command, variables=run.environment(layout, "gateway"))
 
 
 def clear_metrics(layout: Layout) -> None:
-    """Counters of processes that are no more: they may only be dropped when none of the service runs."""
+    """Drop the counters of earlier processes, as may only be done when none of them runs."""
     for name in SERVICES:
         shutil.rmtree(layout.metrics / name, ignore_errors=True)
         (layout.metrics / name).mkdir(mode=0o700)
 
 
-def wait_ready(layout: Layout, chosen: ports.Ports) -> None:
-    """Waits until every service says it is ready, naming each when it is.
+def prepare_services(layout: Layout, chosen: ports.Ports) -> None:
+    """Do what the one-shot containers do, at once: databases, migrations, first rows, broker."""
 
-    Raises:
-        Cannot: it takes too long; says which, why, and the end of their logs.
+    def do(name: str) -> str:
+        owner = name.removesuffix("-migrate") if name.endswith("-migrate") else "users"
+        own = variables.one_shot(layout, chosen, name)
+        known = {**run.environment(layout, owner), **own}
+        command = [IMAGE / "run", *ONE_SHOTS[name]]
+        return commands.run_checked(name, command, folder=run.folder(owner), variables=known)
+
+    with ThreadPoolExecutor(len(ONE_SHOTS)) as pool:
+        said = list(pool.map(do, ONE_SHOTS))
+    write_file(layout.log / "migrate.log", "".join(said))
+    log_step("databases are migrated, the broker has its queues")
+
+
+def findings(chosen: ports.Ports) -> dict[str, Finding]:
+    """Return what each service and the gateway say of themselves."""
+    paths = {**dict.fromkeys(SERVICES, "/readyz"), "gateway": "/healthz"}
+    health = str(IMAGE / "health")
+    return {
+        name: readiness.check([health, "web", path], {"WEB_PORT": str(chosen[name])})
+        for name, path in paths.items()
+    }
+
+
+def start_services(layout: Layout, chosen: ports.Ports) -> None:
+    """Start them, and wait until each says it is ready; name each when it is.
+
+    What waits for a person does not hold up a start, but is told.
     """
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    told: set[str] = set()
-    while time.monotonic() < deadline:
-        waiting = readiness.not_ready(chosen)
-        for name in sorted(set(SERVICES) | {"gateway"} - told):
-            if name not in waiting and name not in told:
-                told.add(name)
-                say(f"{name} is ready")
-        down = [found for found in supervisor.processes_of(layout) if found.state != "RUNNING"]
-        if not waiting and not down:
-            _tell_attention(chosen)
-            return
+    names = [program.name for program in programs.services(layout)]
+    supervisor.start_programs(layout, names)
+    log_step(f"{', '.join(names)} are starting")
+    deadline, told = time.monotonic() + DEADLINE_SECONDS, set[str]()
+    while True:
+        found = findings(chosen)
+        ready = {name for name, finding in found.items() if not finding.not_ready}
+        for name in sorted(ready - told):
+            log_step(f"{name} is ready")
+        told |= ready
+        down = [each for each in supervisor.processes_of(layout) if each.state != "RUNNING"]
+        if ready == found.keys() and not down:
+            break
+        if time.monotonic() > deadline:
+            raise CommandError(_why_not(layout, found, down))
         time.sleep(0.3)
-    raise Cannot(_why_not(layout, waiting, down))
+    for name, finding in found.items():
+        if finding.attention:
+            log_step(f"{name} wants attention: {finding.attention}")
 
 
-def _tell_attention(chosen: ports.Ports) -> None:
-    """What waits for a person does not hold up a start, but is told."""
-    for name, found in readiness.findings(chosen).items():
-        if found.attention:
-            say(f"{name} wants attention: {found.attention}")
-
-
-def _why_not(layout: Layout, waiting: dict[str, str], down: list[supervisor.Process]) -> str:
+def _why_not(layout: Layout, found: dict[str, Finding], down: list[supervisor.Process]) -> str:
     lines = [
-        f"not up after {DEADLINE_SECONDS} s; what runs is left running (`make status`, `make logs`, `make down`)"
+        f"not up after {DEADLINE_SECONDS} s; what runs is left running"
+        " (`make status`, `make logs`, `make down`)"
     ]
-    lines += [f"  {name}: {reason}" for name, reason in waiting.items()]
-    for found in down:
-        tail = migrations.last_lines(layout.log / f"{found.name}.log", 15)
-        lines.append(f"  {found.name} is {found.state} ({found.note}); its log ends:\n{tail}")
+    lines += [f"  {name}: {each.not_ready}" for name, each in found.items() if each.not_ready]
+    for process in down:
+        log = layout.log / f"{process.name}.log"
+        tail = last_lines(log.read_text(errors="replace") if log.exists() else "", 15)
+        lines.append(f"  {process.name} is {process.state} ({process.note}); its log ends:\n{tail}")
     return "\n".join(lines)
-
-
-def revive(layout: Layout) -> bool:
-    """Starts what is down in a running stack. Returns False when nothing was."""
-    chosen = ports.recorded(layout)
-    down = [found for found in supervisor.processes_of(layout) if found.state not in WELL]
-    waiting = readiness.not_ready(chosen)
-    if not down and not waiting:
-        return False
-    for found in down:
-        say(f"{found.name} was {found.state}: starting it")
-    for name, reason in waiting.items():
-        say(f"{name} is not ready: {reason}")
-    supervisor.start_programs(layout, [found.name for found in down if found.name in programs.SERVERS])
-    postgres.wait(layout, chosen)
-    postgres.make_databases(layout, chosen)
-    rabbitmq.wait(layout, chosen)
-    migrations.run_all(layout)
-    supervisor.start_programs(layout, [found.name for found in down])
-    wait_ready(layout, chosen)
-    return True
-
-
-def down(layout: Layout) -> bool:
-    """Stops everything, keeps the data. Returns False when nothing ran."""
-    if not layout.state.exists():
-        return False
-    home.settle(layout)
-    with files.locked(layout.state):
-        ran = supervisor.answers(layout)
-        if ran:
-            _stop_in_order(layout)
-        left = processes.wait_gone(layout, 10 if ran else 0)
-        if left:
-            processes.end(layout)
-            say(f"ended {len(left)} processes that nobody watched any more")
-    return ran or bool(left)
-
-
-def _stop_in_order(layout: Layout) -> None:
-    """The services first, so that they can give back what they hold; the servers last."""
-    names = {found.name for found in supervisor.processes_of(layout)}
-    servers = names & programs.SERVERS
-    if names - servers:
-        supervisor.stop_programs(layout, names - servers)
-        say("services have stopped")
-    supervisor.stop_programs(layout, servers)
-    supervisor.shut_down(layout)
-
-
-def wipe(layout: Layout) -> None:
-    """Stops everything and deletes the data, the secrets too."""
-    down(layout)
-    if not layout.state.exists():
-        return
-    for folder in (postgres.data(layout), layout.run, layout.state):
-        shutil.rmtree(folder, ignore_errors=True)

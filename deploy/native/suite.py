@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree  # nosec B405: pytest's own report
 
-from native import environment, files, migrations, packages, run, stack, supervisor, testservers
-from native.errors import Cannot
-from native.layout import REPOSITORY, VENV, Layout, scratch
-from native.progress import say
+from native import environment, packages, testservers
+from native.layout import Layout, scratch
+from native.runtime import NativeRuntime
+from souk import files
+from souk.checkout import REPOSITORY, VENV
+from souk.console import CommandError, last_lines, log_step
 
 PARTS = {
     "servicekit": "services/servicekit",
@@ -21,6 +23,7 @@ PARTS = {
     "products": "services/products",
     "orders": "services/orders",
     "gateway": "gateway",
+    "souk": "deploy/souk",
     "native": "deploy/native",
     "compose": "deploy/compose",
     "airgap": "deploy/airgap",
@@ -64,10 +67,10 @@ def everything(only: list[str]) -> bool:
     """Runs all parts, or those named. Prints a table. Returns whether all went well; each part runs whatever happens to the others."""
     unknown = set(only) - {*PARTS, *END_TO_END, *FAULTS}
     if unknown:
-        raise Cannot(
+        raise CommandError(
             f"there is no part {', '.join(sorted(unknown))}; there are {', '.join([*PARTS, *END_TO_END, *FAULTS])}"
         )
-    packages.ensure()
+    packages.ensure_installed()
     environment.ensure()
     wanted = only or [*(name for name in PARTS if _is_there(name)), *END_TO_END]
     results: list[Result] = []
@@ -90,39 +93,28 @@ def _on_test_servers(names: list[str]) -> list[Result]:
     try:
         with testservers.running() as variables:
             return [_pytest(name, PARTS[name], {**os.environ, **variables}) for name in names]
-    except Cannot as reason:
-        say(f"test servers: {reason}")
+    except CommandError as reason:
+        log_step(f"test servers: {reason}")
         return [Result(name, 0, 1, 0, 0, 1) for name in names]
 
 
 def _on_private_stack(parts: Mapping[str, str]) -> list[Result]:
     """A whole shop beside whatever else runs here, gone afterwards."""
     layout = scratch("stack")
-    stack.wipe(layout)
+    NativeRuntime(layout).reset()
     os.environ["GATEWAY_PORT"] = "0"
     results: list[Result] = []
     try:
-        stack.up(layout)
-        results = [_pytest(name, folder, _stack_variables(layout)) for name, folder in parts.items()]
-    except Cannot as reason:
-        say(f"private stack: {reason}")
+        NativeRuntime(layout).up()
+        results = [_pytest(name, folder, NativeRuntime(layout).suite_variables()) for name, folder in parts.items()]
+    except CommandError as reason:
+        log_step(f"private stack: {reason}")
         results = [Result(name, 0, 1, 0, 0, 1) for name in parts]
     finally:
         if not results or not all(result.well for result in results):
             show_logs(layout)
-        stack.wipe(layout)
+        NativeRuntime(layout).reset()
     return results
-
-
-def _stack_variables(layout: Layout) -> dict[str, str]:
-    return {**run.environment(layout, "ops"), "SOUK_STATE_DIR": str(layout.state), "RUNTIME": "native"}
-
-
-def against_running(layout: Layout, name: str, words: list[str]) -> bool:
-    """Runs a suite against the stack that is up. Returns whether it went well."""
-    if not supervisor.answers(layout):
-        raise Cannot("Souk is down: `make up` first")
-    return one(name, _stack_variables(layout), words)
 
 
 def one(name: str, variables: Mapping[str, str], words: list[str]) -> bool:
@@ -134,10 +126,10 @@ def one(name: str, variables: Mapping[str, str], words: list[str]) -> bool:
 
 def _pytest(name: str, folder: str, variables: Mapping[str, str], words: list[str] | None = None) -> Result:
     """Runs the tests of one folder in that folder, and reads what they came to from pytest's own report."""
-    say(f"tests of {name}")
+    log_step(f"tests of {name}")
     where = REPOSITORY / folder
     if not where.is_dir():
-        say(f"{folder} is missing")
+        log_step(f"{folder} is missing")
         return Result(name, 0, 1, 0, 0, 1)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="souk-report-") as scratch_folder:
@@ -157,7 +149,7 @@ def _run(command: list[str], where: Path, variables: Mapping[str, str], seconds:
     try:
         return process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
-        say(f"no end after {seconds} s")
+        log_step(f"no end after {seconds} s")
         return 124
     finally:
         _end_group(process.pid, lambda: process.poll() is None)
@@ -191,7 +183,7 @@ def _counts(report: Path) -> tuple[int, int, int]:
 def show_logs(layout: Layout, lines: int = 40) -> None:
     """The end of every log of a stack, for whoever reads CI's output."""
     for path in sorted(layout.log.glob("*.log")):
-        print(f"--- {path.name}\n{migrations.last_lines(path, lines)}", flush=True)
+        print(f"--- {path.name}\n{last_lines(path.read_text(errors='replace'), lines)}", flush=True)
 
 
 def _print_table(results: list[Result]) -> None:

@@ -11,10 +11,12 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from native import environment, files, home, packages, ports, stack, supervisor, variables
-from native.errors import Cannot
-from native.layout import REPOSITORY, Layout, scratch
-from native.progress import say
+from native import environment, home, ports, stack, supervisor, variables
+from native.layout import Layout, scratch
+from native.runtime import NativeRuntime
+from souk import dotenv, files
+from souk.checkout import REPOSITORY
+from souk.console import CommandError, log_step
 
 IMAGES = ("POSTGRES_IMAGE", "RABBITMQ_IMAGE", "REDIS_IMAGE")
 PULL_SECONDS = 180
@@ -36,16 +38,16 @@ def source(environment: Mapping[str, str]) -> tuple[str, str]:
     """("containers" or "native", why).
 
     Raises:
-        Cannot: TEST_SERVERS asks for what cannot be had, or for what there is not.
+        CommandError: TEST_SERVERS asks for what cannot be had, or for what there is not.
     """
     asked = environment.get("TEST_SERVERS") or "auto"
     if asked not in ("auto", "containers", "native"):
-        raise Cannot(f"TEST_SERVERS is {asked!r}: use auto, containers or native")
+        raise CommandError(f"TEST_SERVERS is {asked!r}: use auto, containers or native")
     if asked == "native":
         return "native", "TEST_SERVERS=native"
     lacking = _lacking(images(environment))
     if lacking and asked == "containers":
-        raise Cannot(f"TEST_SERVERS=containers, but {lacking}; `make airgap-images` helps on Debian")
+        raise CommandError(f"TEST_SERVERS=containers, but {lacking}; `make airgap-images` helps on Debian")
     if lacking:
         return "native", f"TEST_SERVERS=auto, {lacking}"
     return "containers", f"TEST_SERVERS={asked}: {', '.join(images(environment).values())}"
@@ -70,35 +72,30 @@ def _docker(*words: str) -> bool:
 
 def exports(layout: Layout, chosen: ports.Ports) -> dict[str, str]:
     """The variables the tests read."""
+    ops = variables.operations(layout, chosen)
     return {
-        "TEST_DATABASE_URL": variables.database_url(layout, chosen, "postgres"),
-        "TEST_BROKER_URL": variables.broker_url(layout, chosen, "admin", "%2F"),
-        "TEST_BROKER_ADMIN_URL": variables.broker_api_url(layout, chosen),
-        "TEST_REDIS_URL": variables.redis_url(layout, chosen),
+        "TEST_DATABASE_URL": ops["OPS_DATABASE_URL_USERS"].removesuffix("users") + "postgres",
+        "TEST_BROKER_URL": ops["OPS_BROKER_URL"].removesuffix("souk") + "%2F",
+        "TEST_BROKER_ADMIN_URL": ops["OPS_BROKER_API_URL"],
+        "TEST_REDIS_URL": variables.service(layout, chosen, "users", {})["REDIS_URL"],
     }
 
 
 def start(layout: Layout) -> dict[str, str]:
     """Starts the servers, or finds them running. Returns the variables the tests read."""
-    chosen, why = source(variables.asked())
-    say(f"test servers: {chosen} ({why})")
+    chosen, why = source(dotenv.effective())
+    log_step(f"test servers: {chosen} ({why})")
     return _start_containers(layout) if chosen == "containers" else _start_native(layout)
 
 
 def _start_native(layout: Layout) -> dict[str, str]:
-    packages.ensure()
-    environment.ensure()
     home.settle(layout)
     home.check_usable(layout)
     with files.locked(layout.state):
         if supervisor.answers(layout):
-            say("the test servers run already")
+            log_step("the test servers run already")
             return exports(layout, ports.recorded(layout))
-        stack.clear(layout)
-        layout.make()
-        home.stamp(layout)
-        chosen = ports.choose(layout, {"GATEWAY_PORT": "0"})
-        stack.start_servers(layout, chosen, for_tests=True)
+        chosen = stack.start_servers(layout, {"GATEWAY_PORT": "0"}, for_tests=True)
     return exports(layout, chosen)
 
 
@@ -107,14 +104,14 @@ def _start_containers(layout: Layout) -> dict[str, str]:
     with files.locked(layout.state):
         done = _containers(layout, "start")
         if done.returncode:
-            raise Cannot(f"the test containers did not start:\n{done.stderr[-3000:]}")
+            raise CommandError(f"the test containers did not start:\n{done.stderr[-3000:]}")
     found: dict[str, str] = json.loads(done.stdout)
     return found
 
 
 def _containers(layout: Layout, command: str) -> subprocess.CompletedProcess[str]:
     words = [str(environment.PYTHON), str(REPOSITORY / "tools" / "testservers"), command, layout.digest]
-    variables_of = {**os.environ, **images(variables.asked())}
+    variables_of = {**os.environ, **images(dotenv.effective())}
     return subprocess.run(words, env=variables_of, capture_output=True, text=True, check=False)
 
 
@@ -122,7 +119,7 @@ def end(layout: Layout) -> None:
     """Ends them, wherever they came from, and deletes what they wrote."""
     if environment.PYTHON.exists() and _docker("info"):
         _containers(layout, "stop")
-    stack.wipe(layout)
+    NativeRuntime(layout).reset()
 
 
 @contextmanager

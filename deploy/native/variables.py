@@ -1,129 +1,130 @@
-"""The environment variables of every process, and of whoever looks after the stack."""
+"""The environment of every process: what compose.yaml gives its container, with this stack's
+secrets and addresses.
+"""
 
-import ipaddress
-import os
+import functools
+import re
 from collections.abc import Mapping
+from typing import Any
 
-from native import files, secret_store
-from native.layout import REPOSITORY, SERVICES, Layout
+from native.layout import Layout
 from native.ports import Ports
-from native.secret_store import secret
+from souk import dotenv
+from souk.checkout import REPOSITORY, SERVICES, STAFF_EMAIL
+from souk.files import random_fernet_key, write_file, write_variables
 
 HOST = "127.0.0.1"
-VHOST = "souk"
-STAFF_EMAIL = "staff@example.com"
-# What a person may set for the whole stack, in the environment or in .env; .env.example says what each one does.
-TUNABLE = (
-    "LOG_LEVEL", "DEBUG", "TOKEN_ISSUER", "TOKEN_AUDIENCE", "WEB_THREADS", "WEB_PROCESSES", "ORDER_DEADLINE_SECONDS",
-    "RELAY_BATCH", "CONSUMER_BATCH", "ALLOWED_HOSTS",
-)  # fmt: skip
-TUNABLE_GATEWAY = (
-    "TOKEN_ISSUER", "TOKEN_AUDIENCE", "GATEWAY_HOSTS", "WORKER_PROCESSES",
-    "LIMIT_API_RATE", "LIMIT_API_BURST", "LIMIT_SEARCH_RATE", "LIMIT_SEARCH_BURST", "LIMIT_AUTH_RATE", "LIMIT_AUTH_BURST",
-    "LIMIT_SESSION_RATE", "LIMIT_SESSION_BURST", "LIMIT_CONNECTIONS", "LIMIT_BODIES", "KEYS_REFRESH", "KEYS_COOLDOWN", "HOLD_SECONDS",
-    "TRUSTED_PROXIES",
-)  # fmt: skip
-GENEROUS_LIMITS = files.read_variables(REPOSITORY / "gateway" / "loopback-limits.env")
+#: A variable of compose.yaml: ${NAME:-default} or ${NAME:?what to do}.
+VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)(?::-([^}]*)|:\?[^}]*)?\}")
+#: Compose's secrets and the files that hold ours; {} is a service, or admin.
+SECRETS = {
+    "POSTGRES_PASSWORD_(.*)": "postgres-postgres",
+    "DB_PASSWORD_(.*)": "postgres-{}",
+    "BROKER_PASSWORD_(.*)": "rabbitmq-{}",
+    "SECRET_KEY_(.*)": "django-{}",
+    "REDIS_PASSWORD": "redis",
+    "STAFF_PASSWORD": "staff",
+}
 
 
-def asked(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """What the environment and .env say; the environment wins."""
-    return {**files.read_variables(REPOSITORY / ".env"), **environment}
+@functools.cache
+def _containers() -> dict[str, Any]:
+    import yaml  # in .venv
+
+    found: dict[str, Any] = yaml.safe_load((REPOSITORY / "compose.yaml").read_text())["services"]
+    return found
+
+
+def container(
+    layout: Layout, ports: Ports, name: str, environment: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the environment of a container, as it is natively."""
+
+    def value(found: re.Match[str]) -> str:
+        own = _secret(layout, found[1])
+        return own or environment.get(found[1]) or found[2] or ""
+
+    addresses = {"rabbitmq:5672": "amqp", "rabbitmq:15672": "broker_api", "redis:6379": "redis"}
+    addresses |= {f"{service}-web:8000": service for service in SERVICES}
+    addresses |= {f"{service}-db:5432": "postgres" for service in SERVICES}
+    addresses["gateway:8080"] = "gateway"
+    variables = {}
+    for variable, template in _containers()[name]["environment"].items():
+        text = VARIABLE.sub(value, str(template))
+        for address, port in addresses.items():
+            text = text.replace(address, f"{HOST}:{ports[port]}")
+        variables[variable] = text
+    return variables
+
+
+def _secret(layout: Layout, name: str) -> str:
+    """Our secret for a variable; empty for one that is none. Never compose's, from .env."""
+    if name == "KEY_ENCRYPTION_KEY":
+        return layout.secret("key-encryption", random_fernet_key)
+    for pattern, file in SECRETS.items():
+        found = re.fullmatch(pattern, name)
+        if found:
+            return layout.secret(file.format(*(group.lower() for group in found.groups())))
+    return ""
 
 
 def base_url(port: int) -> str:
     return f"http://{HOST}:{port}"
 
 
-def database_url(layout: Layout, ports: Ports, database: str, user: str | None = None) -> str:
-    """The URL of a database for its own role, or for `user`."""
-    user = user or database
-    return f"postgres://{user}:{secret(layout, f'postgres-{user}')}@{HOST}:{ports['postgres']}/{database}"
-
-
-def broker_url(layout: Layout, ports: Ports, user: str, vhost: str = VHOST) -> str:
-    return f"amqp://{user}:{secret(layout, f'rabbitmq-{user}')}@{HOST}:{ports['amqp']}/{vhost}"
-
-
-def broker_api_url(layout: Layout, ports: Ports) -> str:
-    """The management API, for the admin."""
-    return f"http://admin:{secret(layout, 'rabbitmq-admin')}@{HOST}:{ports['broker_api']}"
-
-
-def redis_url(layout: Layout, ports: Ports, number: int = 0) -> str:
-    return f"redis://:{secret(layout, 'redis')}@{HOST}:{ports['redis']}/{number}"
-
-
-def service(layout: Layout, ports: Ports, name: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """All variables of one service's processes."""
-    variables = {
-        "SECRET_KEY": secret(layout, f"django-{name}"),
-        "DATABASE_URL": database_url(layout, ports, name),
-        "BROKER_URL": broker_url(layout, ports, name),
-        "JOBS_BROKER_URL": broker_url(layout, ports, name, f"{name}-jobs"),
-        "REDIS_URL": redis_url(layout, ports, SERVICES.index(name)),
+def service(
+    layout: Layout, ports: Ports, name: str, environment: Mapping[str, str]
+) -> dict[str, str]:
+    """Return all variables of one service's processes."""
+    found = container(layout, ports, f"{name}-web", environment)
+    if "JWKS_CACHE_FILE" in found:
+        found["JWKS_CACHE_FILE"] = str(layout.run / f"jwks-{name}.json")
+    return found | {
+        "SERVICE": name,
         "WEB_BIND": f"{HOST}:{ports[name]}",
         "PROMETHEUS_MULTIPROC_DIR": str(layout.metrics / name),
-        "JWKS_URL": f"{base_url(ports['users'])}/.well-known/jwks.json",
-        "JWKS_CACHE_FILE": str(layout.run / f"jwks-{name}.json"),
+        "ALLOWED_HOSTS": environment.get("ALLOWED_HOSTS", ""),
     }
-    if name == "users":
-        variables["KEY_ENCRYPTION_KEY"] = secret(layout, "key-encryption", secret_store.fernet_key)
-        del variables["JWKS_URL"], variables["JWKS_CACHE_FILE"]
-    if name == "orders":
-        variables["PRODUCTS_URL"] = base_url(ports["products"])
-    return variables | {key: environment[key] for key in TUNABLE if environment.get(key)}
+
+
+def one_shot(layout: Layout, ports: Ports, name: str) -> dict[str, str]:
+    """Return what a one-shot container has, with a superuser's rights where it has them."""
+    found = container(layout, ports, name, {"STAFF_EMAIL": STAFF_EMAIL})
+    owner = name.removesuffix("-migrate")
+    if owner in SERVICES:
+        found |= service(layout, ports, owner, dotenv.effective())
+    return found
 
 
 def gateway(layout: Layout, ports: Ports, environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables of the gateway's templates."""
-    upstreams = {f"{name.upper()}_UPSTREAM": f"{HOST}:{ports[name]}" for name in SERVICES}
+    """Return the variables of the gateway's templates."""
     bind = environment.get("GATEWAY_BIND") or HOST
-    asked_for = {key: environment[key] for key in TUNABLE_GATEWAY if environment.get(key)}
+    found = container(layout, ports, "gateway", {"WORKER_PROCESSES": "auto", **environment})
     # A proxy in front brings others, wherever the gateway listens.
-    if is_loopback(bind) and environment.get("TRUSTED_PROXIES", "none") in ("", "none"):
-        asked_for = {**GENEROUS_LIMITS, **asked_for}
-    else:
-        # What `make env` wrote for a loopback address is no wish for an open gateway.
-        asked_for = {key: value for key, value in asked_for.items() if GENEROUS_LIMITS.get(key) != value}
-    return {
-        "GATEWAY_LISTEN": f"{bind}:{ports['gateway']}",
-        "RUN_DIR": str(layout.run / "gateway"),
-        **upstreams,
-        **asked_for,
-    }
-
-
-def is_loopback(address: str) -> bool:
-    """Whether only this machine reaches the address."""
-    try:
-        return address == "localhost" or ipaddress.ip_address(address.strip("[]")).is_loopback
-    except ValueError:
-        return False
+    is_open = not dotenv.is_loopback(bind) or found["TRUSTED_PROXIES"] not in ("", "none")
+    for name, limit in dotenv.LOOPBACK_LIMITS.items():
+        if not is_open:
+            found[name] = found[name] or limit
+        elif found[name] == limit:  # which `make env` wrote for a loopback address
+            found[name] = ""
+    own = {"GATEWAY_LISTEN": f"{bind}:{ports['gateway']}", "RUN_DIR": str(layout.run / "gateway")}
+    return {name: text for name, text in (found | own).items() if text}
 
 
 def operations(layout: Layout, ports: Ports) -> dict[str, str]:
-    """What audit, demo, end-to-end tests and benchmarks need: every right there is."""
-    databases = {
-        f"OPS_DATABASE_URL_{name.upper()}": database_url(layout, ports, name, "postgres") for name in SERVICES
-    }
+    """Return what audit, demo, suites and benchmarks need: every right there is."""
     return {
-        **databases,
-        "OPS_BROKER_URL": broker_url(layout, ports, "admin"),
-        "OPS_BROKER_API_URL": broker_api_url(layout, ports),
-        "GATEWAY_URL": base_url(ports["gateway"]),
-        "STAFF_EMAIL": STAFF_EMAIL,
-        "STAFF_PASSWORD": secret(layout, "staff"),
+        **container(layout, ports, "ops", {"STAFF_EMAIL": STAFF_EMAIL}),
         "SOUK_STATE_DIR": str(layout.state),
         **{f"{name.upper()}_URL": base_url(ports[name]) for name in SERVICES},
     }
 
 
 def write(layout: Layout, ports: Ports) -> None:
-    """Writes all files of .souk/env."""
-    environment = asked()
+    """Write all files of .souk/env."""
+    environment = dotenv.effective()
     for name in SERVICES:
-        files.write_variables(layout.env / f"{name}.env", service(layout, ports, name, environment))
-    files.write_variables(layout.env / "gateway.env", gateway(layout, ports, environment))
-    files.write_variables(layout.env / "ops.env", operations(layout, ports))
-    files.write(layout.address, base_url(ports["gateway"]) + "\n", mode=0o644)
+        write_variables(layout.env / f"{name}.env", service(layout, ports, name, environment))
+    write_variables(layout.env / "gateway.env", gateway(layout, ports, environment))
+    write_variables(layout.env / "ops.env", operations(layout, ports))
+    write_file(layout.address, base_url(ports["gateway"]) + "\n", mode=0o644)

@@ -7,7 +7,7 @@ from typing import Any
 from harness import wait_until
 
 from compose import engine, stack
-from native.layout import REPOSITORY
+from souk.checkout import REPOSITORY
 
 UP_SECONDS = 90
 
@@ -43,6 +43,6 @@ class Containers:
 
     def audit(self) -> None:
         """Run the audit and fail with what it printed."""
-        command = [sys.executable, str(REPOSITORY / "deploy" / "compose"), "audit", "--", "--settle", "120"]
+        command = [sys.executable, str(REPOSITORY / "deploy" / "souk"), "audit", "--", "--settle", "120"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from containers import Containers
 
-from compose import cis, engine
+from compose import cis, engine, first_values
+from souk import dotenv
+from souk.files import read_variables
 
 Seen = dict[str, dict[str, Any]]
 SERVICES = ("users", "products", "orders")
@@ -174,9 +176,7 @@ def test_benchmark_has_no_finding_without_a_reason(containers):
 
 
 def test_no_secret_is_in_an_image_or_a_log(containers):
-    from compose import dotenv, first_values
-
-    values = [value for name, value in dotenv.read().items() if name in first_values.SECRETS]
+    values = [value for name, value in read_variables(dotenv.PATH).items() if name in first_values.SECRETS]
     assert len(values) == len(first_values.SECRETS)
     logs = containers.compose("logs", "--no-color")
     config = str([{**one, "Config": {}} for one in cis.look()])

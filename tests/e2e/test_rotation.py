@@ -11,7 +11,7 @@ from harness import wait_until
 
 from shopper.ops import ROOT
 
-MANAGE = [sys.executable, str(ROOT / "deploy" / "runtime"), "run", "users", "--", "python", "manage.py"]
+MANAGE = [sys.executable, str(ROOT / "deploy" / "souk"), "run", "users", "--", "python", "manage.py"]
 ROTATE = [*MANAGE, "rotate_signing_key", "--wait"]
 WITHDRAW = [*MANAGE, "rotate_signing_key", "--now"]
 #: What the manual promises after a theft; and how long a new key may be unknown to a verifier (KEYS_COOLDOWN, and the services' own).

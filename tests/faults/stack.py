@@ -106,7 +106,7 @@ class Stack:
         return self._command("outbox", service, *words)
 
     def _command(self, name: str, service: str, *words: str) -> str:
-        command = [sys.executable, str(ROOT / "deploy" / "native"), name, service, "--", *words]
+        command = [sys.executable, str(ROOT / "deploy" / "souk"), name, service, "--", *words]
         done = subprocess.run(command, env=self._variables(), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

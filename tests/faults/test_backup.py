@@ -13,9 +13,10 @@ import psycopg
 import pytest
 from harness import SETTLED
 
-from native import files
-from native import stack as native_stack
-from native.layout import REPOSITORY, Layout
+from native.layout import Layout
+from native.runtime import NativeRuntime
+from souk import files
+from souk.checkout import REPOSITORY
 
 
 @pytest.fixture
@@ -23,12 +24,12 @@ def second(tmp_path: Path) -> Iterator[Layout]:
     """Where another stack may be; it is deleted afterwards."""
     layout = Layout(tmp_path / "second")
     yield layout
-    native_stack.wipe(layout)
+    NativeRuntime(layout).reset()
 
 
 def native(layout: Layout, *words: str) -> subprocess.CompletedProcess[str]:
-    variables = {**os.environ, "SOUK_STATE_DIR": str(layout.state), "GATEWAY_PORT": "0"}
-    command = [sys.executable, str(REPOSITORY / "deploy" / "native"), *words]
+    variables = {**os.environ, "SOUK_STATE_DIR": str(layout.state), "GATEWAY_PORT": "0", "RUNTIME": "native"}
+    command = [sys.executable, str(REPOSITORY / "deploy" / "souk"), *words]
     return subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=400)
 
 

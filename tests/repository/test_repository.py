@@ -286,43 +286,9 @@ def test_no_image_adds_or_holds_secrets() -> None:
         assert not re.search(r"^(ARG|ENV) .*(PASSWORD|SECRET|TOKEN_KEY)", text, re.MULTILINE), file
 
 
-def test_rabbitmq_has_the_same_limits_in_both_runtimes() -> None:
-    native = (REPOSITORY / "deploy" / "native" / "rabbitmq.py").read_text()
-    lines = (REPOSITORY / "deploy" / "rabbitmq.conf").read_text().splitlines()
-    limits = [line for line in lines if line and not line.startswith(("#", "loopback_users"))]
-
-    assert limits
-    assert [line for line in limits if f"\n{line}\n" not in native] == []
-
-
-def test_postgresql_has_the_same_settings_in_both_runtimes() -> None:
-    """The native cluster also says where it listens; what the servers do and log is the same."""
-    native = (REPOSITORY / "deploy" / "native" / "postgres.py").read_text()
-    written = re.search(r'SETTINGS = """(.*?)"""', native, re.DOTALL)
-    assert written
-    ours = {
-        name: value.strip("'") for name, value in re.findall(r"^(\w+) = (\S+)$", written[1], re.MULTILINE)
-    }
-    theirs = dict(re.findall(r"-c (\w+)=(\S+)", COMPOSE))
-
-    own = {
-        "listen_addresses",
-        "max_connections",
-        "port",
-        "unix_socket_directories",
-        "password_encryption",
-        "log_line_prefix",
-    }
-    assert {"log_parameter_max_length", "log_parameter_max_length_on_error", "log_error_verbosity"} <= set(
-        theirs
-    )
-    assert theirs.pop("max_connections") == "200"
-    assert {name: value for name, value in ours.items() if name not in own} == theirs
-
-
 def test_deploy_and_services_count_connections_alike() -> None:
     kit = (REPOSITORY / "services" / "servicekit" / "servicekit" / "operations" / "web_size.py").read_text()
-    deploy = (REPOSITORY / "deploy" / "native" / "connections.py").read_text()
+    deploy = (REPOSITORY / "deploy" / "souk" / "connections.py").read_text()
 
     reserved = [
         re.findall(rf"^{name} = (\d+)", text, re.MULTILINE)

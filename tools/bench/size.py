@@ -19,7 +19,10 @@ PARTS = {
     "products": "services/products",
     "orders": "services/orders",
     "gateway": "gateway",
+    "souk": "deploy/souk",
     "native": "deploy/native",
+    "compose": "deploy/compose",
+    "backup": "deploy/backup",
     "shopper": "tools/shopper",
     "demo": "tools/demo",
     "audit": "tools/audit",
@@ -35,10 +38,10 @@ def measure_memory(ops: Ops) -> list[Figure]:
     """Return the PSS of the stack's processes: each shared page counted once, in all."""
     layout = Layout(ops.state.resolve())
     by_name: dict[str, float] = defaultdict(float)
-    found = processes.everything()
+    found = processes.living()
     for pid in processes.of_stack(layout):
         if pid in found:
-            by_name[found[pid][0]] += processes.memory([pid]) / MEBIBYTE
+            by_name[found[pid].info["name"]] += processes.memory([pid]) / MEBIBYTE
     rows = [Figure(name, "MiB", [size]) for name, size in sorted(by_name.items(), key=lambda item: -item[1])]
     return [Figure("whole stack", "MiB", [sum(by_name.values())], goal="<= 2,560"), *rows]
 

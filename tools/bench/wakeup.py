@@ -1,6 +1,6 @@
 """What wakes the relay: NOTIFY at commit, or a short poll? Measures both; docs/adr/0002-relay-polls.md records the result.
 
-    . <(python3 deploy/native test-env) && .venv/bin/python tools/bench/wakeup.py
+    . <(python3 deploy/souk test-env) && .venv/bin/python tools/bench/wakeup.py
 
 Three questions: what a NOTIFY costs the writers, what a poll costs when nothing happens, how long a committed row waits.
 """

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from airgap.apt_sources import Archive, archives, mirror, parse_lines, parse_stanzas, release
-from native.errors import Cannot
+from souk.console import CommandError
 
 DEBIAN_KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 DEBIAN = Archive("http://mirror.example/debian", ("bookworm",), ("main",))
@@ -173,7 +173,7 @@ def test_suite_by_its_alias_is_known() -> None:
     ],
 )
 def test_no_mirror_is_said_to_be_missing(useless: Archive) -> None:
-    with pytest.raises(Cannot, match="no archive of Debian bookworm"):
+    with pytest.raises(CommandError, match="no archive of Debian bookworm"):
         mirror([useless], "bookworm")
 
 
@@ -188,5 +188,5 @@ def test_machine_that_is_not_debian_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "os-release"
     path.write_text('ID=ubuntu\nID_LIKE=debian\nVERSION_CODENAME="noble"\n')
 
-    with pytest.raises(Cannot, match="Debian machine"):
+    with pytest.raises(CommandError, match="Debian machine"):
         release(path)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from airgap import standins
-from native.errors import Cannot
+from souk.console import CommandError
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_no_names_mean_all() -> None:
 
 
 def test_unknown_name_is_refused() -> None:
-    with pytest.raises(Cannot, match="no stand-in mysql"):
+    with pytest.raises(CommandError, match="no stand-in mysql"):
         standins.chosen(["redis", "mysql"])
 
 

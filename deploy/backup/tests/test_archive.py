@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from backup import archive
-from backup.shop import major
-from native.errors import Cannot
+from souk.console import CommandError
+from souk.sql import major_version
 
 PARTS = (archive.SECRETS, *archive.DUMPS.values())
 
@@ -32,7 +32,9 @@ def pack(tmp_path: Path) -> Callable[..., Path]:
             "commit": "abc",
             "postgresql": "150018",
             "migrations": {"users": ["users.0001_initial", "servicekit.0001_initial"]},
-            "sha256": {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in PARTS},
+            "sha256": {
+                name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in PARTS
+            },
         }
         kept = {name: value for name, value in {**manifest, **changed}.items() if value is not None}
         spoil(folder)
@@ -68,13 +70,16 @@ def test_whole_backup_is_read_back_and_is_nobody_elses_to_read(
         ({"sha256": None}, "lacks sha256"),
         ({"migrations": None, "runtime": None}, "lacks migrations, runtime"),
         ({"migrations": {"users": ["users.9999_later"]}}, "made by later code"),
-        ({"spoil": lambda folder: (folder / archive.SECRETS).write_text("other")}, "damaged: secrets.json"),
+        (
+            {"spoil": lambda folder: (folder / archive.SECRETS).write_text("other")},
+            "damaged: secrets.json",
+        ),
     ],
 )
 def test_backup_that_cannot_be_restored_is_refused(
     pack: Callable[..., Path], tmp_path: Path, changed: dict[str, Any], said: str
 ) -> None:
-    with pytest.raises(Cannot, match=said):
+    with pytest.raises(CommandError, match=said):
         unpack(pack(**changed), tmp_path)
 
 
@@ -83,7 +88,7 @@ def test_file_that_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> N
     source = tmp_path / "holiday.tar"
     source.write_bytes(content)
 
-    with pytest.raises(Cannot, match="no whole backup"):
+    with pytest.raises(CommandError, match="no whole backup"):
         unpack(source, tmp_path)
 
 
@@ -93,7 +98,7 @@ def test_archive_of_something_else_is_refused(tmp_path: Path) -> None:
     with tarfile.open(source, "w") as tar:
         tar.add(tmp_path / "photo", arcname="photo")
 
-    with pytest.raises(Cannot, match="no whole backup"):
+    with pytest.raises(CommandError, match="no whole backup"):
         unpack(source, tmp_path)
 
 
@@ -105,13 +110,16 @@ def test_manifest_that_is_no_object_is_refused(pack: Callable[..., Path], tmp_pa
         for name in (archive.MANIFEST, *PARTS):
             tar.add(folder / name, arcname=name)
 
-    with pytest.raises(Cannot, match="format"):
+    with pytest.raises(CommandError, match="format"):
         unpack(source, tmp_path)
 
 
 @pytest.mark.parametrize(
     ("said", "number"),
-    [("pg_restore (PostgreSQL) 17.6 (Debian 17.6-0+deb13u1)", 17), ("pg_restore (PostgreSQL) 15.18", 15)],
+    [
+        ("pg_restore (PostgreSQL) 17.6 (Debian 17.6-0+deb13u1)", 17),
+        ("pg_restore (PostgreSQL) 15.18", 15),
+    ],
 )
 def test_version_of_the_server_is_read(said: str, number: int) -> None:
-    assert major(said) == number
+    assert major_version(said) == number

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from compose import dotenv, first_values, project
-from native.errors import Cannot
-from native.layout import REPOSITORY
+from compose import first_values, project
+from souk.checkout import REPOSITORY
+from souk.console import CommandError
+from souk.files import read_variables
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def original(tmp_path: Path) -> Path:
     """The .env of a checkout."""
     file = tmp_path / "my shop" / ".env"
     file.parent.mkdir()
-    first_values.ensure(file)
+    first_values.write_missing(file)
     return file
 
 
@@ -37,8 +38,8 @@ def test_copy_has_another_project_than_the_original(original: Path) -> None:
 
     assert name(copy) != name(original)
     assert original.read_text() == before
-    assert "GATEWAY_PORT" not in dotenv.read(copy)
-    assert dotenv.read(copy)["STAFF_PASSWORD"] == dotenv.read(original)["STAFF_PASSWORD"]
+    assert "GATEWAY_PORT" not in read_variables(copy)
+    assert read_variables(copy)["STAFF_PASSWORD"] == read_variables(original)["STAFF_PASSWORD"]
 
 
 def test_copy_keeps_the_project_it_has_got(original: Path) -> None:
@@ -65,7 +66,7 @@ def test_copy_of_a_checkout_that_is_gone_does_not_take_its_project(original: Pat
     copy = copied(original)
     original.parent.rename(original.parent.with_name("moved"))
 
-    with pytest.raises(Cannot, match="which is gone"):
+    with pytest.raises(CommandError, match="which is gone"):
         project.settle(copy)
 
     lines = copy.read_text().splitlines()
@@ -78,7 +79,7 @@ def test_new_checkout_where_a_moved_one_was_has_another_project(original: Path) 
     moved = original.parent.rename(original.parent.with_name("moved")) / ".env"
     original.parent.mkdir()
 
-    first_values.ensure(original)
+    first_values.write_missing(original)
 
     assert name(original) != name(moved)
 
@@ -91,7 +92,7 @@ def test_older_env_keeps_the_project_its_volumes_are_in(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text(f"{project.ALWAYS_SET}=abc\n")
 
-    first_values.ensure(file)
+    first_values.write_missing(file)
 
     assert name(file) == project.SHARED
 

@@ -7,7 +7,7 @@ import pytest
 from native import programs, variables
 from native.layout import LONGEST_SOCKET_PATH, Layout
 from native.ports import NAMES
-from native.readiness import Finding, finding
+from souk import dotenv
 
 PORTS = {name: 1000 + number for number, name in enumerate(NAMES)}
 
@@ -19,20 +19,24 @@ def read(text: str) -> configparser.ConfigParser:
 
 
 def test_configuration_restarts_every_program_and_starts_only_servers(layout: Layout) -> None:
-    wanted = programs.everything(layout)
+    wanted = [*programs.servers(layout), *programs.services(layout)]
 
     parser = read(programs.configuration(layout, wanted))
 
     found = {
-        name.partition(":")[2]: parser[name] for name in parser.sections() if name.startswith("program:")
+        name.partition(":")[2]: parser[name]
+        for name in parser.sections()
+        if name.startswith("program:")
     }
     assert list(found) == [program.name for program in wanted]
-    assert all(one["autorestart"] == "true" and one["killasgroup"] == "true" for one in found.values())
+    assert all(
+        one["autorestart"] == "true" and one["killasgroup"] == "true" for one in found.values()
+    )
     assert {name for name, one in found.items() if one["autostart"] == "true"} == programs.SERVERS
 
 
 def test_configuration_is_the_same_when_rendered_again(layout: Layout) -> None:
-    wanted = programs.everything(layout)
+    wanted = [*programs.servers(layout), *programs.services(layout)]
 
     assert programs.configuration(layout, wanted) == programs.configuration(layout, wanted)
 
@@ -40,14 +44,14 @@ def test_configuration_is_the_same_when_rendered_again(layout: Layout) -> None:
 def test_configuration_survives_blanks_and_percent_signs(tmp_path: Path) -> None:
     layout = Layout(tmp_path / "50% of it")
 
-    parser = read(programs.configuration(layout, programs.gateway(layout)))
+    parser = read(programs.configuration(layout, programs.services(layout)))
 
     command = parser["program:gateway"]["command"].replace("%%", "%")
     assert str(layout.plain(layout.gateway)) in shlex.split(command)
 
 
 def test_configuration_holds_no_secret(layout: Layout) -> None:
-    text = programs.configuration(layout, programs.everything(layout))
+    text = programs.configuration(layout, programs.services(layout))
 
     assert not [path.name for path in layout.secrets.iterdir() if path.read_text().strip() in text]
 
@@ -59,47 +63,20 @@ def test_sockets_fit_however_deep_the_checkout_lies(tmp_path: Path) -> None:
     assert deep.run != Layout(tmp_path / ("deep" * 21) / ".souk").run
 
 
-def test_readiness_names_only_the_checks_that_fail() -> None:
-    body = '{"status": "degraded", "checks": {"database": "ok", "broker": "refused"}}'
-
-    assert finding(body) == Finding(not_ready="broker: refused")
-    assert finding("<html>").is_well
-    assert finding('{"status": "ok"}').is_well
-
-
-def test_what_waits_for_a_person_is_told_and_holds_up_no_start() -> None:
-    """Dead letters go by no waiting: `make up` would give up over them."""
-    said = finding(
-        '{"status": "degraded", "checks": {"database": "ok", "dead_letters": "3 wait", "overdue": "1 s"}}'
-    )
-
-    assert said.not_ready == ""
-    assert not said.is_well
-    assert str(said) == "degraded: dead_letters: 3 wait; overdue: 1 s"
-
-
-def test_service_that_is_not_up_tells_everything() -> None:
-    said = Finding("database: away", "dead_letters: 3 wait", serves=False)
-
-    assert str(said) == "NOT READY: database: away; dead_letters: 3 wait"
-    assert (
-        str(finding('{"checks": {"processes": "worker is silent"}}'))
-        == "degraded: processes: worker is silent"
-    )
-
-
 @pytest.mark.parametrize("bind", ["", "127.0.0.1", "localhost"])
 def test_limits_are_out_of_the_way_while_only_this_machine_asks(layout: Layout, bind: str) -> None:
     found = variables.gateway(layout, PORTS, {"GATEWAY_BIND": bind, "LIMIT_AUTH_RATE": "7r/s"})
 
-    assert found["LIMIT_API_RATE"] == variables.GENEROUS_LIMITS["LIMIT_API_RATE"]
+    assert found["LIMIT_API_RATE"] == dotenv.LOOPBACK_LIMITS["LIMIT_API_RATE"]
     assert found["LIMIT_AUTH_RATE"] == "7r/s"
 
 
 @pytest.mark.parametrize("bind", ["0.0.0.0", "192.0.2.1", "::", "127.evil.example"])
-def test_limits_of_production_hold_where_others_reach_the_gateway(layout: Layout, bind: str) -> None:
+def test_limits_of_production_hold_where_others_reach_the_gateway(
+    layout: Layout, bind: str
+) -> None:
     """Also when .env still says what `make env` wrote for a loopback address."""
-    environment = {"GATEWAY_BIND": bind, **variables.GENEROUS_LIMITS, "LIMIT_AUTH_RATE": "7r/s"}
+    environment = {"GATEWAY_BIND": bind, **dotenv.LOOPBACK_LIMITS, "LIMIT_AUTH_RATE": "7r/s"}
 
     found = variables.gateway(layout, PORTS, environment)
 
@@ -109,6 +86,8 @@ def test_limits_of_production_hold_where_others_reach_the_gateway(layout: Layout
 
 
 def test_limits_of_production_hold_behind_a_proxy_on_the_same_machine(layout: Layout) -> None:
-    found = variables.gateway(layout, PORTS, {"GATEWAY_BIND": "127.0.0.1", "TRUSTED_PROXIES": "127.0.0.1"})
+    found = variables.gateway(
+        layout, PORTS, {"GATEWAY_BIND": "127.0.0.1", "TRUSTED_PROXIES": "127.0.0.1"}
+    )
 
     assert not [name for name in found if name.startswith("LIMIT_")]

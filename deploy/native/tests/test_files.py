@@ -3,10 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from native import files, secret_store, variables
-from native.errors import Cannot
-from native.layout import SERVICES, Layout
+from native import variables
+from native.layout import Layout
 from native.ports import NAMES
+from souk import files
+from souk.checkout import SERVICES
+from souk.console import CommandError
 
 PORTS = {name: 20_000 + number for number, name in enumerate(NAMES)}
 
@@ -16,11 +18,11 @@ def mode(path: Path) -> int:
 
 
 def test_secret_is_made_once_and_only_ours_to_read(layout: Layout) -> None:
-    first = secret_store.secret(layout, "redis")
+    first = layout.secret("redis")
 
     assert len(first) >= 32
-    assert secret_store.secret(layout, "redis") == first
-    assert secret_store.secret(layout, "postgres-users") != first
+    assert layout.secret("redis") == first
+    assert layout.secret("postgres-users") != first
     assert mode(layout.secrets / "redis") == 0o600
     assert mode(layout.secrets) == 0o700
 
@@ -51,7 +53,11 @@ def test_each_service_knows_its_own_secrets_only(layout: Layout) -> None:
 
 
 def test_only_tunable_variables_come_from_outside(layout: Layout) -> None:
-    outside = {"LOG_LEVEL": "DEBUG", "SECRET_KEY": "guessed", "DATABASE_URL": "postgres://elsewhere/"}
+    outside = {
+        "LOG_LEVEL": "DEBUG",
+        "SECRET_KEY": "guessed",
+        "DATABASE_URL": "postgres://elsewhere/",
+    }
 
     found = variables.service(layout, PORTS, "orders", outside)
 
@@ -61,17 +67,21 @@ def test_only_tunable_variables_come_from_outside(layout: Layout) -> None:
 
 
 def test_write_tells_whether_it_changed_anything(tmp_path: Path) -> None:
-    assert files.write(tmp_path / "a", "one")
-    assert not files.write(tmp_path / "a", "one")
-    assert files.write(tmp_path / "a", "two")
+    assert files.write_file(tmp_path / "a", "one")
+    assert not files.write_file(tmp_path / "a", "one")
+    assert files.write_file(tmp_path / "a", "two")
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_variables_with_a_line_break_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(Cannot, match="NAME"):
+    with pytest.raises(CommandError, match="NAME"):
         files.write_variables(tmp_path / "a.env", {"NAME": "one\nOTHER=two"})
 
 
 def test_a_second_command_on_the_same_stack_is_refused(tmp_path: Path) -> None:
-    with files.locked(tmp_path), pytest.raises(Cannot, match="another command"), files.locked(tmp_path):
+    with (
+        files.locked(tmp_path),
+        pytest.raises(CommandError, match="another command"),
+        files.locked(tmp_path),
+    ):
         pass

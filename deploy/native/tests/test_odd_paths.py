@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from native.errors import Cannot
-from native.layout import REPOSITORY, Layout
+from native.layout import Layout
+from souk.checkout import REPOSITORY
+from souk.console import CommandError
 
 ODD = "ü's (50%) [x] & {y};z"
 
@@ -16,7 +17,7 @@ ODD = "ü's (50%) [x] & {y};z"
 def test_servers_run_in_a_folder_with_an_odd_name(tmp_path: Path) -> None:
     command = [
         sys.executable,
-        str(REPOSITORY / "deploy" / "native"),
+        str(REPOSITORY / "deploy" / "souk"),
         "test-env",
         "--dir",
         str(tmp_path / ODD),
@@ -44,20 +45,27 @@ def test_gateway_runs_in_a_folder_with_an_odd_name(tmp_path: Path) -> None:
     (tmp_path / f"{ODD} njs").symlink_to(REPOSITORY / "gateway" / "njs")
 
     subprocess.run(
-        [sys.executable, str(REPOSITORY / "gateway" / "render.py"), str(folder)], env=variables, check=True
+        [sys.executable, str(REPOSITORY / "gateway" / "render.py"), str(folder)],
+        env=variables,
+        check=True,
     )
     checked = subprocess.run(
-        ["nginx", "-t", "-c", str(folder / "nginx.conf")], env=variables, capture_output=True, text=True
+        ["nginx", "-t", "-c", str(folder / "nginx.conf")],
+        env=variables,
+        capture_output=True,
+        text=True,
     )
 
     assert "syntax is ok" in checked.stderr, checked.stderr
 
 
 @pytest.mark.parametrize("letter", ['"', "\\", "$", "`", ":", "\n", "\t", " ;", " #"])
-def test_folder_that_not_every_program_can_take_is_refused_by_name(tmp_path: Path, letter: str) -> None:
+def test_folder_that_not_every_program_can_take_is_refused_by_name(
+    tmp_path: Path, letter: str
+) -> None:
     layout = Layout(tmp_path / f"a{letter}b" / "state")
 
-    with pytest.raises(Cannot) as refused:
+    with pytest.raises(CommandError) as refused:
         layout.make()
 
     assert repr(letter) in str(refused.value)

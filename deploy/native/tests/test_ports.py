@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from native import ports
-from native.errors import Cannot
 from native.layout import Layout
+from souk.console import CommandError
 
 ANY = {"GATEWAY_PORT": "0"}
 
@@ -32,7 +32,9 @@ def test_choose_again_keeps_the_ports(layout: Layout) -> None:
     assert ports.recorded(layout) == first
 
 
-def test_choose_replaces_only_a_port_that_somebody_took(layout: Layout, listener: socket.socket) -> None:
+def test_choose_replaces_only_a_port_that_somebody_took(
+    layout: Layout, listener: socket.socket
+) -> None:
     taken = listener.getsockname()[1]
     before = ports.choose(layout, {}) | {"redis": taken}
     (layout.state / "ports.json").write_text(json.dumps(before))
@@ -51,10 +53,12 @@ def test_choose_takes_the_gateway_port_that_is_asked_for(layout: Layout) -> None
 
 @pytest.mark.parametrize("asked", ["http", "-1", "65536", "80.5"])
 def test_choose_refuses_what_is_no_port(layout: Layout, asked: str) -> None:
-    with pytest.raises(Cannot, match="GATEWAY_PORT"):
+    with pytest.raises(CommandError, match="GATEWAY_PORT"):
         ports.choose(layout, {"GATEWAY_PORT": asked})
 
 
-def test_choose_refuses_a_gateway_port_that_is_taken(layout: Layout, listener: socket.socket) -> None:
-    with pytest.raises(Cannot, match="is taken"):
+def test_choose_refuses_a_gateway_port_that_is_taken(
+    layout: Layout, listener: socket.socket
+) -> None:
+    with pytest.raises(CommandError, match="is taken"):
         ports.choose(layout, {"GATEWAY_PORT": str(listener.getsockname()[1])})

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from native import ports, postgres, variables
-from native.environment import PYTHON
-from native.layout import REPOSITORY, Layout
+from native.layout import Layout
+from souk import commands
+from souk.checkout import PYTHON, REPOSITORY
+from souk.console import wait_until
 
 ADDRESS = "victim@example.org"
 PASSWORD = "correct horse battery staple"
@@ -41,7 +43,7 @@ def cluster(layout: Layout) -> Iterator[tuple[Layout, ports.Ports, Path]]:
             cwd="/",
         )
     try:
-        postgres.wait(layout, chosen)
+        wait_until(lambda: postgres.answers(layout, chosen), 60, "PostgreSQL does not answer")
         yield layout, chosen, log
     finally:
         server.terminate()
@@ -49,31 +51,33 @@ def cluster(layout: Layout) -> Iterator[tuple[Layout, ports.Ports, Path]]:
         shutil.rmtree(postgres.data(layout), ignore_errors=True)
 
 
-def manage(layout: Layout, chosen: ports.Ports, *words: str) -> str:
-    environment = {**os.environ, **variables.service(layout, chosen, "users", {})}
+def run_as_users(layout: Layout, chosen: ports.Ports, command: list[str | Path]) -> str:
+    """Run a command as the one-shot container of users has it."""
+    own = variables.one_shot(layout, chosen, "users-migrate")
+    search = {"PATH": f"{PYTHON.parent}:{os.environ['PATH']}"}
     folder = REPOSITORY / "services" / "users"
-    done = subprocess.run(
-        [str(PYTHON), "manage.py", *words],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout.strip()
+    return commands.run_checked(command[0], command, folder=folder, variables=own | search)
 
 
-def test_log_holds_no_password_no_hash_and_no_address(cluster: tuple[Layout, ports.Ports, Path]) -> None:
+def test_log_holds_no_password_no_hash_and_no_address(
+    cluster: tuple[Layout, ports.Ports, Path],
+) -> None:
     layout, chosen, log = cluster
 
-    postgres.make_databases(layout, chosen)
-    manage(layout, chosen, "migrate", "--no-input", "--verbosity", "0")
-    stored = manage(layout, chosen, "shell", "--verbosity", "0", "-c", REGISTER).splitlines()[-1]
+    run_as_users(layout, chosen, [REPOSITORY / "deploy" / "image" / "run", "migrate"])
+    shell = [PYTHON, "manage.py", "shell", "--verbosity", "0", "-c", REGISTER]
+    stored = run_as_users(layout, chosen, shell).splitlines()[-1]
 
     text = log.read_text()
     secrets = {path.name: path.read_text().strip() for path in layout.secrets.iterdir()}
     assert stored.startswith("argon2")
     assert 'INSERT INTO "account"' in text
     assert "duplicate key" in text
-    told = {"address": ADDRESS, "password": PASSWORD, "hash": stored, "verifier": "SCRAM-SHA-256$", **secrets}
+    told = {
+        "address": ADDRESS,
+        "password": PASSWORD,
+        "hash": stored,
+        "verifier": "SCRAM-SHA-256$",
+        **secrets,
+    }
     assert [name for name, value in told.items() if value in text] == []

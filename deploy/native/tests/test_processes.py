@@ -15,7 +15,7 @@ SLEEPER = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input(
 @pytest.fixture
 def family(layout: Layout) -> Iterator[subprocess.Popen[bytes]]:
     """A process of the stack with a child, in a session of its own as if its supervisor were gone."""
-    marked = os.environ | {processes.MARK: processes.mark(layout)}
+    marked = os.environ | {processes.MARK: str(layout.state)}
     with subprocess.Popen(
         [sys.executable, "-c", SLEEPER], env=marked, stdin=subprocess.PIPE, start_new_session=True
     ) as process:
@@ -30,7 +30,9 @@ def of_stack_with(layout: Layout, count: int) -> set[int]:
     return found
 
 
-def test_of_stack_finds_processes_nobody_watches(layout: Layout, family: subprocess.Popen[bytes]) -> None:
+def test_of_stack_finds_processes_nobody_watches(
+    layout: Layout, family: subprocess.Popen[bytes]
+) -> None:
     found = of_stack_with(layout, 2)
 
     assert family.pid in found
@@ -38,7 +40,9 @@ def test_of_stack_finds_processes_nobody_watches(layout: Layout, family: subproc
     assert processes.memory(found) > 0
 
 
-def test_of_stack_leaves_another_stack_alone(layout: Layout, family: subprocess.Popen[bytes]) -> None:
+def test_of_stack_leaves_another_stack_alone(
+    layout: Layout, family: subprocess.Popen[bytes]
+) -> None:
     of_stack_with(layout, 2)
 
     assert processes.of_stack(Layout(layout.state / "other")) == set()
@@ -50,4 +54,4 @@ def test_end_leaves_nothing(layout: Layout, family: subprocess.Popen[bytes]) -> 
     assert processes.end(layout) == 2
 
     assert processes.of_stack(layout) == set()
-    assert not any(processes.alive(pid) for pid in found)
+    assert not found & set(processes.living())

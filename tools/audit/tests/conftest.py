@@ -25,7 +25,7 @@ def _needed(name: str) -> str:
     value = os.environ.get(name)
     if not value:
         pytest.exit(
-            f"{name} is not set: run `make test`, or `. <(python3 deploy/native test-env)`", returncode=2
+            f"{name} is not set: run `make test`, or `. <(python3 deploy/souk test-env)`", returncode=2
         )
     return value
 

@@ -1,7 +1,7 @@
 """pytest plugin: real PostgreSQL, and for each test that asks for it a virtual host of RabbitMQ.
 
 The virtual host holds Souk's topology. The servers are those of `make test` (or
-`. <(python3 deploy/native test-env)`), named by TEST_DATABASE_URL, TEST_BROKER_URL and
+`. <(python3 deploy/souk test-env)`), named by TEST_DATABASE_URL, TEST_BROKER_URL and
 TEST_BROKER_ADMIN_URL.
 """
 
@@ -47,7 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     missing = [name for name in SERVERS if not os.environ.get(name)]
     if missing:
         raise pytest.UsageError(
-            f"{', '.join(missing)} not set. Run `make test`, or `. <(python3 deploy/native test-env)`."
+            f"{', '.join(missing)} not set. Run `make test`, or `. <(python3 deploy/souk test-env)`."
         )
     # Each run has a database of its own, so that two runs at once do not disturb each other. It is
     # set here because a fixture of ours would not override that of pytest-django.

@@ -1,0 +1,255 @@
+"""The commands of `python3 deploy/souk`; the Makefile's targets call them.
+
+RUNTIME=auto|compose|native says which shop is meant: see runtime.choose.
+"""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from souk.checkout import SERVICES
+from souk.console import CommandError, log_step
+from souk.runtime import Runtime, choose, continue_in_venv
+
+Options = argparse.Namespace
+Command = Callable[[Options], int | None]
+Argument = tuple[str, dict[str, Any]]
+WELCOME = """
+Souk is up: {address}
+
+  make demo            a small catalogue, a few customers and orders
+  make status          every process and its readiness
+  make audit           check that the three databases and the broker agree
+  make logs            what they say
+  make down            stop it; the data stays
+
+Staff sign in with STAFF_EMAIL and STAFF_PASSWORD of {secrets}"""
+WORDS: Argument = ("words", {"nargs": argparse.REMAINDER})
+SERVICE: Argument = ("service", {"choices": [*SERVICES, "all"]})
+
+_parser = argparse.ArgumentParser(prog="deploy/souk", description="Runs the shop Souk.")
+_commands = _parser.add_subparsers(required=True, metavar="COMMAND")
+
+
+def main() -> int:
+    """Run one command. Returns the exit code."""
+    options = _parser.parse_args()
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        return int(options.command(options) or 0)
+    except CommandError as reason:
+        sys.stderr.write(f"souk: {reason}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    """End as at Ctrl-C: what a command has started for a while is taken down again."""
+    raise KeyboardInterrupt
+
+
+def command(*arguments: Argument, names: Sequence[str] = ()) -> Callable[[Command], Command]:
+    """Make a function a command (under several names where given); its docstring is the help."""
+
+    def register(function: Command) -> Command:
+        for name in names or [function.__name__]:
+            sub = _commands.add_parser(name, help=function.__doc__)
+            sub.set_defaults(command=function, name=name)
+            for argument, settings in arguments:
+                sub.add_argument(argument, **settings)
+        return function
+
+    return register
+
+
+def plain(words: Sequence[str]) -> list[str]:
+    """Return the words without the -- that keeps them from argparse."""
+    return list(words[1:] if words[:1] == ["--"] else words)
+
+
+def shop(*, installs: bool = False, is_up: bool = False) -> Runtime:
+    """Return the shop that RUNTIME means; with `is_up` only one that runs."""
+    found = choose(os.environ.get("RUNTIME") or "auto", installs=installs)
+    if is_up and not found.is_running():
+        raise CommandError("Souk is down: `make up` first")
+    return found
+
+
+@command()
+def env(_: Options) -> None:
+    """for containers: write what is missing into .env, secrets first"""
+    from compose import project, stack
+
+    project.settle()
+    stack.prepare_environment()
+    print(".env is complete: `docker compose up --build --wait`, or `make up RUNTIME=compose`")
+
+
+@command()
+def bootstrap(_: Options) -> None:
+    """for native: install what is missing, start nothing"""
+    continue_in_venv(install=True)
+
+
+@command()
+def up(_: Options) -> None:
+    """start what is not running, wait until everything is ready"""
+    found = shop(installs=True)
+    if not found.up():
+        print(f"Souk is up already: {found.address()} (nothing to do)")
+        return
+    log_step("everything is ready")
+    print(WELCOME.format(address=found.address(), secrets=found.secrets_file))
+
+
+@command()
+def down(_: Options) -> None:
+    """stop everything, keep the data"""
+    print("Souk is down; its data stays." if shop().down() else "Souk was not up.")
+
+
+@command()
+def reset(_: Options) -> None:
+    """stop everything and delete the data and the secrets"""
+    shop().reset()
+    print("Souk is down, its data and secrets are deleted.")
+
+
+@command()
+def status(_: Options) -> int:
+    """every process, and whether each service is ready"""
+    return 0 if shop().status() else 1
+
+
+@command(("process", {"nargs": "?", "default": ""}))
+def logs(options: Options) -> int:
+    """follow the logs, of all or of one process (orders-web)"""
+    return shop().logs(options.process)
+
+
+@command(("service", {"choices": SERVICES}), ("process", {}), ("count", {"type": int}))
+def scale(options: Options) -> None:
+    """in containers: run more of one process, or fewer"""
+    shop().scale(options.service, options.process, options.count)
+    print(f"{options.count} of {options.service}-{options.process} run; .env remembers it")
+
+
+@command(("owner", {}), WORDS)
+def run(options: Options) -> int:
+    """run a command (a Python shell) with a service's variables; natively also ops, gateway"""
+    return shop().run(options.owner, plain(options.words) or ["python", "manage.py", "shell"])
+
+
+@command(WORDS, names=["demo", "audit", "bench"])
+def run_tool(options: Options) -> int:
+    """run it, from tools/, with the variables of ops"""
+    return shop(is_up=True).run_tool(options.name, plain(options.words))
+
+
+@command(SERVICE, WORDS, names=["deadletters", "outbox"])
+def manage(options: Options) -> int:
+    """what could not be handled, or published: run that command in a service, or in each"""
+    found, code = shop(is_up=True), 0
+    for service in SERVICES if options.service == "all" else [options.service]:
+        sys.stderr.write(f"{service}:\n")
+        words = [options.name, *(plain(options.words) or ["list"])]
+        code = max(code, found.manage(service, words))
+    return code
+
+
+@command(("file", {"nargs": "?", "type": Path}))
+def backup(options: Options) -> None:
+    """write databases and secrets into one file (backups/souk-TIME.tar)"""
+    from backup import commands
+
+    made = commands.backup(shop(), options.file)
+    print(
+        f"{made} holds the data and the secrets, which are not encrypted:"
+        " keep it where only you can read it."
+    )
+
+
+@command(("file", {"type": Path}), ("--replace", {"action": "store_true"}))
+def restore(options: Options) -> int:
+    """bring the shop up as it was at a backup, and audit it; --replace deletes what is there"""
+    from backup import commands
+
+    return commands.restore(shop(installs=True), options.file, replace=options.replace)
+
+
+@command(WORDS, names=["e2e", "faults", "fuzz", "containers"])
+def run_suite(options: Options) -> int:
+    """the suite of that name in tests/, against the shop that is up"""
+    found = shop(is_up=True)
+    if options.name == "faults" and found.name == "compose":
+        raise CommandError("the faults of containers are in another suite: `make containers`")
+    from native import environment, suite
+
+    environment.ensure()
+    return 0 if suite.one(options.name, found.suite_variables(), plain(options.words)) else 1
+
+
+@command(("--dir", {"type": Path}), ("--stop", {"action": "store_true"}), names=["test-env"])
+def test_environment(options: Options) -> None:
+    """start test servers (in a folder of this checkout), print the tests' variables; or --stop"""
+    continue_in_venv(install=True)
+    from native import testservers
+    from native.layout import Layout
+
+    layout = Layout(options.dir.resolve()) if options.dir else testservers.default_layout()
+    if options.stop:
+        testservers.end(layout)
+        return
+    for name, value in testservers.start(layout).items():
+        print(f"export {name}={value}")
+
+
+@command()
+def cis(_: Options) -> int:
+    """check every container against the CIS Docker Benchmark"""
+    from compose import cis, engine
+
+    engine.check_usable()
+    return 0 if cis.show() else 1
+
+
+@command(("parts", {"nargs": "*"}))
+def test(options: Options) -> int:
+    """all tests, or some parts"""
+    continue_in_venv(install=True)
+    from native import suite
+
+    return 0 if suite.everything(options.parts) else 1
+
+
+@command(("names", {"nargs": "*"}))
+def lint(options: Options) -> int:
+    """all checks, or some"""
+    continue_in_venv(install=True)
+    from native import lint
+
+    return 0 if lint.everything(options.names) else 1
+
+
+@command(("kind", {"choices": ["openapi", "events"]}), ("--check", {"action": "store_true"}))
+def documents(options: Options) -> int:
+    """write OpenAPI or AsyncAPI from the code"""
+    continue_in_venv(install=True)
+    from native import documents
+
+    write = documents.openapi if options.kind == "openapi" else documents.events
+    return 0 if write(check=options.check) else 1
+
+
+@command()
+def requirements(_: Options) -> None:
+    """lock the packages again, export the hashed requirement files"""
+    from native import documents
+
+    documents.requirements()
