@@ -65,7 +65,7 @@ class Session:
         key: str | None = None,
         prefer: str | None = None,
     ) -> Answer:
-        """Call as this account; an expired or withdrawn token is renewed and the call repeated once.
+        """Call as this account; after a 401 the token is renewed and the call repeated once.
 
         Args:
             key: the Idempotency-Key header (docs/api.md).

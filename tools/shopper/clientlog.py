@@ -21,7 +21,7 @@ class ClientLog:
         self._stream: IO[str] | None = None
 
     def wrote(self, kind: str, row_id: str, **more: str | int) -> None:
-        """Note an accepted write; it is with the kernel, and survives a kill, before this returns."""
+        """Note an accepted write; once this returns, the line survives a kill of the process."""
         if self._stream is None:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             # Without a line end of its own, the rest of a torn line would spoil the next entry.

@@ -66,7 +66,7 @@ class HttpServer:
                 body = json.loads(raw) if raw else None
                 self.send(server.reply_to(Request(self.command, self.path, headers, body)))
 
-            do_GET = do_POST = do_PATCH = handle_any  # noqa: N815  names of the standard library
+            do_GET = do_POST = do_PATCH = handle_any
 
             def send(self, reply: Reply) -> None:
                 if reply.cut == "before":
