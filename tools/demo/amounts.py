@@ -61,7 +61,8 @@ def _assumed(texts: Counter[str], mark: str, evident: str | None) -> NumberRule:
 def _decided(texts: Counter[str]) -> str | None:
     """Return the mark that reads more lines; None if both read as many."""
     lines = {
-        mark: sum(count for text, count in texts.items() if _read(text, mark) is not None) for mark in FORMS
+        mark: sum(count for text, count in texts.items() if _read(text, mark) is not None)
+        for mark in FORMS
     }
     if lines[POINT] == lines[COMMA]:
         return None

@@ -55,7 +55,9 @@ class Catalogue:
         return [
             product
             for category in self.plan.categories
-            for product in await all_pages(self.staff, f"/api/products/?category={category.slug}&active=all")
+            for product in await all_pages(
+                self.staff, f"/api/products/?category={category.slug}&active=all"
+            )
         ]
 
     async def _make_categories(self) -> None:
@@ -78,17 +80,24 @@ class Catalogue:
             "category": product.category,
         }
         answer = await self.staff.call("POST", "/api/products/", body=body)
-        if answer.status in (400, 409):  # made by an earlier run, or by a request whose answer got lost
+        if answer.status in (
+            400,
+            409,
+        ):  # made by an earlier run, or by a request whose answer got lost
             found = await all_pages(self.staff, f"/api/products/?slug={product.slug}&active=all")
             if found:
                 self._note(product.code, found[0])
             else:
-                self.outcome.refused.append(f"product {product.code}: {answer.status} {answer.detail}")
+                self.outcome.refused.append(
+                    f"product {product.code}: {answer.status} {answer.detail}"
+                )
             return
         self._count_new("products", answer)
         self.ids[product.code] = answer.body["id"]
 
-    def _count_new(self, name: str, answer: Answer, allowed: frozenset[int] | set[int] = frozenset()) -> None:
+    def _count_new(
+        self, name: str, answer: Answer, allowed: frozenset[int] | set[int] = frozenset()
+    ) -> None:
         if answer.is_success:
             self.outcome.new[name] += 1
         elif answer.status not in allowed:

@@ -31,7 +31,10 @@ def main() -> int:
         print(f"demo: {error}", file=sys.stderr)
         return 2
     except (ShopAway, Refused) as error:
-        print(f"demo: {error}\ndemo: broken off; what was done stays, run it again to go on", file=sys.stderr)
+        print(
+            f"demo: {error}\ndemo: broken off; what was done stays, run it again to go on",
+            file=sys.stderr,
+        )
         return 1
     print("\n".join(report_lines(outcome)))
     if options.report:
@@ -40,24 +43,36 @@ def main() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="demo", description="Fill the shop through its public API.")
-    parser.add_argument("--file", type=Path, help="a file in the columns of an edition of Online Retail")
+    parser = argparse.ArgumentParser(
+        prog="demo", description="Fill the shop through its public API."
+    )
+    parser.add_argument(
+        "--file", type=Path, help="a file in the columns of an edition of Online Retail"
+    )
     parser.add_argument(
         "--dates",
         choices=["day-first", "month-first"],
         help="how to read dates such as 12/1/2010 (default: found from the whole file)",
     )
-    parser.add_argument("--stock", type=int, help="units of each new product (default: enough for the file)")
+    parser.add_argument(
+        "--stock", type=int, help="units of each new product (default: enough for the file)"
+    )
     parser.add_argument("--state", type=Path, help="the stack's state folder (default: .souk)")
     parser.add_argument("--parallel", type=int, default=8, help="calls at a time (default: 8)")
-    parser.add_argument("--settle", type=float, default=240.0, help="seconds to wait for the last outcome")
+    parser.add_argument(
+        "--settle", type=float, default=240.0, help="seconds to wait for the last outcome"
+    )
     parser.add_argument(
         "--patience", type=float, default=300.0, help="seconds that one call may be repeated for"
     )
     parser.add_argument(
-        "--client-log", type=Path, help="what the shop accepted, for the audit (default: in the state folder)"
+        "--client-log",
+        type=Path,
+        help="what the shop accepted, for the audit (default: in the state folder)",
     )
-    parser.add_argument("--report", type=Path, help="write the report as JSON, with everything left out")
+    parser.add_argument(
+        "--report", type=Path, help="write the report as JSON, with everything left out"
+    )
     return parser
 
 
@@ -76,7 +91,9 @@ def _plan(options: argparse.Namespace) -> Plan:
 async def _run(plan: Plan, ops: Ops, options: argparse.Namespace) -> Outcome:
     log = ClientLog(options.client_log or default_client_log(ops.state))
     outcome = Outcome(plan)
-    async with Api(ops.gateway, parallel=options.parallel, patience_seconds=options.patience) as api:
+    async with Api(
+        ops.gateway, parallel=options.parallel, patience_seconds=options.patience
+    ) as api:
         staff = Session(api, Account(ops["STAFF_EMAIL"], ops["STAFF_PASSWORD"]))
         replay = Replay(api, staff, outcome, log, parallel=options.parallel, settle=options.settle)
         try:

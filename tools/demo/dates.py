@@ -26,7 +26,9 @@ NUMBERS = re.compile(
 DAY_NAMED = re.compile(
     r"(?P<day>\d{1,2})[-/. ]+(?P<name>[a-z]{3,9})[-/., ]+(?P<year>\d{4}|\d{2})" + CLOCK, FLAGS
 )
-NAME_DAY = re.compile(r"(?P<name>[a-z]{3,9})[-/. ]+(?P<day>\d{1,2}),? +(?P<year>\d{4})" + CLOCK, FLAGS)
+NAME_DAY = re.compile(
+    r"(?P<name>[a-z]{3,9})[-/. ]+(?P<day>\d{1,2}),? +(?P<year>\d{4})" + CLOCK, FLAGS
+)
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,15 @@ def _all_read(texts: dict[str, int], order: str) -> dict[str, datetime]:
 
 
 def _assumed(read: dict[str, dict[str, datetime]]) -> DateRule:
-    example = next(text for text, at in read[MONTH_FIRST].items() if at != read[DAY_FIRST].get(text))
+    example = next(
+        text for text, at in read[MONTH_FIRST].items() if at != read[DAY_FIRST].get(text)
+    )
     spans = {order: max(found.values()) - min(found.values()) for order, found in read.items()}
     if spans[MONTH_FIRST] != spans[DAY_FIRST]:
         shorter = min(spans, key=lambda order: spans[order])
-        return DateRule(shorter, f"{example} can be read both ways, and so the dates lie closer together")
+        return DateRule(
+            shorter, f"{example} can be read both ways, and so the dates lie closer together"
+        )
     order = MONTH_FIRST if "/" in example else DAY_FIRST
     return DateRule(order, f"{example} can be read both ways, and nothing in the file decides")
 

@@ -37,11 +37,16 @@ def text_table(name: str, open_stream: Callable[[], BinaryIO]) -> Table:
         encoding = find_encoding(stream)
     lines = _lines(io.TextIOWrapper(open_stream(), encoding=encoding, errors="replace"))
     number, header = _header(lines)
-    delimiter = max(DELIMITERS, key=lambda one: (len(places_of(_names(header, one))), header.count(one)))
+    delimiter = max(
+        DELIMITERS, key=lambda one: (len(places_of(_names(header, one))), header.count(one))
+    )
     names = _names(header, delimiter)
     places = places_of(names)
     must_name_all(places)
-    form = [encoding.removesuffix("-sig").upper().replace("CP1252", "Windows-1252"), DELIMITERS[delimiter]]
+    form = [
+        encoding.removesuffix("-sig").upper().replace("CP1252", "Windows-1252"),
+        DELIMITERS[delimiter],
+    ]
     return Table(name, places, _records(lines, number + 1, delimiter, len(names)), form, delimiter)
 
 
@@ -122,25 +127,33 @@ def _fill(ahead: deque[str], lines: Iterator[str], count: int) -> bool:
 def _record_at(
     ahead: deque[str], lines: Iterator[str], delimiter: str, width: int
 ) -> tuple[int, list[str] | None]:
-    """Return how many lines the next record takes: they are joined only when a quote is open and joining makes a record."""
+    """Return how many lines the next record takes, and its fields; None: a quote stays open.
+
+    Lines are joined only when a quote is open and joining them makes a record.
+    """
     joined = ahead[0]
     alone = _fields(joined, delimiter)
-    if (alone is not None and len(alone) == width) or joined.count('"') % 2 == 0:
+    if joined.count('"') % 2 == 0:
         return 1, alone
+    # With its quote in the last column the line has all columns by itself already: only quotes
+    # that are exactly right make it the beginning of a longer record.
+    is_whole = alone is not None and len(alone) == width
     for more in range(1, LONGEST_RECORD_LINES):
         if not _fill(ahead, lines, more + 1):
             break
         joined += "\n" + ahead[more]
-        fields = _fields(joined, delimiter) if joined.count('"') % 2 == 0 else None
+        if joined.count('"') % 2:
+            continue
+        fields = _fields(joined, delimiter, strict=is_whole)
         if fields is not None and len(fields) == width:
             return more + 1, fields
-    return 1, None
+    return 1, alone if is_whole else None
 
 
-def _fields(text: str, delimiter: str) -> list[str] | None:
-    """Return the fields of one record; None if a quote stays open, or if it is more than one."""
+def _fields(text: str, delimiter: str, *, strict: bool = False) -> list[str] | None:
+    """Return the fields of a record; None if the text is more than one, or `strict` and malformed."""
     try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=strict))
     except csv.Error:
         return None
     if len(rows) != 1:

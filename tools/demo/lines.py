@@ -31,7 +31,9 @@ __all__ = [
 
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
 #: What programs write for nothing.
-NOTHING = frozenset({"null", "nan", "none", "na", "n/a", "#n/a", "<na>", "nat", "nil", "-", "(null)"})
+NOTHING = frozenset(
+    {"null", "nan", "none", "na", "n/a", "#n/a", "<na>", "nat", "nil", "-", "(null)"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,9 @@ class _Columns:
 
     def add(self, number: int, cells: dict[str, Cell]) -> None:
         # Half a million lines say few different things: each is kept once.
-        self.rows.append((number, {name: self.kept.setdefault(cell, cell) for name, cell in cells.items()}))
+        self.rows.append(
+            (number, {name: self.kept.setdefault(cell, cell) for name, cell in cells.items()})
+        )
         for name, counter in self.texts.items():
             cell = cells[name]
             if isinstance(cell, str) and cell:
@@ -133,7 +137,9 @@ class _Rules:
         return f"{self.date}, {', '.join(marks)}"
 
 
-def _add(result: RetailFile, table: Table, dates: str | None, on_record: Callable[[], None]) -> None:
+def _add(
+    result: RetailFile, table: Table, dates: str | None, on_record: Callable[[], None]
+) -> None:
     columns = _Columns()
     for record in table.records:
         on_record()
@@ -141,7 +147,9 @@ def _add(result: RetailFile, table: Table, dates: str | None, on_record: Callabl
             result.wrong.append(WrongLine(record.number, record.problem, record.text, table.name))
         else:
             columns.add(record.number, _cells(record, table.places))
-    price, quantity = number_rules(columns.texts["price"], columns.texts["quantity"], table.delimiter)
+    price, quantity = number_rules(
+        columns.texts["price"], columns.texts["quantity"], table.delimiter
+    )
     rules = _Rules(date_rule(columns.texts["date"], dates), price, quantity)
     for number, cells in columns.rows:
         parsed = _parse_line(number, cells, rules, table.name)
@@ -151,7 +159,9 @@ def _add(result: RetailFile, table: Table, dates: str | None, on_record: Callabl
             text = " ".join(str(cell) for cell in cells.values())[:SHOWN_TEXT]
             result.wrong.append(WrongLine(number, parsed, text, table.name))
     result.wrong.sort(key=lambda wrong: (wrong.table, wrong.number))
-    result.read_as.append(": ".join(filter(None, [table.name, ", ".join([*table.form, str(rules)])])))
+    result.read_as.append(
+        ": ".join(filter(None, [table.name, ", ".join([*table.form, str(rules)])]))
+    )
 
 
 def _cells(record: Record, places: dict[str, int]) -> dict[str, Cell]:
@@ -171,7 +181,10 @@ def _parse_line(number: int, cells: dict[str, Cell], rules: _Rules, table: str) 
         return "control characters or broken encoding"
     if not cells["invoice"] or not cells["code"]:
         return "no invoice number" if not cells["invoice"] else "no stock code"
-    quantity, price = _number(cells["quantity"], rules.quantity), _number(cells["price"], rules.price)
+    quantity, price = (
+        _number(cells["quantity"], rules.quantity),
+        _number(cells["price"], rules.price),
+    )
     if quantity is None or price is None or quantity != quantity.to_integral_value():
         return "quantity or price is not a number"
     at = _date(cells["date"], rules.date)

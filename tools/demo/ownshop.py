@@ -67,7 +67,8 @@ def own_shop_plan() -> Plan:
 def _order(number: int, products: list[PlannedProduct]) -> PlannedOrder:
     """The n-th order: one to three products, stepping through the shelves; the last wants two of the only bird feeder."""
     chosen = {
-        (number * step) % len(products): 1 + (number + step) % 3 for step in (1, 5, 7)[: 1 + number % 3]
+        (number * step) % len(products): 1 + (number + step) % 3
+        for step in (1, 5, 7)[: 1 + number % 3]
     }
     units = tuple((products[index].code, count) for index, count in chosen.items())
     if number == ORDER_COUNT:

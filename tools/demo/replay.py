@@ -27,7 +27,14 @@ class Replay:
     """One run: `await run()` and look at `outcome`."""
 
     def __init__(
-        self, api: Api, staff: Session, outcome: Outcome, log: ClientLog, *, parallel: int, settle: float
+        self,
+        api: Api,
+        staff: Session,
+        outcome: Outcome,
+        log: ClientLog,
+        *,
+        parallel: int,
+        settle: float,
     ) -> None:
         self.api, self.staff, self.outcome, self.log = api, staff, outcome, log
         self.plan = outcome.plan
@@ -66,13 +73,18 @@ class Replay:
 
     async def _place(self, order: PlannedOrder) -> None:
         units = sum(count for _, count in order.units)
-        outcome = OrderOutcome(order.key, order.invoice, units, order.line_count, customer=order.customer)
+        outcome = OrderOutcome(
+            order.key, order.invoice, units, order.line_count, customer=order.customer
+        )
         self.outcome.orders[order.key] = outcome
         answer = await self._placed(order, outcome)
         if answer is None:
             return
         if not answer.is_success:
-            outcome.status, outcome.reason = "refused", f"{answer.status} {answer.code}: {answer.detail}"
+            outcome.status, outcome.reason = (
+                "refused",
+                f"{answer.status} {answer.code}: {answer.detail}",
+            )
             return
         outcome.id, outcome.is_new = answer.body["id"], not answer.is_replay
         self.outcome.new["orders"] += outcome.is_new
@@ -89,7 +101,11 @@ class Replay:
             return None
         # By code: editions of one set list an invoice's lines in different orders, and it is one order with one key.
         units = dict(order.units)
-        body = {"lines": [{"product": self.catalogue.ids[code], "quantity": units[code]} for code in codes]}
+        body = {
+            "lines": [
+                {"product": self.catalogue.ids[code], "quantity": units[code]} for code in codes
+            ]
+        }
         answer = await self._place_when_known(order, codes, body)
         if isinstance(answer, Answer):
             return answer
@@ -123,7 +139,10 @@ class Replay:
         placed = [each for each in self.outcome.orders.values() if each.id]
         deadline = time.monotonic() + self.settle_seconds
         await work_through(
-            "outcomes", placed, lambda each: self._await_outcome(each, deadline), parallel=self.parallel
+            "outcomes",
+            placed,
+            lambda each: self._await_outcome(each, deadline),
+            parallel=self.parallel,
         )
 
     async def _await_outcome(self, order: OrderOutcome, deadline: float) -> None:
@@ -176,7 +195,9 @@ class Replay:
             path = f"/api/products/{self.catalogue.ids[code]}/stock/"
             reason = f"Return {planned.invoice}"[:200]
             body = {"delta": count, "reason": reason}
-            answer = await self.staff.call("POST", path, body=body, key=key_of(f"{planned.invoice}-{code}"))
+            answer = await self.staff.call(
+                "POST", path, body=body, key=key_of(f"{planned.invoice}-{code}")
+            )
             if not answer.is_success:
                 raise Refused("POST", path, answer)
             outcome.is_new = outcome.is_new or not answer.is_replay

@@ -69,7 +69,11 @@ class Outcome:
 
     def unavailable(self) -> list[Skipped]:
         """Return the orders with a product that cannot be bought."""
-        return [Skipped(each.key, each.reason) for each in self.orders.values() if each.status == UNAVAILABLE]
+        return [
+            Skipped(each.key, each.reason)
+            for each in self.orders.values()
+            if each.status == UNAVAILABLE
+        ]
 
     def disagreements(self) -> list[str]:
         """Return what does not add up or did not end well; empty is good."""
@@ -85,7 +89,11 @@ class Outcome:
             for each in self.orders.values()
             if each.status not in (*SETTLED, UNAVAILABLE)
         ]
-        found += [f"return {each.invoice}: {each.reason}" for each in self.returns if each.kind == "refused"]
+        found += [
+            f"return {each.invoice}: {each.reason}"
+            for each in self.returns
+            if each.kind == "refused"
+        ]
         return found
 
 
@@ -94,7 +102,9 @@ def report_lines(outcome: Outcome) -> list[str]:
     plan = outcome.plan
     lines = ["", *(f"read as    {each}" for each in plan.read_as)]
     lines += _file_part(plan, outcome) + _shop_part(outcome)
-    lines += _listed("lines left out", plan.skipped_lines) + _listed("codes left out", plan.skipped_codes)
+    lines += _listed("lines left out", plan.skipped_lines) + _listed(
+        "codes left out", plan.skipped_codes
+    )
     lines += _listed("invoices left out", plan.skipped_invoices) + plan.notes
     lines += _listed("returns larger than their sale", plan.excess_returns)
     lines += _listed("orders not placed", outcome.unavailable())
@@ -165,7 +175,11 @@ def _listed(title: str, skipped: list[Skipped]) -> list[str]:
         f"  {each.what}: {each.reason}" + (f"  [{each.text}]" if each.text else "")
         for each in skipped[:SHOWN]
     ]
-    more = [f"  … and {len(skipped) - SHOWN} more (--report FILE has all)"] if len(skipped) > SHOWN else []
+    more = (
+        [f"  … and {len(skipped) - SHOWN} more (--report FILE has all)"]
+        if len(skipped) > SHOWN
+        else []
+    )
     return [f"{title} ({len(skipped)}):", *shown, *more]
 
 

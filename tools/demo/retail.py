@@ -66,14 +66,22 @@ class _Invoice:
 
 def plan_replay(file: RetailFile, *, stock: int | None = None) -> Plan:
     """Return the plan of a file; `stock` is every product's, by default what the file orders and some to spare."""
-    plan = Plan(lines_read=file.records, categories=[CATEGORY], read_as=file.read_as, tops_up=stock is None)
+    plan = Plan(
+        lines_read=file.records, categories=[CATEGORY], read_as=file.read_as, tops_up=stock is None
+    )
     plan.skipped_lines = [Skipped(_place(wrong), wrong.reason, wrong.text) for wrong in file.wrong]
     invoices: dict[str, _Invoice] = {}
     for line in file.lines:
         invoice = invoices.setdefault(line.invoice, _Invoice(line.invoice, line.table))
-        reason = wrong_line_reason(line) if line.table == invoice.table else "invoice is in an earlier table"
+        reason = (
+            wrong_line_reason(line)
+            if line.table == invoice.table
+            else "invoice is in an earlier table"
+        )
         if reason:
-            plan.skipped_lines.append(Skipped(_place(line), reason, f"{line.code} {line.description}"[:80]))
+            plan.skipped_lines.append(
+                Skipped(_place(line), reason, f"{line.code} {line.description}"[:80])
+            )
         else:
             invoice.lines.append(line)
     plan.invoices_read = len(invoices)
@@ -110,7 +118,9 @@ def rounded(price: Decimal) -> Decimal:
 def slug_of(code: str) -> str:
     """Return a slug that no other code has: upper case is the rule, so a code with lower case letters gets a suffix."""
     plain = re.sub(r"[^a-z0-9]+", "-", code.lower()).strip("-")
-    return plain if code == code.upper() and plain == code.lower() else f"{plain}-{_short_hash(code)}"
+    return (
+        plain if code == code.upper() and plain == code.lower() else f"{plain}-{_short_hash(code)}"
+    )
 
 
 def email_of(customer: str) -> str:
@@ -157,20 +167,26 @@ def _orders_of(invoice: _Invoice) -> list[PlannedOrder]:
         chosen = units[start : start + MAX_ORDER_LINES]
         codes = {code for code, _ in chosen}
         count = sum(line.code in codes for line in invoice.lines)
-        orders.append(PlannedOrder(key_of(invoice.number, part), invoice.number, customer, chosen, count))
+        orders.append(
+            PlannedOrder(key_of(invoice.number, part), invoice.number, customer, chosen, count)
+        )
     return orders
 
 
 def _customer_of(invoice: _Invoice) -> PlannedCustomer:
     if invoice.customer:
         return PlannedCustomer(
-            f"customer {invoice.customer}", email_of(invoice.customer), f"Customer {invoice.customer}"
+            f"customer {invoice.customer}",
+            email_of(invoice.customer),
+            f"Customer {invoice.customer}",
         )
     email = email_of(f"invoice-{invoice.number.lower()}")
     return PlannedCustomer(f"invoice {invoice.number}", email, f"Buyer of {invoice.number}")
 
 
-def _plan_products(plan: Plan, lines: list[Line], invoices: Iterable[_Invoice], stock: int | None) -> None:
+def _plan_products(
+    plan: Plan, lines: list[Line], invoices: Iterable[_Invoice], stock: int | None
+) -> None:
     sold: dict[str, list[Line]] = defaultdict(list)
     returned: dict[str, list[Line]] = defaultdict(list)
     for invoice in invoices:
@@ -194,5 +210,11 @@ def _product_of(code: str, lines: list[Line], stock: int) -> PlannedProduct:
     prices = Counter(rounded(line.price) for line in lines)
     name = names.most_common(1)[0][0] if names else f"Product {code}"
     return PlannedProduct(
-        code, slug_of(code), name, prices.most_common(1)[0][0], stock, CATEGORY.slug, f"Stock code {code}"
+        code,
+        slug_of(code),
+        name,
+        prices.most_common(1)[0][0],
+        stock,
+        CATEGORY.slug,
+        f"Stock code {code}",
     )

@@ -27,7 +27,14 @@ MAX_MEMBERS = 100
 MAX_DEPTH = 3
 MEMORY_BYTES = 16 << 20
 ZIP, GZIP, OLD_EXCEL = b"PK\x03\x04", b"\x1f\x8b", b"\xd0\xcf\x11\xe0"
-BROKEN = (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile, NotImplementedError, RuntimeError)
+BROKEN = (
+    EOFError,
+    zlib.error,
+    zipfile.BadZipFile,
+    gzip.BadGzipFile,
+    NotImplementedError,
+    RuntimeError,
+)
 
 
 @dataclass(frozen=True)
@@ -100,7 +107,9 @@ def _unpacked(source: Source, depth: int) -> Iterator[Table]:
 def _gunzipped(source: Source) -> Source:
     def unpack() -> BinaryIO:
         packed = source.open()
-        return _bounded(cast(BinaryIO, gzip.GzipFile(fileobj=packed)), packed)  # which leaves it open
+        return _bounded(
+            cast(BinaryIO, gzip.GzipFile(fileobj=packed)), packed
+        )  # which leaves it open
 
     return Source(source.name, unpack)
 
@@ -158,5 +167,7 @@ def _data_members(archive: zipfile.ZipFile) -> list[str]:
     return sorted(
         name
         for name in archive.namelist()
-        if not name.endswith("/") and not name.startswith("__MACOSX/") and not Path(name).name.startswith(".")
+        if not name.endswith("/")
+        and not name.startswith("__MACOSX/")
+        and not Path(name).name.startswith(".")
     )

@@ -29,10 +29,14 @@ async def top_up(catalogue: Catalogue, user_ids: dict[str, str]) -> None:
         return
     orders = await all_pages(catalogue.staff, "/api/orders/")
     stock = {each["id"]: each["stock"] for each in await catalogue.listed() if each["active"]}
-    available = {catalogue.ids[each.code]: stock.get(catalogue.ids[each.code]) for each in catalogue.known}
+    available = {
+        catalogue.ids[each.code]: stock.get(catalogue.ids[each.code]) for each in catalogue.known
+    }
     told = orders_told(catalogue.log.file)
     missing = not_there(_wanted(catalogue, user_ids, told), orders, told=set(told.values()))
-    short = shortages(missing, orders, {key: count for key, count in available.items() if count is not None})
+    short = shortages(
+        missing, orders, {key: count for key, count in available.items() if count is not None}
+    )
 
     async def add(one: tuple[str, int]) -> None:
         await _add(catalogue, *one)
@@ -40,7 +44,9 @@ async def top_up(catalogue: Catalogue, user_ids: dict[str, str]) -> None:
     await work_through("units", short.items(), add, parallel=catalogue.parallel)
 
 
-def _wanted(catalogue: Catalogue, user_ids: dict[str, str], told: dict[tuple[str, str], str]) -> list[Wanted]:
+def _wanted(
+    catalogue: Catalogue, user_ids: dict[str, str], told: dict[tuple[str, str], str]
+) -> list[Wanted]:
     emails = {each.key: each.email for each in catalogue.plan.customers}
     return [
         Wanted(
@@ -59,19 +65,25 @@ async def _add(catalogue: Catalogue, product: str, count: int) -> None:
         "POST", f"/api/products/{product}/stock/", body=body, key=str(uuid.uuid4())
     )
     if not answer.is_success:
-        catalogue.outcome.refused.append(f"units of product {product}: {answer.status} {answer.detail}")
+        catalogue.outcome.refused.append(
+            f"units of product {product}: {answer.status} {answer.detail}"
+        )
         return
     catalogue.outcome.new["units added"] += count
     catalogue.log.wrote("stock", product, reason=REASON)
 
 
-def not_there(wanted: Iterable[Wanted], orders: Iterable[dict[str, Any]], *, told: set[str]) -> list[Wanted]:
+def not_there(
+    wanted: Iterable[Wanted], orders: Iterable[dict[str, Any]], *, told: set[str]
+) -> list[Wanted]:
     """Return the planned orders that are not among the shop's.
 
     An order whose answer got lost is known by its customer and units, as long as nobody was told of it: a customer may order the same again.
     """
     ids = {order["id"] for order in orders}
-    untold = Counter((order["user"], _units_of(order)) for order in orders if order["id"] not in told)
+    untold = Counter(
+        (order["user"], _units_of(order)) for order in orders if order["id"] not in told
+    )
     missing = []
     for one in wanted:
         if one.told in ids:

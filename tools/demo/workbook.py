@@ -43,7 +43,9 @@ def _told() -> Iterator[None]:
     try:
         yield
     except (LookupError, ValueError, TypeError, AttributeError, OverflowError, ParseError) as error:
-        raise NotRetailFile(f"it is no workbook that can be read: {type(error).__name__} {error}") from error
+        raise NotRetailFile(
+            f"it is no workbook that can be read: {type(error).__name__} {error}"
+        ) from error
 
 
 def _load(stream: BinaryIO) -> Any:

@@ -1,1 +1,4 @@
-"""A client of the shop's public API, as demo, benchmarks and end-to-end tests use it. It knows no service from inside."""
+"""A client of the shop's public API, for demo, benchmarks and end-to-end tests.
+
+It knows no service from inside.
+"""

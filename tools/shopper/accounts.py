@@ -30,8 +30,16 @@ class Session:
         self._renewing = asyncio.Lock()
 
     async def register(self) -> bool:
-        """Register the account; False if it is there already (or if an earlier answer was lost)."""
-        body = {"email": self.account.email, "password": self.account.password, "name": self.account.name}
+        """Register the account; False if it is there already (or if an earlier answer was lost).
+
+        Raises:
+            Refused: the shop does not accept these data.
+        """
+        body = {
+            "email": self.account.email,
+            "password": self.account.password,
+            "name": self.account.name,
+        }
         answer = await self.api.call("POST", "/api/users/", body=body)
         if answer.status == 201:
             return True
@@ -40,13 +48,29 @@ class Session:
         raise Refused("POST", "/api/users/", answer)
 
     async def log_in(self) -> None:
+        """Fetch the first pair of tokens.
+
+        Raises:
+            Refused: the shop does not know this address with this password.
+        """
         body = {"email": self.account.email, "password": self.account.password}
         self._take(await self.api.call("POST", "/api/auth/token/", body=body), "/api/auth/token/")
 
     async def call(
-        self, method: str, path: str, *, body: Any = None, key: str | None = None, prefer: str | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        key: str | None = None,
+        prefer: str | None = None,
     ) -> Answer:
-        """Call as this account; an expired or withdrawn token is renewed and the call repeated once."""
+        """Call as this account; after a 401 the token is renewed and the call repeated once.
+
+        Args:
+            key: the Idempotency-Key header (docs/api.md).
+            prefer: the Prefer header (RFC 7240), such as `wait=5`.
+        """
         answer = await self._call(method, path, body, key, prefer)
         if answer.status == 401:
             self._ends_at = 0.0
@@ -54,13 +78,15 @@ class Session:
         return answer
 
     async def token(self) -> str:
-        """Return an access token that lives for a while yet."""
+        """Return an access token that stays valid for `RENEW_BEFORE_SECONDS` at least."""
         async with self._renewing:
             if time.monotonic() > self._ends_at - RENEW_BEFORE_SECONDS:
                 await self._renew()
         return self._access
 
-    async def _call(self, method: str, path: str, body: Any, key: str | None, prefer: str | None) -> Answer:
+    async def _call(
+        self, method: str, path: str, body: Any, key: str | None, prefer: str | None
+    ) -> Answer:
         headers = {"Authorization": f"Bearer {await self.token()}"}
         if key:
             headers["Idempotency-Key"] = key
@@ -70,10 +96,13 @@ class Session:
 
     async def _renew(self) -> None:
         if self._refresh:
-            answer = await self.api.call("POST", "/api/auth/refresh/", body={"refresh_token": self._refresh})
+            answer = await self.api.call(
+                "POST", "/api/auth/refresh/", body={"refresh_token": self._refresh}
+            )
             if answer.is_success:
                 self._take(answer, "/api/auth/refresh/")
                 return
+        # The refresh token ended or was withdrawn: the password is still good.
         await self.log_in()
 
     def _take(self, answer: Answer, path: str) -> None:

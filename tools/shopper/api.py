@@ -1,7 +1,8 @@
-"""One HTTP client for all calls: bounded parallelism, and repeats that outlast a restart of any part of the shop.
+"""An HTTP client with bounded parallelism, whose repeats outlast a restart of any part of the shop.
 
-Every call made through it must be safe to repeat (a read, a call with an Idempotency-Key, or one whose second answer says that
-it is done already), because an answer that got lost is asked for again.
+Every call made through it must be safe to repeat, because an answer that got lost is asked for
+again: a read, a call with an Idempotency-Key, or a call whose second answer says that it is done
+already.
 """
 
 import asyncio
@@ -19,17 +20,21 @@ import aiohttp
 PASSING = frozenset({429, 502, 503, 504})
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
+#: A Retry-After beyond this is cut: the caller's patience decides, not one header.
+LONGEST_ASKED_SECONDS = 30.0
 
 
 class ShopAway(RuntimeError):
-    """The shop did not answer for longer than our patience."""
+    """The shop did not answer within `patience_seconds`."""
 
 
 class Refused(RuntimeError):
-    """The shop answered, and it is a no that repeating does not change."""
+    """The shop refused the request, and repeating it would not change that."""
 
     def __init__(self, method: str, path: str, answer: "Answer") -> None:
-        super().__init__(f"{method} {path}: {answer.status} {answer.code or ''} {answer.detail}".strip())
+        super().__init__(
+            f"{method} {path}: {answer.status} {answer.code or ''} {answer.detail}".strip()
+        )
         self.answer = answer
 
 
@@ -55,12 +60,16 @@ class Answer:
 
     @property
     def detail(self) -> str:
-        return str(self.body.get("detail", "")) if isinstance(self.body, dict) else str(self.body)[:200]
+        return (
+            str(self.body.get("detail", ""))
+            if isinstance(self.body, dict)
+            else str(self.body)[:200]
+        )
 
 
 @dataclass
 class Tally:
-    """How bumpy the way was."""
+    """How many requests were made, and how many of them were repeats, by reason."""
 
     requests: int = 0
     repeats: int = 0
@@ -91,17 +100,24 @@ class Api:
 
     async def __aenter__(self) -> "Api":
         connector = aiohttp.TCPConnector(limit=self._parallel)
-        self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout, trust_env=False)
+        self._session = aiohttp.ClientSession(
+            connector=connector, timeout=self._timeout, trust_env=False
+        )
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         if self._session:
             await self._session.close()
 
-    async def once(self, method: str, path: str, *, headers: Mapping[str, str], body: Any = None) -> Answer:
-        """Make one request, whatever comes of it.
+    async def once(
+        self, method: str, path: str, *, headers: Mapping[str, str], body: Any = None
+    ) -> Answer:
+        """Make a single request and return its answer, whatever its status.
 
         Raises:
             aiohttp.ClientError, TimeoutError: no whole answer came.
@@ -112,6 +128,7 @@ class Api:
         data = None if body is None else json.dumps(body).encode()
         sent = {**headers, **({"Content-Type": "application/json"} if data is not None else {})}
         url = path if path.startswith("http") else self.base_url + path
+        # A redirect is an answer of its own: to follow it would repeat a POST as a GET.
         async with self._session.request(
             method, url, data=data, headers=sent, allow_redirects=False
         ) as response:
@@ -122,10 +139,10 @@ class Api:
     async def call(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: Any = None
     ) -> Answer:
-        """Make a request that may be repeated, until an answer comes that is not a passing refusal.
+        """Repeat a request until an answer comes that is not a passing refusal.
 
         Raises:
-            ShopAway: none came within the patience.
+            ShopAway: no such answer came within `patience_seconds`.
         """
         deadline = time.monotonic() + self.patience_seconds
         pause = FIRST_PAUSE_SECONDS
@@ -139,7 +156,9 @@ class Api:
                     return answer
                 reason, wait = str(answer.status), _retry_after_seconds(answer, pause)
             if time.monotonic() + wait > deadline:
-                raise ShopAway(f"{method} {path}: no answer for {self.patience_seconds:.0f} s, last {reason}")
+                raise ShopAway(
+                    f"{method} {path}: no answer for {self.patience_seconds:.0f} s, last {reason}"
+                )
             self.tally.repeat(reason)
             await asyncio.sleep(wait * random.uniform(0.8, 1.2))  # noqa: S311  jitter, no secret
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
@@ -154,4 +173,7 @@ def _json_or_text(raw: bytes) -> Any:
 
 def _retry_after_seconds(answer: Answer, default: float) -> float:
     value = answer.headers.get("retry-after", "")
-    return min(max(float(value), FIRST_PAUSE_SECONDS), 30.0) if value.isdigit() else default
+    # A date, the other form that RFC 9110 allows, is not worth parsing: our gateway sends seconds.
+    if not value.isdecimal():
+        return default
+    return min(max(float(value), FIRST_PAUSE_SECONDS), LONGEST_ASKED_SECONDS)

@@ -1,11 +1,11 @@
 """Database URLs as Django and psycopg want them."""
 
 from typing import Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 
 def django_database(url: str) -> dict[str, Any]:
-    """Return the DATABASES entry of a PostgreSQL URL."""
+    """Return the DATABASES entry of a PostgreSQL URL; percent-encoded parts are decoded."""
     parts = urlsplit(url)
     return {
         "ENGINE": "django.db.backends.postgresql",
@@ -18,5 +18,5 @@ def django_database(url: str) -> dict[str, Any]:
 
 
 def other_database(url: str, name: str) -> str:
-    """Return the URL of another database on the same server."""
-    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+    """Return the URL of the database `name` on the same server, options of the URL included."""
+    return urlunsplit(urlsplit(url)._replace(path="/" + quote(name, safe="")))

@@ -9,12 +9,15 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class StackUnknown(RuntimeError):
-    """There is no running shop where we looked."""
+    """There is no running shop in the state folder."""
 
 
 @dataclass(frozen=True)
 class Ops:
-    """What the operator of a stack knows; the values come from env/ops.env, the process environment overrides them."""
+    """What the operator of a stack knows.
+
+    The values come from env/ops.env; the process environment overrides them.
+    """
 
     state: Path
     values: Mapping[str, str]
@@ -23,7 +26,8 @@ class Ops:
         value = os.environ.get(name) or self.values.get(name)
         if not value:
             raise StackUnknown(
-                f"{name} is not known: {self.state}/env/ops.env does not say it. Is the shop up (make up)?"
+                f"{name} is not known: {self.state}/env/ops.env does not say it. "
+                "Is the shop up (make up)?"
             )
         return value
 
@@ -38,7 +42,10 @@ def state_dir() -> Path:
 
 
 def load_ops(state: Path | None = None) -> Ops:
-    """Read env/ops.env; a missing file is fine as long as the process environment has what is asked for."""
+    """Read env/ops.env of a state folder (default: `state_dir()`).
+
+    A missing file is fine as long as the process environment has what is asked for.
+    """
     folder = state or state_dir()
     file = folder / "env" / "ops.env"
     return Ops(folder, read_env_file(file) if file.exists() else {})

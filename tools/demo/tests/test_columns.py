@@ -25,7 +25,8 @@ def dates_of(*texts, **options):
 
 def numbers_of(*pairs):
     return [
-        (line.quantity, line.price) for line in read(*((one, "2010-12-01", two) for one, two in pairs)).lines
+        (line.quantity, line.price)
+        for line in read(*((one, "2010-12-01", two) for one, two in pairs)).lines
     ]
 
 
@@ -84,7 +85,9 @@ def test_thousands_are_never_fractions():
 
 
 def test_number_by_another_rule_than_its_column_is_listed():
-    file = read(("6", "2010-12-01", "2.55"), ("6", "2010-12-01", "3.39"), ("6", "2010-12-01", "2,55"))
+    file = read(
+        ("6", "2010-12-01", "2.55"), ("6", "2010-12-01", "3.39"), ("6", "2010-12-01", "2,55")
+    )
 
     assert [wrong.number for wrong in file.wrong] == [4]
 

@@ -15,7 +15,11 @@ HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,Custome
     [
         (HEADER, 1, "nothing in the file could be used"),
         (HEADER + "1,85123A,HEART,6,yesterday,2.55,17850,UK\n", 1, "line 2: not a date"),
-        (HEADER + "1,POST,POSTAGE,6,12/1/2010,2.55,17850,UK\n", 1, "nothing in the file could be used"),
+        (
+            HEADER + "1,POST,POSTAGE,6,12/1/2010,2.55,17850,UK\n",
+            1,
+            "nothing in the file could be used",
+        ),
         ("a,b\n1,2\n", 2, "the editions that are known"),
         ("", 2, "it is empty"),
     ],

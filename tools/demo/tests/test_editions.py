@@ -10,7 +10,9 @@ import pytest
 from demo.lines import read_retail_file
 from demo.retail import plan_replay
 
-EDITIONS = sorted(path for path in (Path(__file__).parent / "editions").iterdir() if path.suffix != ".md")
+EDITIONS = sorted(
+    path for path in (Path(__file__).parent / "editions").iterdir() if path.suffix != ".md"
+)
 ONCE = [path for path in EDITIONS if path.name != "online-retail-ii.xlsx"]
 
 
@@ -19,9 +21,19 @@ def test_edition_is_read_whole(path: Path):
     file = read_retail_file(path)
 
     assert file.wrong == []
-    lines = sorted(file.lines, key=lambda line: (line.at.date(), line.invoice.lstrip("C"), line.code))
+    lines = sorted(
+        file.lines, key=lambda line: (line.at.date(), line.invoice.lstrip("C"), line.code)
+    )
     assert [line.quantity for line in lines] == [6, 4, 12, 1200, -12, -9, 1]
-    assert [line.customer for line in lines] == ["91850", "91850", "91851", "", "91851", "91850", "91851"]
+    assert [line.customer for line in lines] == [
+        "91850",
+        "91850",
+        "91851",
+        "",
+        "91851",
+        "91850",
+        "91851",
+    ]
     assert {line.price for line in lines if line.code == "91003"} == {Decimal("1234.50")}
     assert {line.description for line in lines if line.code == "91003"} == {"CAFÉ CUP"}
     assert {line.code for line in lines} == {"91001A", "91002", "91003", "POST"}

@@ -50,7 +50,11 @@ def test_quoted_commas_quotes_and_line_ends_stay_in_the_description():
 
     file = parse(text)
 
-    assert [line.description for line in file.lines] == ['A, "B" C', "TWO LINES", "WHITE HANGING HEART"]
+    assert [line.description for line in file.lines] == [
+        'A, "B" C',
+        "TWO LINES",
+        "WHITE HANGING HEART",
+    ]
     assert [line.number for line in file.lines] == [2, 3, 5]
 
 

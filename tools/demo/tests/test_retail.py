@@ -83,7 +83,10 @@ def test_codes_are_told_apart_by_case():
 
 def test_invoice_without_customer_has_a_buyer_of_its_own():
     plan = plan_of(
-        row(invoice="1", customer=""), row(invoice="2", customer=""), row(invoice="3"), row(invoice="4")
+        row(invoice="1", customer=""),
+        row(invoice="2", customer=""),
+        row(invoice="3"),
+        row(invoice="4"),
     )
 
     assert [each.email for each in plan.customers] == [
@@ -114,7 +117,10 @@ def test_return_of_exactly_an_earlier_order_cancels_it_once():
 def test_invoice_with_more_products_than_an_order_may_have_becomes_two():
     plan = plan_of(*(row(code=str(10000 + number)) for number in range(1001)))
 
-    assert [(each.key, len(each.units)) for each in plan.orders] == [("536365", 1000), ("536365/2", 1)]
+    assert [(each.key, len(each.units)) for each in plan.orders] == [
+        ("536365", 1000),
+        ("536365/2", 1),
+    ]
 
 
 @given(st.text(min_size=1, max_size=30), st.text(min_size=1, max_size=30))

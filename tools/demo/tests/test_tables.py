@@ -46,7 +46,15 @@ def test_members_in_other_columns_are_passed_over():
         edited_workbook(b"<v>2.55</v>", b"<v>x</v>"),
         edited_workbook(b"</sheetData>", b"</sheet"),
     ],
-    ids=["torn gz", "torn zip", "xls", "empty zip", "foreign zip", "workbook's number", "workbook's end"],
+    ids=[
+        "torn gz",
+        "torn zip",
+        "xls",
+        "empty zip",
+        "foreign zip",
+        "workbook's number",
+        "workbook's end",
+    ],
 )
 def test_what_cannot_be_unpacked_is_refused(content):
     with pytest.raises(NotRetailFile):

@@ -8,7 +8,12 @@ HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,Custome
 
 
 def order(key, user="u", status="confirmed", quantity=6):
-    return {"id": key, "user": user, "status": status, "lines": [{"product": "p", "quantity": quantity}]}
+    return {
+        "id": key,
+        "user": user,
+        "status": status,
+        "lines": [{"product": "p", "quantity": quantity}],
+    }
 
 
 def wanted(told="", user="u", quantity=6):
@@ -38,7 +43,9 @@ def test_pending_orders_have_not_taken_their_units_yet():
 
 
 def plan_of(*rows):
-    lines = [f"{invoice},85123A,HEART,{count},{date},2.55,17850,UK\n" for invoice, count, date in rows]
+    lines = [
+        f"{invoice},85123A,HEART,{count},{date},2.55,17850,UK\n" for invoice, count, date in rows
+    ]
     plan = plan_replay(parse_retail((HEADER + "".join(lines)).encode()))
     assert plan.sums_up()
     return plan
