@@ -1,6 +1,8 @@
-"""Renders the nginx templates: `python3 gateway/render.py OUTDIR`, values from the environment and defaults.env.
+"""Renders the nginx templates: `python3 gateway/render.py OUTDIR`, values from the environment and
+defaults.env.
 
-container-entry renders the same templates with envsubst; this is for the native stack and the tests.
+container-entry renders the same templates with envsubst; this is for the native stack and the
+tests.
 """
 
 import ipaddress
@@ -41,7 +43,9 @@ def value(name: str, environment: Mapping[str, str], fallback: Mapping[str, str]
 
 
 def trusted_proxies(text: str) -> list[str]:
-    """The addresses and networks of TRUSTED_PROXIES. Raises CannotRender when one is neither, or is everybody."""
+    """The addresses and networks of TRUSTED_PROXIES. Raises CannotRender when one is neither, or is
+    everybody.
+    """
     proxies = [] if text == "none" else text.replace(",", " ").split()
     for proxy in proxies:
         try:
@@ -77,7 +81,8 @@ def render(directory: Path, environment: Mapping[str, str]) -> None:
         for template in sorted((HERE / "templates").glob("*.template"))
     }
     texts["real_ip.conf"] += "".join(
-        f"set_real_ip_from {proxy};\n" for proxy in trusted_proxies(value("TRUSTED_PROXIES", known, fallback))
+        f"set_real_ip_from {proxy};\n"
+        for proxy in trusted_proxies(value("TRUSTED_PROXIES", known, fallback))
     )
     run_directory.mkdir(parents=True, exist_ok=True)
     directory.mkdir(parents=True, exist_ok=True)

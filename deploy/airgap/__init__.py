@@ -1,1 +1,4 @@
-"""Souk in containers on a host that reaches mirrors of Debian and PyPI but no registry. Standard library only."""
+"""Souk in containers on a host that reaches mirrors of Debian and PyPI but no registry.
+
+Standard library only.
+"""

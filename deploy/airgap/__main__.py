@@ -1,4 +1,7 @@
-"""`python3 deploy/airgap COMMAND`: see cli.py. Runs before the virtual environment exists, so on any Python 3.11."""
+"""`python3 deploy/airgap COMMAND`: see cli.py.
+
+Runs before the virtual environment exists, so on any Python 3.11.
+"""
 
 import sys
 from pathlib import Path

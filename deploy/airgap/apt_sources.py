@@ -1,4 +1,6 @@
-"""This machine's apt configuration: which mirror of Debian it uses, and whose signatures it trusts (sources.list(5))."""
+"""This machine's apt configuration: which mirror of Debian it uses, and whose signatures it trusts
+(sources.list(5)).
+"""
 
 import re
 from collections.abc import Iterable
@@ -47,7 +49,9 @@ def parse_lines(text: str) -> list[Archive]:
     """The one-line style: deb [signed-by=/a.gpg] https://mirror.example/debian bookworm main"""
     found = []
     for line in text.splitlines():
-        entry = re.fullmatch(r"deb\s+(?:\[([^]]*)\]\s*)?(\S+)\s+(\S+)(.*)", line.partition("#")[0].strip())
+        entry = re.fullmatch(
+            r"deb\s+(?:\[([^]]*)\]\s*)?(\S+)\s+(\S+)(.*)", line.partition("#")[0].strip()
+        )
         if not entry:
             continue
         words, uri, suite, components = entry.groups(default="")
@@ -66,7 +70,10 @@ def parse_stanzas(text: str) -> list[Archive]:
         if "deb" not in fields.get("types", "").split() or not _yes(fields.get("enabled", "yes")):
             continue
         for uri in fields.get("uris", "").split():
-            suites, components = fields.get("suites", "").split(), fields.get("components", "").split()
+            suites, components = (
+                fields.get("suites", "").split(),
+                fields.get("components", "").split(),
+            )
             found.append(_archive(uri, suites, components, fields))
     return found
 
@@ -75,7 +82,10 @@ PARSERS = {".list": parse_lines, ".sources": parse_stanzas}
 
 
 def _fields(paragraph: str) -> dict[str, str]:
-    """Names in small letters. A value may go on in lines that begin with a space, where a lone dot is an empty line."""
+    """Names in small letters.
+
+    A value may go on in lines that begin with a space, where a lone dot is an empty line.
+    """
     fields: dict[str, str] = {}
     name = ""
     for line in paragraph.splitlines():
@@ -89,7 +99,9 @@ def _fields(paragraph: str) -> dict[str, str]:
     return {name: value.strip() for name, value in fields.items()}
 
 
-def _archive(uri: str, suites: Iterable[str], components: Iterable[str], options: dict[str, str]) -> Archive:
+def _archive(
+    uri: str, suites: Iterable[str], components: Iterable[str], options: dict[str, str]
+) -> Archive:
     return Archive(
         uri=_resolved(uri).rstrip("/"),
         suites=tuple(suite.rstrip("/") for suite in suites),
@@ -120,14 +132,17 @@ def release(path: Path = OS_RELEASE) -> str:
         CommandError: it is something else, whose mirrors have no packages of Debian.
     """
     lines = path.read_text().splitlines() if path.is_file() else []
-    fields = {name: value.strip("\"'") for name, _, value in (line.partition("=") for line in lines)}
+    fields = {
+        name: value.strip("\"'") for name, _, value in (line.partition("=") for line in lines)
+    }
     if fields.get("ID") != "debian":
         raise CommandError("this needs a Debian machine, whose mirror the packages come from")
     return fields.get("VERSION_CODENAME", "sid")
 
 
 def mirror(found: list[Archive], codename: str) -> Mirror:
-    """Picks Debian's own archive from the configured ones, which others (Docker's, Node's …) may precede.
+    """Picks Debian's own archive from the configured ones, which others (Docker's, Node's …) may
+    precede.
 
     Raises:
         CommandError: there is none.
@@ -136,14 +151,18 @@ def mirror(found: list[Archive], codename: str) -> Mirror:
     usable = [one for one in found if "main" in one.components and one.uri.startswith(SCHEMES)]
     main = [one for one in usable if names.intersection(one.suites)]
     if not main:
-        raise CommandError(f"apt's configuration names no archive of Debian {codename}, component main")
+        raise CommandError(
+            f"apt's configuration names no archive of Debian {codename}, component main"
+        )
     safe = {f"{name}-security" for name in names}
     security = [one for one in usable if safe.intersection(one.suites)]
     return Mirror(max(main, key=_likeness), max(security, key=_likeness, default=None))
 
 
 def _likeness(archive: Archive) -> int:
-    """How much an archive looks like Debian's own; others also have a suite `bookworm` with a component `main`."""
+    """How much an archive looks like Debian's own; others also have a suite `bookworm` with a
+    component `main`.
+    """
     by_key = "debian-archive" in archive.signed_by
     by_path = archive.uri.rpartition("/")[2] in {"debian", "debian-security"}
     return 2 * by_key + by_path

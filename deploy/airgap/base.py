@@ -1,4 +1,6 @@
-"""The base of all stand-ins: a minimal Debian 13, bootstrapped from this machine's mirror and brought up to date."""
+"""The base of all stand-ins: a minimal Debian 13, bootstrapped from this machine's mirror and
+brought up to date.
+"""
 
 import os
 import shutil
@@ -52,7 +54,9 @@ def _bootstrap(mirror: Mirror, root: Path) -> None:
 
 
 def _configure(mirror: Mirror, root: Path) -> None:
-    """apt in the image uses the same mirror, the same keys and the same ways through the network as this machine's."""
+    """apt in the image uses the same mirror, the same keys and the same ways through the network as
+    this machine's.
+    """
     (root / "etc/apt/sources.list").write_text(trixie.sources_list(mirror))
     (root / "etc/apt/apt.conf.d/50network").write_text(trixie.network_settings())
     keys = trixie.keyring(mirror.main, root.parent)
@@ -68,17 +72,30 @@ def _configure(mirror: Mirror, root: Path) -> None:
 def _import(root: Path) -> None:
     log_step("importing it")
     # Without the devices: Docker makes those a container may have.
-    tar = ["tar", "-c", "--one-file-system", "--numeric-owner", "--exclude=./dev/*", "-C", str(root), "."]
+    tar = [
+        "tar",
+        "-c",
+        "--one-file-system",
+        "--numeric-owner",
+        "--exclude=./dev/*",
+        "-C",
+        str(root),
+        ".",
+    ]
     words = ["docker", "import", "--change", f"ENV PATH={SEARCH_PATH}", "-", RAW]
     with subprocess.Popen(tar, stdout=subprocess.PIPE) as packing:
-        done = subprocess.run(words, stdin=packing.stdout, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            words, stdin=packing.stdout, capture_output=True, text=True, check=False
+        )
     if packing.returncode or done.returncode:
         raise CommandError(f"docker import failed: {done.stderr.strip()}")
 
 
 @contextmanager
 def _scratch_folder() -> Iterator[Path]:
-    """A place for the new root, deleted at the end, but never through a mount: it may be the machine's own /proc or /dev."""
+    """A place for the new root, deleted at the end, but never through a mount: it may be the
+    machine's own /proc or /dev.
+    """
     folder = Path(tempfile.mkdtemp(prefix="souk-airgap-", dir=SCRATCH))
     try:
         yield folder / "root"
@@ -86,7 +103,9 @@ def _scratch_folder() -> Iterator[Path]:
         for mounted in sorted(_mounts(folder), reverse=True):
             subprocess.run(["umount", str(mounted)], check=False)
         if left := _mounts(folder):
-            log_step(f"beware: {left[0]} is still mounted, so {folder} stays; umount it, then delete the folder")
+            log_step(
+                f"beware: {left[0]} is still mounted, so {folder} stays; umount it, then delete the folder"
+            )
         else:
             subprocess.run(["rm", "-rf", "--one-file-system", str(folder)], check=False)
 

@@ -1,4 +1,7 @@
-"""`docker build` with BuildKit. No Dockerfile here has a `syntax` line: it would be fetched from a registry."""
+"""`docker build` with BuildKit.
+
+No Dockerfile here has a `syntax` line: it would be fetched from a registry.
+"""
 
 import os
 import subprocess
@@ -13,11 +16,18 @@ PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 
 
 def build(
-    folder: Path, tag: str, arguments: Mapping[str, str], labels: Mapping[str, str], *, afresh: bool = False
+    folder: Path,
+    tag: str,
+    arguments: Mapping[str, str],
+    labels: Mapping[str, str],
+    *,
+    afresh: bool = False,
 ) -> None:
-    """Builds a folder's Dockerfile. The machine's certificates come along as the secret `ca`.
-    BuildKit knows a step by its words and files: unless told to begin `afresh` it does not ask for newer packages.
-    The image that had the tag before is deleted.
+    """Builds a folder's Dockerfile.
+
+    The machine's certificates come along as the secret `ca`. BuildKit knows a step by its words and
+    files: unless told to begin `afresh` it does not ask for newer packages. The image that had the
+    tag before is deleted.
 
     Raises:
         CommandError: the build failed; says why.

@@ -32,20 +32,27 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="deploy/airgap", description="Docker and the base images, from Debian's packages alone."
+        prog="deploy/airgap",
+        description="Docker and the base images, from Debian's packages alone.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     one = commands.add_parser(
         "engine", help="make sure that a Docker engine answers, with compose and buildx"
     )
     one.add_argument(
-        "--stop", action="store_true", help="end the dockerd that this command started, nothing else"
+        "--stop",
+        action="store_true",
+        help="end the dockerd that this command started, nothing else",
     )
     one.set_defaults(command=make_engine)
-    one = commands.add_parser("images", help="build stand-ins for the official images; .env names them")
+    one = commands.add_parser(
+        "images", help="build stand-ins for the official images; .env names them"
+    )
     one.add_argument("names", nargs="*", metavar="NAME", help=", ".join(standins.NAMES))
     one.add_argument(
-        "--force", action="store_true", help="build also what has not changed, with today's packages"
+        "--force",
+        action="store_true",
+        help="build also what has not changed, with today's packages",
     )
     one.set_defaults(command=make_images)
     return parser
@@ -53,10 +60,18 @@ def _parser() -> argparse.ArgumentParser:
 
 def make_engine(options: Options) -> None:
     if options.stop:
-        print("dockerd has ended." if daemon.stop() else "There is no dockerd that this command started.")
+        print(
+            "dockerd has ended."
+            if daemon.stop()
+            else "There is no dockerd that this command started."
+        )
         return
     acted = engine.ensure()
-    print("Docker is ready." if acted else "Docker was ready: engine, compose and buildx (nothing to do).")
+    print(
+        "Docker is ready."
+        if acted
+        else "Docker was ready: engine, compose and buildx (nothing to do)."
+    )
 
 
 def make_images(options: Options) -> None:

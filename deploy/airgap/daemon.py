@@ -1,4 +1,6 @@
-"""A dockerd where nothing else starts one: in the background, its pid kept, so that it can be ended again."""
+"""A dockerd where nothing else starts one: in the background, its pid kept, so that it can be ended
+again.
+"""
 
 import contextlib
 import os
@@ -28,7 +30,9 @@ def start() -> None:
     """
     log_step("starting dockerd")
     if SYSTEMD.is_dir():
-        done = subprocess.run(["systemctl", "start", "docker"], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["systemctl", "start", "docker"], capture_output=True, text=True, check=False
+        )
         if done.returncode:
             raise CommandError(f"systemctl start docker: {done.stderr.strip()}")
         _wait(lambda: True, "journalctl --unit docker says why")
@@ -57,7 +61,11 @@ def _wait(lives: Callable[[], bool], hint: str, log: Path | None = None) -> None
     deadline = time.monotonic() + START_SECONDS
     while not engine.answers():
         if time.monotonic() > deadline or not lives():
-            end = "".join(log.read_text(errors="replace").splitlines(keepends=True)[-20:]) if log else ""
+            end = (
+                "".join(log.read_text(errors="replace").splitlines(keepends=True)[-20:])
+                if log
+                else ""
+            )
             raise CommandError(f"dockerd does not answer; {hint}\n{end}".rstrip())
         time.sleep(0.3)
 
@@ -89,7 +97,10 @@ def recorded(record: Path = RECORD) -> tuple[int, str]:
 
 
 def _born(pid: int) -> str:
-    """When a process began, in ticks since boot; empty when it has ended. With it, a pid given anew is not taken for ours."""
+    """When a process began, in ticks since boot; empty when it has ended.
+
+    With it, a pid given anew is not taken for ours.
+    """
     with contextlib.suppress(OSError):
         # proc(5): state is field 3 and starttime field 22; the name before them may have blanks.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

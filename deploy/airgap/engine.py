@@ -40,4 +40,6 @@ def _provide_engine() -> None:
 
 
 def _has(name: str) -> bool:
-    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{packages.SEARCH_PATH}") is not None
+    return (
+        shutil.which(name, path=f"{os.environ.get('PATH', '')}:{packages.SEARCH_PATH}") is not None
+    )

@@ -1,4 +1,6 @@
-"""`images`: builds the stand-ins that are missing or out of date, tags them, and has .env name them."""
+"""`images`: builds the stand-ins that are missing or out of date, tags them, and has .env name
+them.
+"""
 
 import json
 import os
@@ -46,7 +48,10 @@ def _build(one: StandIn, inputs: str, *, afresh: bool) -> None:
 
 def _inputs_of(tags: Iterable[str]) -> dict[str, str]:
     """Tag → what its image says that it was made of; without those that are not there."""
-    return {tag: (image["Config"]["Labels"] or {}).get(LABEL, "") for tag, image in _inspect(tags).items()}
+    return {
+        tag: (image["Config"]["Labels"] or {}).get(LABEL, "")
+        for tag, image in _inspect(tags).items()
+    }
 
 
 def _inspect(tags: Iterable[str]) -> dict[str, dict[str, Any]]:

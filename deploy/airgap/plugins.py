@@ -24,7 +24,9 @@ def lacking(compose_says: str, buildx_says: str) -> list[str]:
     """Decides by what the plugins say of themselves, which is nothing when they are not there."""
     found = re.match(r"v?(\d+)\.(\d+)", compose_says.strip())
     fresh = found is not None and (int(found[1]), int(found[2])) >= OLDEST_COMPOSE
-    return [name for name, well in (("compose", fresh), ("buildx", "buildx" in buildx_says)) if not well]
+    return [
+        name for name, well in (("compose", fresh), ("buildx", "buildx" in buildx_says)) if not well
+    ]
 
 
 def _says(*words: str) -> str:
@@ -33,12 +35,16 @@ def _says(*words: str) -> str:
 
 
 def folder() -> Path:
-    """Where the client looks for plugins: everybody's place, or our own when we may not write there."""
+    """Where the client looks for plugins: everybody's place, or our own when we may not write
+    there.
+    """
     return FOR_ALL if os.geteuid() == 0 else Path.home() / ".docker" / "cli-plugins"
 
 
 def install(names: list[str]) -> None:
-    """Takes the plugins out of Debian 13's packages. The packages themselves stay out: they would upgrade libc.
+    """Takes the plugins out of Debian 13's packages.
+
+    The packages themselves stay out: they would upgrade libc.
 
     Raises:
         CommandError: a package could not be had, or its plugin does not run here.

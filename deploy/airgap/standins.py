@@ -51,7 +51,9 @@ def chosen(names: Iterable[str]) -> list[StandIn]:
     """
     wanted = set(names) or set(NAMES)
     if unknown := wanted.difference(NAMES):
-        raise CommandError(f"there is no stand-in {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+        raise CommandError(
+            f"there is no stand-in {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}"
+        )
     return [one for one in ALL if one.name in wanted]
 
 
@@ -79,6 +81,8 @@ def digest(roots: Iterable[Path], *words: str) -> str:
     return found.hexdigest()
 
 
-def stale(wanted: Mapping[str, str], present: Mapping[str, str], *, force: bool = False) -> list[str]:
+def stale(
+    wanted: Mapping[str, str], present: Mapping[str, str], *, force: bool = False
+) -> list[str]:
     """The tags to build: those whose image is missing, or was made of something else."""
     return [tag for tag, inputs in wanted.items() if force or present.get(tag) != inputs]

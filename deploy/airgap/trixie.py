@@ -1,4 +1,6 @@
-"""Packages of Debian 13, whatever the release of this machine, through apt with a state of its own: signatures are checked."""
+"""Packages of Debian 13, whatever the release of this machine, through apt with a state of its own:
+signatures are checked.
+"""
 
 import base64
 import re
@@ -52,7 +54,9 @@ def network_settings() -> str:
 
 
 def keyring(archive: Archive, folder: Path) -> Path | None:
-    """The keys that sign an archive, as a file that apt and gpgv take; one in text form is unpacked into `folder`."""
+    """The keys that sign an archive, as a file that apt and gpgv take; one in text form is unpacked
+    into `folder`.
+    """
     key = archive.signed_by
     if key.startswith("/"):
         path = Path(re.split(r"[,\s]", key)[0])
@@ -70,7 +74,8 @@ def unarmored(text: str) -> bytes:
     """The binary form of a key in text form (RFC 9580, 6.2)."""
     body = text.partition("-----BEGIN PGP PUBLIC KEY BLOCK-----")[2].partition("-----END")[0]
     lines = [line.strip() for line in body.strip("\n").splitlines()]
-    # Headers end with an empty line; the checksum's line begins with a sign that base64 never begins with.
+    # Headers end with an empty line; the checksum's line begins with a sign that base64 never
+    # begins with.
     start = lines.index("") + 1 if "" in lines else 0
     return base64.b64decode("".join(line for line in lines[start:] if not line.startswith("=")))
 

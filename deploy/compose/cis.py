@@ -1,6 +1,8 @@
-"""The items of the CIS Docker Benchmark 1.6.0 that a compose file and its images decide, over what `docker inspect` says.
+"""The items of the CIS Docker Benchmark 1.6.0 that a compose file and its images decide, over what
+`docker inspect` says.
 
-`python3 deploy/souk cis` looks at every container of the shop. A finding that we accept has its reason in ACCEPTED.
+`python3 deploy/souk cis` looks at every container of the shop. A finding that we accept has its
+reason in ACCEPTED.
 """
 
 import json
@@ -199,7 +201,9 @@ ITEMS: dict[str, Callable[[Container], str]] = {
 
 
 def findings(one: Container) -> list[Finding]:
-    """What is wrong with one container: `docker inspect`, with its image as `Image_` and its processes as `Processes_`."""
+    """What is wrong with one container: `docker inspect`, with its image as `Image_` and its
+    processes as `Processes_`.
+    """
     service = engine.service_of(dict(one))
     texts = {item: check(one) for item, check in ITEMS.items()}
     return [Finding(item, service, text) for item, text in texts.items() if text]

@@ -1,4 +1,5 @@
-"""The settings that a person may set for every service, in compose.yaml: the same as .env.example has.
+"""The settings that a person may set for every service, in compose.yaml: the same as .env.example
+has.
 
 `make settings` writes them there, so that a new setting is two edits: where it is read, and
 .env.example. Compose passes no variable on that compose.yaml does not name.

@@ -1,4 +1,6 @@
-"""The documents that are made from the code and committed: OpenAPI per service, AsyncAPI for the events."""
+"""The documents that are made from the code and committed: OpenAPI per service, AsyncAPI for the
+events.
+"""
 
 import os
 import subprocess
@@ -71,14 +73,18 @@ def manage(name: str, words: list[str]) -> None:
             check=False,
         )
     if done.returncode:
-        raise CommandError(f"{name}: manage.py {words[0]} failed:\n{(done.stdout + done.stderr)[-4000:]}")
+        raise CommandError(
+            f"{name}: manage.py {words[0]} failed:\n{(done.stdout + done.stderr)[-4000:]}"
+        )
 
 
 UV = "uv>=0.9,<1"
 
 
 def requirements() -> None:
-    """Locks every package anew and exports the hashed files; uv.lock itself names registries and stays out of git."""
+    """Locks every package anew and exports the hashed files; uv.lock itself names registries and
+    stays out of git.
+    """
     uv = [str(_uv())]
     _uv_run([*uv, "lock", "--upgrade"])
     export = [

@@ -1,4 +1,6 @@
-"""The Python environment in .venv: built once per requirements.txt, with servicekit importable from its folder."""
+"""The Python environment in .venv: built once per requirements.txt, with servicekit importable from
+its folder.
+"""
 
 import hashlib
 import os
@@ -38,15 +40,27 @@ def ensure() -> None:
         shutil.rmtree(VENV, ignore_errors=True)
         commands.run_checked("python3 -m venv", [sys.executable, "-m", "venv", str(VENV)])
     log_step("installing the Python packages of requirements.txt")
-    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--quiet", "install", "--no-compile"]
-    commands.run_checked("pip install", [*pip, "--require-hashes", "--no-deps", "-r", str(REQUIREMENTS)])
+    pip = [
+        str(PYTHON),
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "--quiet",
+        "install",
+        "--no-compile",
+    ]
+    commands.run_checked(
+        "pip install", [*pip, "--require-hashes", "--no-deps", "-r", str(REQUIREMENTS)]
+    )
     _compile()
     _make_servicekit_importable()
     STAMP.write_text(wanted())
 
 
 def is_at_home(venv: Path = VENV) -> bool:
-    """Whether it was made here: the programs of one that was moved or copied since start with the path of the old one."""
+    """Whether it was made here: the programs of one that was moved or copied since start with the
+    path of the old one.
+    """
     settings = files.read_variables(venv / "pyvenv.cfg")
     return settings.get("command", "").endswith(f" {venv}")
 
@@ -56,7 +70,8 @@ def _runs() -> bool:
     code = "import sys; print('%d.%d' % sys.version_info[:2])"
     done = subprocess.run([str(PYTHON), "-c", code], capture_output=True, text=True, check=False)
     return (
-        done.returncode == 0 and done.stdout.strip() == f"{sys.version_info.major}.{sys.version_info.minor}"
+        done.returncode == 0
+        and done.stdout.strip() == f"{sys.version_info.major}.{sys.version_info.minor}"
     )
 
 
@@ -66,7 +81,15 @@ def _site_packages() -> Path:
 
 def _compile() -> None:
     """Byte code for all packages on all cores, which pip would make on one."""
-    command = [str(PYTHON), "-m", "compileall", "-q", "-j", str(os.cpu_count() or 1), str(_site_packages())]
+    command = [
+        str(PYTHON),
+        "-m",
+        "compileall",
+        "-q",
+        "-j",
+        str(os.cpu_count() or 1),
+        str(_site_packages()),
+    ]
     # A file for another Python version does not compile; nobody imports it.
     subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 

@@ -50,7 +50,10 @@ class Outcome:
 
 
 def everything(only: list[str]) -> bool:
-    """Runs all checks, or those whose name begins with a word of `only`. Returns whether all are content."""
+    """Runs all checks, or those whose name begins with a word of `only`.
+
+    Returns whether all are content.
+    """
     packages.ensure_installed()
     environment.ensure()
     with tempfile.TemporaryDirectory(prefix="souk-lint-") as folder:
@@ -81,7 +84,11 @@ def _checks(layout: Layout) -> list[Check]:
     services = {name: variables.service(layout, ports, name, {}) for name in SERVICES}
     return [
         *(_types(layout, name, variables_of) for name, variables_of in services.items()),
-        *(check for name, variables_of in services.items() for check in _django(name, variables_of)),
+        *(
+            check
+            for name, variables_of in services.items()
+            for check in _django(name, variables_of)
+        ),
         *_documents(),
         _tool_types(),
         Check("bandit", [str(BIN / "bandit"), "-q", "-ll", "-r", "-c", ".bandit.yaml", *PRODUCT]),
@@ -94,12 +101,17 @@ def _checks(layout: Layout) -> list[Check]:
 
 
 def _dockerfiles() -> list[str]:
-    found = [*REPOSITORY.glob("deploy/*.Dockerfile"), *REPOSITORY.glob("deploy/airgap/images/*/Dockerfile")]
+    found = [
+        *REPOSITORY.glob("deploy/*.Dockerfile"),
+        *REPOSITORY.glob("deploy/airgap/images/*/Dockerfile"),
+    ]
     return [str(path) for path in sorted([*found, REPOSITORY / "gateway" / "Dockerfile"])]
 
 
 def _types(layout: Layout, name: str, variables_of: dict[str, str]) -> Check:
-    """mypy on a service and the kit it uses, with the settings of that service for the Django plugin."""
+    """mypy on a service and the kit it uses, with the settings of that service for the Django
+    plugin.
+    """
     root = (REPOSITORY / "pyproject.toml").read_text()
     configuration = layout.state / f"mypy-{name}.toml"
     configuration.write_text(root.replace('"orders.settings"', f'"{name}.settings"'))
@@ -115,7 +127,11 @@ def _types(layout: Layout, name: str, variables_of: dict[str, str]) -> Check:
 def _tool_types() -> Check:
     """mypy on what is below deploy/ and tools/, which use no Django."""
     folders = [REPOSITORY / "deploy", REPOSITORY / "tools"]
-    found = [name for name in TOOLS if any((folder / name / "__init__.py").exists() for folder in folders)]
+    found = [
+        name
+        for name in TOOLS
+        if any((folder / name / "__init__.py").exists() for folder in folders)
+    ]
     command = [
         str(BIN / "mypy"), "--config-file", str(REPOSITORY / "deploy" / "mypy.ini"),
         "--cache-dir", str(REPOSITORY / ".mypy_cache" / "tools"),
@@ -130,7 +146,10 @@ def _django(name: str, variables_of: dict[str, str]) -> list[Check]:
     folder = REPOSITORY / "services" / name
     return [
         Check(
-            f"migrations {name}", [*manage, "makemigrations", "--check", "--dry-run"], folder, variables_of
+            f"migrations {name}",
+            [*manage, "makemigrations", "--check", "--dry-run"],
+            folder,
+            variables_of,
         ),
         Check(
             f"check --deploy {name}",
@@ -145,13 +164,18 @@ def _imports(variables_of: dict[str, str]) -> Check:
     """The layers of the house style; .importlinter names them."""
     search = ":".join(str(REPOSITORY / "services" / name) for name in SERVICES)
     return Check(
-        "lint-imports", [str(BIN / "lint-imports")], REPOSITORY, variables_of | {"PYTHONPATH": search}
+        "lint-imports",
+        [str(BIN / "lint-imports")],
+        REPOSITORY,
+        variables_of | {"PYTHONPATH": search},
     )
 
 
 def _documents() -> list[Check]:
     native = [str(BIN / "python"), "deploy/native", "documents"]
-    return [Check(f"documents {kind}", [*native, kind, "--check"]) for kind in ("openapi", "events")]
+    return [
+        Check(f"documents {kind}", [*native, kind, "--check"]) for kind in ("openapi", "events")
+    ]
 
 
 def _gateway(layout: Layout) -> list[Check]:

@@ -1,4 +1,6 @@
-"""`make test`: every part's tests on servers of their own, then the end-to-end suite on a stack of its own."""
+"""`make test`: every part's tests on servers of their own, then the end-to-end suite on a stack of
+its own.
+"""
 
 import os
 import signal
@@ -41,8 +43,9 @@ END_TO_END = {"e2e": "tests/e2e", "fuzz": "tests/fuzz"}
 FAULTS = {"faults": "tests/faults"}
 # Only against containers that are up.
 CONTAINERS = {"containers": "tests/containers"}
-# After that a part hangs. The containers are all restarted and killed, one after the other: about 15 minutes, with `SOUK_STARTS=10` 20;
-# a fault may last as long as a real one (`SOUK_FULL_SECONDS=900`).
+# After that a part hangs. The containers are all restarted and killed, one after the other: about
+# 15 minutes, with `SOUK_STARTS=10` 20; a fault may last as long as a real one
+# (`SOUK_FULL_SECONDS=900`).
 PART_SECONDS = 900
 LONGER_SECONDS = {"containers": 3600, "faults": 3600, "fuzz": 3600}
 
@@ -64,7 +67,10 @@ class Result:
 
 
 def everything(only: list[str]) -> bool:
-    """Runs all parts, or those named. Prints a table. Returns whether all went well; each part runs whatever happens to the others."""
+    """Runs all parts, or those named.
+
+    Prints a table. Returns whether all went well; each part runs whatever happens to the others.
+    """
     unknown = set(only) - {*PARTS, *END_TO_END, *FAULTS}
     if unknown:
         raise CommandError(
@@ -78,7 +84,9 @@ def everything(only: list[str]) -> bool:
         on_servers = [name for name in wanted if name in PARTS]
         if on_servers:
             results += _on_test_servers(on_servers)
-        on_a_stack = {name: folder for name, folder in (END_TO_END | FAULTS).items() if name in wanted}
+        on_a_stack = {
+            name: folder for name, folder in (END_TO_END | FAULTS).items() if name in wanted
+        }
         if on_a_stack:
             results += _on_private_stack(on_a_stack)
     _print_table(results)
@@ -106,7 +114,10 @@ def _on_private_stack(parts: Mapping[str, str]) -> list[Result]:
     results: list[Result] = []
     try:
         NativeRuntime(layout).up()
-        results = [_pytest(name, folder, NativeRuntime(layout).suite_variables()) for name, folder in parts.items()]
+        results = [
+            _pytest(name, folder, NativeRuntime(layout).suite_variables())
+            for name, folder in parts.items()
+        ]
     except CommandError as reason:
         log_step(f"private stack: {reason}")
         results = [Result(name, 0, 1, 0, 0, 1) for name in parts]
@@ -118,14 +129,21 @@ def _on_private_stack(parts: Mapping[str, str]) -> list[Result]:
 
 
 def one(name: str, variables: Mapping[str, str], words: list[str]) -> bool:
-    """Runs the suite of that name with these variables. Prints what it came to; returns whether it went well."""
+    """Runs the suite of that name with these variables.
+
+    Prints what it came to; returns whether it went well.
+    """
     result = _pytest(name, (END_TO_END | FAULTS | CONTAINERS)[name], variables, words)
     _print_table([result])
     return result.well
 
 
-def _pytest(name: str, folder: str, variables: Mapping[str, str], words: list[str] | None = None) -> Result:
-    """Runs the tests of one folder in that folder, and reads what they came to from pytest's own report."""
+def _pytest(
+    name: str, folder: str, variables: Mapping[str, str], words: list[str] | None = None
+) -> Result:
+    """Runs the tests of one folder in that folder, and reads what they came to from pytest's own
+    report.
+    """
     log_step(f"tests of {name}")
     where = REPOSITORY / folder
     if not where.is_dir():
@@ -134,7 +152,14 @@ def _pytest(name: str, folder: str, variables: Mapping[str, str], words: list[st
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="souk-report-") as scratch_folder:
         report = Path(scratch_folder) / "report.xml"
-        command = [str(VENV / "bin" / "python"), "-m", "pytest", "-q", f"--junitxml={report}", *(words or [])]
+        command = [
+            str(VENV / "bin" / "python"),
+            "-m",
+            "pytest",
+            "-q",
+            f"--junitxml={report}",
+            *(words or []),
+        ]
         code = _run(command, where, variables, LONGER_SECONDS.get(name, PART_SECONDS))
         passed, failed, skipped = _counts(report)
     # An interrupted or crashed run may have reported nothing wrong.
@@ -175,7 +200,8 @@ def _counts(report: Path) -> tuple[int, int, int]:
         return 0, 1, 0
     suites = list(ElementTree.parse(report).getroot().iter("testsuite"))  # noqa: S314 # nosec B314: pytest's own
     total, failures, errors, skipped = (
-        sum(int(one.get(key, "0")) for one in suites) for key in ("tests", "failures", "errors", "skipped")
+        sum(int(one.get(key, "0")) for one in suites)
+        for key in ("tests", "failures", "errors", "skipped")
     )
     return total - failures - errors - skipped, failures + errors, skipped
 
@@ -190,9 +216,13 @@ def _print_table(results: list[Result]) -> None:
     print(f"\n{'part':<14} {'passed':>7} {'failed':>7} {'skipped':>8} {'seconds':>8}")
     for one in results:
         note = "" if one.well else "  FAILED"
-        print(f"{one.name:<14} {one.passed:>7} {one.failed:>7} {one.skipped:>8} {one.seconds:>8.1f}{note}")
+        print(
+            f"{one.name:<14} {one.passed:>7} {one.failed:>7} {one.skipped:>8} {one.seconds:>8.1f}{note}"
+        )
     passed, failed, skipped = (
         sum(getattr(one, key) for one in results) for key in ("passed", "failed", "skipped")
     )
-    print(f"{'all':<14} {passed:>7} {failed:>7} {skipped:>8} {sum(one.seconds for one in results):>8.1f}")
+    print(
+        f"{'all':<14} {passed:>7} {failed:>7} {skipped:>8} {sum(one.seconds for one in results):>8.1f}"
+    )
     print(f"\n{passed} passed, {failed} failed, {skipped} skipped", flush=True)

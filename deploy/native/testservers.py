@@ -1,7 +1,9 @@
-"""PostgreSQL, RabbitMQ and Redis for tests: private, forgetful, and ended even when the run before them was killed.
+"""PostgreSQL, RabbitMQ and Redis for tests: private, forgetful, and ended even when the run before
+them was killed.
 
-TEST_SERVERS says where from: `containers` (testcontainers, with the images of compose.yaml), `native` (this machine's programs), or
-`auto`: containers when a Docker engine answers and has the images or can fetch them.
+TEST_SERVERS says where from: `containers` (testcontainers, with the images of compose.yaml),
+`native` (this machine's programs), or `auto`: containers when a Docker engine answers and has the
+images or can fetch them.
 """
 
 import json
@@ -30,7 +32,8 @@ def images(environment: Mapping[str, str]) -> dict[str, str]:
     """The images that compose.yaml would take."""
     text = (REPOSITORY / "compose.yaml").read_text()
     return {
-        name: environment.get(name) or re.findall(rf"\$\{{{name}:-([^}}]+)\}}", text)[0] for name in IMAGES
+        name: environment.get(name) or re.findall(rf"\$\{{{name}:-([^}}]+)\}}", text)[0]
+        for name in IMAGES
     }
 
 
@@ -47,7 +50,9 @@ def source(environment: Mapping[str, str]) -> tuple[str, str]:
         return "native", "TEST_SERVERS=native"
     lacking = _lacking(images(environment))
     if lacking and asked == "containers":
-        raise CommandError(f"TEST_SERVERS=containers, but {lacking}; `make airgap-images` helps on Debian")
+        raise CommandError(
+            f"TEST_SERVERS=containers, but {lacking}; `make airgap-images` helps on Debian"
+        )
     if lacking:
         return "native", f"TEST_SERVERS=auto, {lacking}"
     return "containers", f"TEST_SERVERS={asked}: {', '.join(images(environment).values())}"
@@ -64,7 +69,9 @@ def _lacking(wanted: Mapping[str, str]) -> str:
 
 def _docker(*words: str) -> bool:
     try:
-        done = subprocess.run(["docker", *words], capture_output=True, timeout=PULL_SECONDS, check=False)
+        done = subprocess.run(
+            ["docker", *words], capture_output=True, timeout=PULL_SECONDS, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0
@@ -110,7 +117,12 @@ def _start_containers(layout: Layout) -> dict[str, str]:
 
 
 def _containers(layout: Layout, command: str) -> subprocess.CompletedProcess[str]:
-    words = [str(environment.PYTHON), str(REPOSITORY / "tools" / "testservers"), command, layout.digest]
+    words = [
+        str(environment.PYTHON),
+        str(REPOSITORY / "tools" / "testservers"),
+        command,
+        layout.digest,
+    ]
     variables_of = {**os.environ, **images(dotenv.effective())}
     return subprocess.run(words, env=variables_of, capture_output=True, text=True, check=False)
 
@@ -124,7 +136,9 @@ def end(layout: Layout) -> None:
 
 @contextmanager
 def running(layout: Layout | None = None) -> Iterator[dict[str, str]]:
-    """Fresh servers for the block; whatever an earlier run has left is ended first, and everything deleted after."""
+    """Fresh servers for the block; whatever an earlier run has left is ended first, and everything
+    deleted after.
+    """
     layout = layout or default_layout()
     end(layout)
     try:

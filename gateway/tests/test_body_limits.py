@@ -1,4 +1,6 @@
-"""How large a body may be, by route: a few KiB where a stranger may send it, and where no more is ever needed."""
+"""How large a body may be, by route: a few KiB where a stranger may send it, and where no more is
+ever needed.
+"""
 
 import pytest
 from harness.client import assert_problem, parse, send_raw

@@ -14,7 +14,9 @@ from servicekit.testing.tokens import Signer
 StartGateway = Callable[..., Gateway]
 
 
-def test_service_away_is_502_with_retry_after(own_gateway: StartGateway, own_services: Services) -> None:
+def test_service_away_is_502_with_retry_after(
+    own_gateway: StartGateway, own_services: Services
+) -> None:
     gateway = own_gateway(HOLD_SECONDS="0")
     own_services.products.stop()
 
@@ -29,9 +31,15 @@ def test_service_away_is_502_with_retry_after(own_gateway: StartGateway, own_ser
 
 def test_service_that_hangs_up_is_502(own_gateway: StartGateway) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        gateway = own_gateway(HOLD_SECONDS="0", PRODUCTS_UPSTREAM=f"127.0.0.1:{listener.getsockname()[1]}")
-        with socket.create_connection(("127.0.0.1", gateway.port), timeout=CONNECT_SECONDS) as client:
-            client.sendall(b"GET /api/products/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        gateway = own_gateway(
+            HOLD_SECONDS="0", PRODUCTS_UPSTREAM=f"127.0.0.1:{listener.getsockname()[1]}"
+        )
+        with socket.create_connection(
+            ("127.0.0.1", gateway.port), timeout=CONNECT_SECONDS
+        ) as client:
+            client.sendall(
+                b"GET /api/products/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+            )
             service, _ = listener.accept()
             service.close()
             answered = parse(client.makefile("rb").read())
@@ -39,10 +47,14 @@ def test_service_that_hangs_up_is_502(own_gateway: StartGateway) -> None:
     assert_problem(answered, 502)
 
 
-def test_slow_body_is_hung_up_on_and_others_are_served(gateway: Gateway, services: Services) -> None:
+def test_slow_body_is_hung_up_on_and_others_are_served(
+    gateway: Gateway, services: Services
+) -> None:
     started = time.monotonic()
     with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as slow:
-        slow.sendall(b"POST /api/auth/token/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
+        slow.sendall(
+            b"POST /api/auth/token/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"
+        )
         assert gateway.get("/api/products/").status == 200
 
         assert _reads_to_end(slow) == b""
@@ -58,7 +70,9 @@ def _reads_to_end(connection: socket.socket) -> bytes:
         return b""
 
 
-def test_master_killed_leaves_nothing_that_keeps_the_next_from_starting(own_gateway: StartGateway) -> None:
+def test_master_killed_leaves_nothing_that_keeps_the_next_from_starting(
+    own_gateway: StartGateway,
+) -> None:
     gateway = own_gateway()
     assert gateway.get("/healthz").status == 200
 
@@ -106,7 +120,9 @@ def test_odd_path_is_one_escaped_line(gateway: Gateway, path: str) -> None:
     answered = parse(
         send_raw(
             gateway.port,
-            f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode("latin-1"),
+            f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode(
+                "latin-1"
+            ),
         )
     )
 
@@ -166,14 +182,21 @@ def test_error_log_is_json_and_tells_nothing_a_request_said(
 ) -> None:
     gateway = own_gateway(ERROR_LOG="stderr", HOLD_SECONDS="0")
     own_services.products.stop()
-    headers = {"Referer": f"http://{SECRET}/", "Authorization": f"Bearer {SECRET}", "User-Agent": SECRET}
+    headers = {
+        "Referer": f"http://{SECRET}/",
+        "Authorization": f"Bearer {SECRET}",
+        "User-Agent": SECRET,
+    }
 
     for path in (
         f"/api/products/?search={SECRET}",
         f'/api/products/?a="&search={SECRET}',
         f"/api/products/{SECRET}/",
     ):
-        assert gateway.request("GET", path.replace('"', "%22"), {"Referer": headers["Referer"]}).status == 502
+        assert (
+            gateway.request("GET", path.replace('"', "%22"), {"Referer": headers["Referer"]}).status
+            == 502
+        )
     send_raw(
         gateway.port,
         f'GET /api/products/?"x={SECRET} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'.encode(),

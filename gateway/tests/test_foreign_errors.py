@@ -1,4 +1,6 @@
-"""Errors that a service's server wrote in words of its own: what a client sees is the gateway's problem."""
+"""Errors that a service's server wrote in words of its own: what a client sees is the gateway's
+problem.
+"""
 
 import gzip
 from collections.abc import Callable
@@ -24,7 +26,9 @@ def gateway(own_gateway: StartGateway) -> Gateway:
 @pytest.mark.parametrize(
     "status", [400, 403, 404, 405, 413, 414, 415, 417, 431, 500, 501, 502, 503, 504, 505]
 )
-@pytest.mark.parametrize("headers", [{"Content-Type": "text/html"}, {"Content-Type": "application/json"}, {}])
+@pytest.mark.parametrize(
+    "headers", [{"Content-Type": "text/html"}, {"Content-Type": "application/json"}, {}]
+)
 def test_error_that_is_no_problem_becomes_one(
     gateway: Gateway, own_services: Services, status: int, headers: dict[str, str]
 ) -> None:
@@ -48,9 +52,13 @@ def test_foreign_error_has_the_headers_that_its_status_owes(
     assert gateway.get(PATH).headers[owed]
 
 
-def test_foreign_error_loses_what_described_its_body(gateway: Gateway, own_services: Services) -> None:
+def test_foreign_error_loses_what_described_its_body(
+    gateway: Gateway, own_services: Services
+) -> None:
     own_services.products.answers[PATH] = Answer(
-        400, gzip.compress(HTML), {"Content-Type": "text/html", "Content-Encoding": "gzip", "ETag": '"a"'}
+        400,
+        gzip.compress(HTML),
+        {"Content-Type": "text/html", "Content-Encoding": "gzip", "ETag": '"a"'},
     )
 
     answered = gateway.request("GET", PATH, {"Accept-Encoding": "gzip"})
@@ -59,13 +67,17 @@ def test_foreign_error_loses_what_described_its_body(gateway: Gateway, own_servi
     assert (answered.headers["Content-Encoding"], answered.headers["ETag"]) == (None, None)
 
 
-def test_foreign_error_without_a_body_becomes_a_problem(gateway: Gateway, own_services: Services) -> None:
+def test_foreign_error_without_a_body_becomes_a_problem(
+    gateway: Gateway, own_services: Services
+) -> None:
     own_services.products.answers[PATH] = Answer(500, b"", {})
 
     assert_problem(gateway.get(PATH), 500, "internal_error")
 
 
-def test_foreign_error_to_head_has_the_headers_of_a_problem(gateway: Gateway, own_services: Services) -> None:
+def test_foreign_error_to_head_has_the_headers_of_a_problem(
+    gateway: Gateway, own_services: Services
+) -> None:
     own_services.products.answers[PATH] = Answer(404, HTML, {"Content-Type": "text/html"})
 
     answered = gateway.request("HEAD", PATH)
@@ -106,7 +118,9 @@ def test_answer_that_is_no_error_passes_byte_for_byte(
     gateway: Gateway, own_services: Services, size: int
 ) -> None:
     body = bytes(range(256)) * (size // 256) + b"\xff" * (size % 256)
-    own_services.products.answers[PATH] = Answer(200, body, {"Content-Type": "application/octet-stream"})
+    own_services.products.answers[PATH] = Answer(
+        200, body, {"Content-Type": "application/octet-stream"}
+    )
 
     answered = gateway.get(PATH)
 

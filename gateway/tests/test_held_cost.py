@@ -1,4 +1,6 @@
-"""What a service that is away costs: little memory for each request that waits for it, and nothing of its neighbours."""
+"""What a service that is away costs: little memory for each request that waits for it, and nothing
+of its neighbours.
+"""
 
 import contextlib
 import socket
@@ -37,7 +39,11 @@ def hold(gateway: Gateway, count: int, stack: contextlib.ExitStack) -> list[sock
     ]
     for connection in held:
         connection.sendall(ASK)
-    wait_until(lambda: gateway.errors().count('"GET /api/products/') >= before + count, "all to be held", 20)
+    wait_until(
+        lambda: gateway.errors().count('"GET /api/products/') >= before + count,
+        "all to be held",
+        20,
+    )
     return held
 
 
@@ -47,7 +53,9 @@ def memory_kib(gateway: Gateway) -> int:
     pid = gateway.process.pid
     workers = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     fields = [
-        line.split() for one in workers for line in Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()
+        line.split()
+        for one in workers
+        for line in Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()
     ]
     return sum(int(words[1]) for words in fields if words[0] == "Pss:")
 
@@ -98,22 +106,31 @@ def test_service_that_is_away_costs_an_address_only_its_own_places(
         assert gateway.get(ORDERS, signer.token()).status == 200
 
 
-def test_bodies_for_one_service_take_no_place_of_another(own_gateway: StartGateway, signer: Signer) -> None:
+def test_bodies_for_one_service_take_no_place_of_another(
+    own_gateway: StartGateway, signer: Signer
+) -> None:
     gateway = own_gateway(LIMIT_BODIES="2")
     unfinished = b"POST /api/users/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{"
     with contextlib.ExitStack() as stack:
         for _ in range(2):
-            stack.enter_context(socket.create_connection(("127.0.0.1", gateway.port), timeout=10)).sendall(
-                unfinished
-            )
-        wait_until(lambda: gateway.request("POST", "/api/users/", {}, b"{}").status == 429, "both to be read")
+            stack.enter_context(
+                socket.create_connection(("127.0.0.1", gateway.port), timeout=10)
+            ).sendall(unfinished)
+        wait_until(
+            lambda: gateway.request("POST", "/api/users/", {}, b"{}").status == 429,
+            "both to be read",
+        )
 
-        answered = gateway.request("POST", ORDERS, {"Authorization": f"Bearer {signer.token()}"}, b"{}")
+        answered = gateway.request(
+            "POST", ORDERS, {"Authorization": f"Bearer {signer.token()}"}, b"{}"
+        )
 
     assert answered.status == 200
 
 
-def test_requests_of_all_addresses_for_one_service_are_capped(own_services: Services, signer: Signer) -> None:
+def test_requests_of_all_addresses_for_one_service_are_capped(
+    own_services: Services, signer: Signer
+) -> None:
     gateway = Crowded(own_services)
     own_services.products.stop()
     try:

@@ -40,18 +40,25 @@ def await_tries(gateway: Gateway, count: int) -> None:
 
 
 def test_requests_wait_for_a_service_that_restarts(
-    own_gateway: StartGateway, own_services: Services, pool: ThreadPoolExecutor, credentials: dict[str, str]
+    own_gateway: StartGateway,
+    own_services: Services,
+    pool: ThreadPoolExecutor,
+    credentials: dict[str, str],
 ) -> None:
     gateway = own_gateway()
     own_services.products.stop()
 
-    asked = [pool.submit(gateway.request, method, path, credentials, body) for method, path, body in ANY]
+    asked = [
+        pool.submit(gateway.request, method, path, credentials, body) for method, path, body in ANY
+    ]
     await_tries(gateway, len(ANY) + 3)
     own_services.products.start()
 
     answers = [one.result() for one in asked]
     assert {answer.status for answer in answers} == {200}
-    assert sorted((seen.method, seen.path, seen.body) for seen in own_services.products.seen) == sorted(ANY)
+    assert sorted(
+        (seen.method, seen.path, seen.body) for seen in own_services.products.seen
+    ) == sorted(ANY)
     line = gateway.logged(answers[0])
     wait_until(
         lambda: len([one for one in gateway.log_lines() if one["path"] != "/healthz"]) == len(ANY),
@@ -96,7 +103,9 @@ def test_broken_off_request_that_may_have_had_its_effect_is_not_repeated(
     own_gateway: StartGateway, own_services: Services, credentials: dict[str, str], method: str, path: str, key: str | None
 ) -> None:  # fmt: skip
     gateway = own_gateway()
-    assert gateway.get(ORDERS, credentials["Authorization"].split()[1]).status == 200  # has the key set now
+    assert (
+        gateway.get(ORDERS, credentials["Authorization"].split()[1]).status == 200
+    )  # has the key set now
     for service in own_services.all():
         service.to_break = 1
         service.seen.clear()
@@ -120,7 +129,9 @@ def test_request_that_breaks_every_connection_is_sent_three_times(
     assert len(own_services.products.seen) == 3
 
 
-def test_service_that_stays_away_is_502_in_the_end(own_gateway: StartGateway, own_services: Services) -> None:
+def test_service_that_stays_away_is_502_in_the_end(
+    own_gateway: StartGateway, own_services: Services
+) -> None:
     gateway = own_gateway(HOLD_SECONDS="1")
     own_services.products.stop()
 
@@ -140,7 +151,9 @@ def test_address_that_says_nothing_is_504_in_the_end(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         address = full.getsockname()
-        with socket.create_connection(address, timeout=1):  # nobody accepts it, and there is no room for more
+        with socket.create_connection(
+            address, timeout=1
+        ):  # nobody accepts it, and there is no room for more
             gateway = own_gateway(HOLD_SECONDS="2", ORDERS_UPSTREAM=f"127.0.0.1:{address[1]}")
 
             refused = gateway.request("POST", ORDERS, credentials, b"{}")
@@ -171,7 +184,9 @@ def test_slow_answer_is_not_asked_for_twice(own_services: Services) -> None:
             gateway.stop()
 
 
-def test_what_a_service_answers_itself_is_not_held(own_gateway: StartGateway, own_services: Services) -> None:
+def test_what_a_service_answers_itself_is_not_held(
+    own_gateway: StartGateway, own_services: Services
+) -> None:
     for status in (502, 503, 504):
         own_services.products.answers[PRODUCTS] = Answer(status, b'{"code": "mine"}', PROBLEM)
         own_services.products.seen.clear()
@@ -182,7 +197,9 @@ def test_what_a_service_answers_itself_is_not_held(own_gateway: StartGateway, ow
         assert len(own_services.products.seen) == 1
 
 
-def test_refusals_do_not_wait(own_gateway: StartGateway, own_services: Services, signer: Signer) -> None:
+def test_refusals_do_not_wait(
+    own_gateway: StartGateway, own_services: Services, signer: Signer
+) -> None:
     gateway = own_gateway()
     assert gateway.get(ORDERS, signer.token()).status == 200
     own_services.orders.stop()
@@ -218,7 +235,8 @@ def test_client_that_leaves_while_it_waits_leaves_nothing_behind(
         await_tries(gateway, 3)
 
     line = wait_until(
-        lambda: [one for one in gateway.log_lines() if one["path"] == PRODUCTS], "the request to end"
+        lambda: [one for one in gateway.log_lines() if one["path"] == PRODUCTS],
+        "the request to end",
     )[0]
     assert line["status"] == "499"
     assert own_services.products.seen == []
@@ -226,7 +244,9 @@ def test_client_that_leaves_while_it_waits_leaves_nothing_behind(
     assert gateway.errors().count("connect() failed") == len(gateway.errors().splitlines())
 
 
-def test_socket_is_not_held(own_gateway: StartGateway, own_services: Services, signer: Signer) -> None:
+def test_socket_is_not_held(
+    own_gateway: StartGateway, own_services: Services, signer: Signer
+) -> None:
     gateway = own_gateway()
     own_services.orders.stop()
 

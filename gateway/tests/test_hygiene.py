@@ -1,4 +1,7 @@
-"""Requests made to confuse: odd paths, odd hosts, broken framing. None may pass, none may be a 500, all are problems."""
+"""Requests made to confuse: odd paths, odd hosts, broken framing.
+
+None may pass, none may be a 500, all are problems.
+"""
 
 import pytest
 from harness.client import assert_problem, parse, send_raw
@@ -62,11 +65,15 @@ HOSTS = [
 
 
 @pytest.mark.parametrize(("line", "status"), HOSTS)
-def test_host_is_ours_or_refused(gateway: Gateway, services: Services, line: str, status: int) -> None:
+def test_host_is_ours_or_refused(
+    gateway: Gateway, services: Services, line: str, status: int
+) -> None:
     head = f"{line}\r\n" if line else ""
 
     answered = parse(
-        send_raw(gateway.port, f"GET /api/products/ HTTP/1.1\r\n{head}Connection: close\r\n\r\n".encode())
+        send_raw(
+            gateway.port, f"GET /api/products/ HTTP/1.1\r\n{head}Connection: close\r\n\r\n".encode()
+        )
     )
 
     assert answered.status == status
@@ -101,7 +108,10 @@ def test_absolute_target_is_judged_by_its_own_host(
 POST = f"POST /api/auth/token/ HTTP/1.1\r\n{PLAIN_HEAD}"
 GET = f"GET /api/products/ HTTP/1.1\r\n{PLAIN_HEAD}"
 BROKEN = {
-    "length and chunked": (POST + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", {400}),
+    "length and chunked": (
+        POST + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        {400},
+    ),
     "two lengths": (POST + "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc", {400}),
     "two equal lengths": (POST + "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc", {400}),
     "negative length": (POST + "Content-Length: -1\r\n\r\n", {400}),
@@ -116,7 +126,10 @@ BROKEN = {
     "coding list": (POST + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", {400}),
     "xchunked": (POST + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", {400}),
     "tab in coding": (POST + "Transfer-Encoding:\tchunked\r\n\r\n0\r\n\r\n", {400}),
-    "chunk size overflow": (POST + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n", {400, 413}),
+    "chunk size overflow": (
+        POST + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n",
+        {400, 413},
+    ),
     "chunk size letters": (POST + "Transfer-Encoding: chunked\r\n\r\nzz\r\n\r\n", {400}),
     "chunked too large": (
         POST + "Transfer-Encoding: chunked\r\n\r\n" + f"40000\r\n{' ' * 0x40000}\r\n" * 5,
@@ -184,7 +197,8 @@ def test_pipelined_requests_are_judged_separately(
 
 
 @pytest.mark.parametrize(
-    "line", ["Range: bytes=0-0", "If-None-Match: nonsense", "Expect: nonsense", "Upgrade: h2c", "TE: x"]
+    "line",
+    ["Range: bytes=0-0", "If-None-Match: nonsense", "Expect: nonsense", "Upgrade: h2c", "TE: x"],
 )
 def test_odd_but_harmless_header_is_ignored(gateway: Gateway, line: str) -> None:
     answered = parse(send_raw(gateway.port, f"{GET}{line}\r\n\r\n".encode()))

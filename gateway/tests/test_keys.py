@@ -1,4 +1,6 @@
-"""Where the verifier's keys come from, and what happens when users rotates them, breaks or goes away."""
+"""Where the verifier's keys come from, and what happens when users rotates them, breaks or goes
+away.
+"""
 
 import contextlib
 import shutil
@@ -67,7 +69,8 @@ def test_withdrawn_key_stops_being_accepted(
     own_services.users.answers[KEYS] = Answer(body=key_set(Signer()))
 
     wait_until(
-        lambda: gateway.get("/api/orders/", signer.token()).status == 401, "the withdrawn key to be refused"
+        lambda: gateway.get("/api/orders/", signer.token()).status == 401,
+        "the withdrawn key to be refused",
     )
 
 
@@ -79,7 +82,8 @@ def test_users_is_asked_once_per_cooldown_whatever_it_answers(
     assert gateway.get("/api/orders/", signer.token()).status == 200
     with Faulty(own_services.users, fault) as users:
         wait_until(
-            lambda: gateway.get("/api/orders/", signer.token()).status == 200 and users.asked(), "a fetch"
+            lambda: gateway.get("/api/orders/", signer.token()).status == 200 and users.asked(),
+            "a fetch",
         )
 
         known = {gateway.get("/api/orders/", signer.token()).status for _ in range(50)}
@@ -97,7 +101,8 @@ def test_valid_token_does_not_wait_for_users_that_hangs(
     assert gateway.get("/api/orders/", signer.token()).status == 200
     with Faulty(own_services.users, "hanging") as users:
         wait_until(
-            lambda: gateway.get("/api/orders/", signer.token()).status == 200 and users.asked() > 2, "fetches"
+            lambda: gateway.get("/api/orders/", signer.token()).status == 200 and users.asked() > 2,
+            "fetches",
         )
 
         def answered() -> int:
@@ -111,7 +116,9 @@ def test_valid_token_does_not_wait_for_users_that_hangs(
 
 
 class Faulty:
-    """The users service at fault, for the length of a block: away, failing, or taking requests and saying nothing."""
+    """The users service at fault, for the length of a block: away, failing, or taking requests and
+    saying nothing.
+    """
 
     def __init__(self, users: Upstream, fault: str) -> None:
         self.users, self.fault = users, fault
@@ -178,7 +185,8 @@ def test_withdrawn_key_is_refused_before_the_set_is_refreshed(
     own_services.users.answers[KEYS] = Answer(body=key_set(Signer()))
 
     wait_until(
-        lambda: gateway.get("/api/orders/", signer.token()).status == 401, "the withdrawn key to be refused"
+        lambda: gateway.get("/api/orders/", signer.token()).status == 401,
+        "the withdrawn key to be refused",
     )
 
 
@@ -207,8 +215,12 @@ BROKEN = {
     "html": Answer(200, b"<html>maintenance</html>", {"Content-Type": "text/html"}),
     "no keys": Answer(body=b'{"keys": []}'),
     "not a key set": Answer(body=b"[]"),
-    "only other keys": Answer(body=b'{"keys": [{"kty": "RSA", "kid": "a", "n": "AQAB", "e": "AQAB"}]}'),
-    "bad point": Answer(body=b'{"keys": [{"kty": "EC", "crv": "P-256", "kid": "a", "x": "AA", "y": "AA"}]}'),
+    "only other keys": Answer(
+        body=b'{"keys": [{"kty": "RSA", "kid": "a", "n": "AQAB", "e": "AQAB"}]}'
+    ),
+    "bad point": Answer(
+        body=b'{"keys": [{"kty": "EC", "crv": "P-256", "kid": "a", "x": "AA", "y": "AA"}]}'
+    ),
     "empty": Answer(body=b""),
     "oversized": Answer(body=b'{"keys": [' + b" " * 200_000 + b"]}"),
     "error": Answer(500, b"{}"),

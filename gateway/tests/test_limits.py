@@ -51,9 +51,18 @@ def test_log_in_has_a_rate_of_its_own(own_gateway: StartGateway) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["search=thing", "ordering=name&search=", "page_size=50", "x=1&page_size=100", "page_size=0100"]
+    "query",
+    [
+        "search=thing",
+        "ordering=name&search=",
+        "page_size=50",
+        "x=1&page_size=100",
+        "page_size=0100",
+    ],
 )
-def test_searches_and_long_pages_have_a_rate_of_their_own(own_gateway: StartGateway, query: str) -> None:
+def test_searches_and_long_pages_have_a_rate_of_their_own(
+    own_gateway: StartGateway, query: str
+) -> None:
     gateway = own_gateway(LIMIT_SEARCH_RATE=SLOW, LIMIT_SEARCH_BURST="1")
 
     assert [gateway.get(f"/api/products/?{query}").status for _ in range(3)] == [200, 200, 429]
@@ -61,7 +70,9 @@ def test_searches_and_long_pages_have_a_rate_of_their_own(own_gateway: StartGate
     assert gateway.get("/api/products/").status == 200
 
 
-def test_session_over_its_rate_leaves_other_sessions_alone(own_gateway: StartGateway, signer: Signer) -> None:
+def test_session_over_its_rate_leaves_other_sessions_alone(
+    own_gateway: StartGateway, signer: Signer
+) -> None:
     gateway = own_gateway(LIMIT_SESSION_RATE=SLOW, LIMIT_SESSION_BURST="1")
     mine, other = signer.token(), signer.token()
 
@@ -81,13 +92,16 @@ def test_session_is_counted_once_however_its_token_is_spelt(
     mirrored = signer.mirrored(token)
 
     spelt = [
-        gateway.request("GET", "/api/orders/", {"Authorization": f"{scheme} {token}"}) for scheme in SPELLINGS
+        gateway.request("GET", "/api/orders/", {"Authorization": f"{scheme} {token}"})
+        for scheme in SPELLINGS
     ]
     assert [answered.status for answered in spelt] == [200] * 2 + [429] * 62
     assert gateway.get("/api/orders/", mirrored).status == 429
 
 
-def test_session_is_counted_once_whatever_its_token(own_gateway: StartGateway, signer: Signer) -> None:
+def test_session_is_counted_once_whatever_its_token(
+    own_gateway: StartGateway, signer: Signer
+) -> None:
     gateway = own_gateway(LIMIT_SESSION_RATE=SLOW, LIMIT_SESSION_BURST="1")
     session = str(uuid.uuid4())
 
@@ -99,7 +113,9 @@ def test_session_is_counted_once_whatever_its_token(own_gateway: StartGateway, s
 def test_guesses_at_tokens_count_against_the_address(own_gateway: StartGateway) -> None:
     gateway = own_gateway(LIMIT_API_RATE=SLOW, LIMIT_API_BURST="2")
 
-    assert [gateway.get("/api/orders/", f"a.b.{n}").status for n in range(5)] == [401] * 3 + [429] * 2
+    assert [gateway.get("/api/orders/", f"a.b.{n}").status for n in range(5)] == [401] * 3 + [
+        429
+    ] * 2
 
 
 def test_connections_at_once_are_limited(own_gateway: StartGateway) -> None:
@@ -122,7 +138,9 @@ def test_unfinished_bodies_hold_a_few_places_and_no_reader(own_gateway: StartGat
     unfinished = b"POST /api/users/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{"
     with contextlib.ExitStack() as held:
         for _ in range(3):
-            connection = held.enter_context(socket.create_connection(("127.0.0.1", gateway.port), timeout=10))
+            connection = held.enter_context(
+                socket.create_connection(("127.0.0.1", gateway.port), timeout=10)
+            )
             connection.sendall(unfinished)
 
         answer = gateway.request("POST", "/api/users/", {}, b"{}")
@@ -134,7 +152,9 @@ def test_unfinished_bodies_hold_a_few_places_and_no_reader(own_gateway: StartGat
 def test_client_behind_a_trusted_proxy_is_counted_by_its_own_address(
     own_gateway: StartGateway, own_services: Services
 ) -> None:
-    gateway = own_gateway(LIMIT_API_RATE=SLOW, LIMIT_API_BURST="1", TRUSTED_PROXIES="10.9.0.0/16,127.0.0.1")
+    gateway = own_gateway(
+        LIMIT_API_RATE=SLOW, LIMIT_API_BURST="1", TRUSTED_PROXIES="10.9.0.0/16,127.0.0.1"
+    )
 
     def ask(forwarded: str) -> int:
         return gateway.request("GET", "/api/products/", {"X-Forwarded-For": forwarded}).status

@@ -48,14 +48,18 @@ def statuses(gateway: Gateway, count: int = 20) -> set[int]:
     return {gateway.get(PRODUCTS).status for _ in range(count)}
 
 
-def test_requests_are_spread_over_all_addresses(start: StartGateway, containers: list[Upstream]) -> None:
+def test_requests_are_spread_over_all_addresses(
+    start: StartGateway, containers: list[Upstream]
+) -> None:
     gateway = start()
 
     assert statuses(gateway, 40) == {200}
     assert all(container.seen for container in containers)
 
 
-def test_address_that_refuses_makes_way_for_the_next(start: StartGateway, containers: list[Upstream]) -> None:
+def test_address_that_refuses_makes_way_for_the_next(
+    start: StartGateway, containers: list[Upstream]
+) -> None:
     gateway = start(HOLD_SECONDS="0")
     containers[0].stop()
 

@@ -1,4 +1,6 @@
-"""Headers in odd form: refused where they would mean something, passed over where nothing depends on them."""
+"""Headers in odd form: refused where they would mean something, passed over where nothing depends
+on them.
+"""
 
 import pytest
 from harness.client import assert_problem, parse, send_raw
@@ -13,7 +15,9 @@ READ = [
 
 
 def send(gateway: Gateway, request_line: str, *lines: str) -> bytes:
-    head = "\r\n".join([f"{request_line} HTTP/1.1", "Host: localhost", "Connection: close", *lines, "", ""])
+    head = "\r\n".join(
+        [f"{request_line} HTTP/1.1", "Host: localhost", "Connection: close", *lines, "", ""]
+    )
     return send_raw(gateway.port, head.encode("latin-1"))
 
 
@@ -29,7 +33,9 @@ def test_control_byte_in_a_header_that_is_passed_on_is_400(
 
 
 @pytest.mark.parametrize("agent", ["a\x01b", "\x7f", "\x1b[31m"])
-def test_control_byte_in_the_agent_breaks_nothing(gateway: Gateway, services: Services, agent: str) -> None:
+def test_control_byte_in_the_agent_breaks_nothing(
+    gateway: Gateway, services: Services, agent: str
+) -> None:
     answered = parse(send(gateway, "GET /api/products/", f"User-Agent: {agent}"))
 
     assert answered.status == 200
@@ -44,7 +50,9 @@ BAD_TYPES = [
 
 
 @pytest.mark.parametrize("media_type", BAD_TYPES, ids=lambda text: text[:20])
-def test_media_type_that_is_none_is_400(gateway: Gateway, services: Services, media_type: str) -> None:
+def test_media_type_that_is_none_is_400(
+    gateway: Gateway, services: Services, media_type: str
+) -> None:
     answered = parse(
         send(gateway, "POST /api/auth/token/", f"Content-Type: {media_type}", "Content-Length: 0")
     )
@@ -60,7 +68,9 @@ GOOD_TYPES = [
 
 
 @pytest.mark.parametrize("media_type", GOOD_TYPES)
-def test_media_type_in_sound_form_is_passed_on(gateway: Gateway, services: Services, media_type: str) -> None:
+def test_media_type_in_sound_form_is_passed_on(
+    gateway: Gateway, services: Services, media_type: str
+) -> None:
     answered = parse(
         send(gateway, "POST /api/auth/token/", f"Content-Type: {media_type}", "Content-Length: 0")
     )
@@ -104,7 +114,10 @@ def test_longest_line_and_header_reach_the_service(gateway: Gateway, services: S
     answered = parse(send(gateway, f"GET {target}", f"If-None-Match: {etag}"))
 
     assert answered.status == 200
-    assert (services.products.seen[-1].path, services.products.seen[-1].header("If-None-Match")) == (
+    assert (
+        services.products.seen[-1].path,
+        services.products.seen[-1].header("If-None-Match"),
+    ) == (
         target,
         etag,
     )
@@ -113,5 +126,7 @@ def test_longest_line_and_header_reach_the_service(gateway: Gateway, services: S
 def test_line_or_header_that_gunicorn_would_refuse_is_refused_first(gateway: Gateway) -> None:
     assert_problem(parse(send(gateway, "GET /api/products/?q=" + "a" * 8100)), 414, "uri_too_long")
     assert_problem(
-        parse(send(gateway, "GET /api/products/", "If-Match: " + "a" * 8100)), 431, "headers_too_large"
+        parse(send(gateway, "GET /api/products/", "If-Match: " + "a" * 8100)),
+        431,
+        "headers_too_large",
     )

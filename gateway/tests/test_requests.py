@@ -60,7 +60,9 @@ def test_headers_named_by_connection_are_not_dropped(
     assert seen.header("X-User-Id") is None
 
 
-def test_useful_headers_reach_the_service(gateway: Gateway, services: Services, signer: Signer) -> None:
+def test_useful_headers_reach_the_service(
+    gateway: Gateway, services: Services, signer: Signer
+) -> None:
     headers = {
         "Authorization": f"Bearer {signer.token()}", "Idempotency-Key": "k-1", "Prefer": "wait=5", "If-Match": '"3"',
         "Content-Type": "application/json", "Accept-Language": "ar", "Accept": "application/json", "User-Agent": "t",
@@ -127,8 +129,12 @@ def test_request_id_of_the_client_is_kept(gateway: Gateway, services: Services, 
 @pytest.mark.parametrize(
     "sent", ["", "x" * 65, "<script>", "a b", 'a"b', "é", "x" * 6000, "${jndi:ldap://x}"]
 )
-def test_request_id_with_anything_odd_is_replaced(gateway: Gateway, services: Services, sent: str) -> None:
-    answered = gateway.request("GET", "/api/products/", {"X-Request-ID": sent.encode().decode("latin-1")})
+def test_request_id_with_anything_odd_is_replaced(
+    gateway: Gateway, services: Services, sent: str
+) -> None:
+    answered = gateway.request(
+        "GET", "/api/products/", {"X-Request-ID": sent.encode().decode("latin-1")}
+    )
 
     own = answered.headers["X-Request-ID"]
     assert len(own) == 32
@@ -138,24 +144,36 @@ def test_request_id_with_anything_odd_is_replaced(gateway: Gateway, services: Se
 def test_bad_traceparent_is_replaced_by_one_of_ours(gateway: Gateway, services: Services) -> None:
     answered = gateway.request("GET", "/api/products/", {"traceparent": "00-zz-1-01"})
 
-    version, trace, span, flags = (services.products.seen[-1].header("traceparent") or "").split("-")
+    version, trace, span, flags = (services.products.seen[-1].header("traceparent") or "").split(
+        "-"
+    )
     assert (version, trace, len(span), flags) == ("00", answered.headers["X-Request-ID"], 16, "01")
 
 
 def test_errors_of_a_service_pass_as_they_are(own_gateway, own_services: Services) -> None:  # type: ignore[no-untyped-def]
     problem = json.dumps({"status": 503, "code": "mine"}).encode()
-    headers = {"Content-Type": "application/problem+json", "Retry-After": "7", "X-Request-ID": "theirs"}
+    headers = {
+        "Content-Type": "application/problem+json",
+        "Retry-After": "7",
+        "X-Request-ID": "theirs",
+    }
     own_services.products.answers["/api/products/"] = Answer(503, problem, headers)
 
     answered = own_gateway().get("/api/products/")
 
-    assert (answered.status, answered.body, answered.headers.get_all("Retry-After")) == (503, problem, ["7"])
+    assert (answered.status, answered.body, answered.headers.get_all("Retry-After")) == (
+        503,
+        problem,
+        ["7"],
+    )
     assert len(answered.headers.get_all("X-Request-ID")) == 1
     assert answered.headers["X-Request-ID"] != "theirs"
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 412, 422, 429, 500])
-def test_status_of_a_service_passes_unchanged(own_gateway, own_services: Services, status: int) -> None:  # type: ignore[no-untyped-def]
+def test_status_of_a_service_passes_unchanged(
+    own_gateway, own_services: Services, status: int
+) -> None:  # type: ignore[no-untyped-def]
     own_services.products.answers["/api/products/"] = Answer(status, b'{"code": "mine"}', PROBLEM)
 
     answered = own_gateway().get("/api/products/")

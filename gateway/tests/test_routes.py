@@ -34,7 +34,13 @@ PROVEN_BY_THEIR_BODY = [("POST", "/api/auth/token/"), ("POST", "/api/users/")]
 
 @pytest.mark.parametrize(("method", "path", "service", "public"), ROUTES)
 def test_route_leads_to_its_service(
-    gateway: Gateway, services: Services, signer: Signer, method: str, path: str, service: str, public: bool
+    gateway: Gateway,
+    services: Services,
+    signer: Signer,
+    method: str,
+    path: str,
+    service: str,
+    public: bool,
 ) -> None:
     headers = {"Authorization": f"Bearer {signer.token()}"}
 
@@ -68,7 +74,9 @@ def test_route_refuses_bad_token_even_where_none_is_needed(
     answered = gateway.request(method, path, {"Authorization": "Bearer a.b.c"})
 
     assert answered.status == 401
-    assert answered.headers.get_all("WWW-Authenticate") == ['Bearer realm="souk", error="invalid_token"']
+    assert answered.headers.get_all("WWW-Authenticate") == [
+        'Bearer realm="souk", error="invalid_token"'
+    ]
     assert not [
         seen
         for upstream in services.all()
@@ -135,7 +143,9 @@ def test_healthz_answers_without_any_service(gateway: Gateway, services: Service
     assert services.seen() == 0
 
 
-def test_socket_upgrade_reaches_orders(gateway: Gateway, services: Services, signer: Signer) -> None:
+def test_socket_upgrade_reaches_orders(
+    gateway: Gateway, services: Services, signer: Signer
+) -> None:
     headers = {
         "Authorization": f"Bearer {signer.token()}",
         "Upgrade": "websocket",
@@ -146,7 +156,11 @@ def test_socket_upgrade_reaches_orders(gateway: Gateway, services: Services, sig
     gateway.request("GET", "/ws/orders/", headers)
 
     seen = services.orders.requests_for("/ws/orders/")[-1]
-    assert (seen.header("Upgrade"), seen.header("Connection"), seen.header("Sec-WebSocket-Key")) == (
+    assert (
+        seen.header("Upgrade"),
+        seen.header("Connection"),
+        seen.header("Sec-WebSocket-Key"),
+    ) == (
         "websocket",
         "upgrade",
         "k",

@@ -30,7 +30,8 @@ def sending(gateway: Gateway, text: str) -> Iterator[socket.socket]:
 
 
 def trickle_until_closed(connection: socket.socket, piece: bytes, *, seconds: float) -> bytes:
-    """Sends a piece again and again, well within the time that nginx grants between two, until the other side hangs up.
+    """Sends a piece again and again, well within the time that nginx grants between two, until the
+    other side hangs up.
 
     Returns what it answered; fails when it has not hung up after `seconds`.
     """
@@ -101,7 +102,9 @@ def unread(connection: socket.socket) -> int:
 
 
 def largest_open_file(gateway: Gateway, folder: str) -> int:
-    """The size of the largest file below the folder that a worker has open: nginx deletes temporary ones when it makes them."""
+    """The size of the largest file below the folder that a worker has open: nginx deletes temporary
+    ones when it makes them.
+    """
     assert gateway.process is not None
     sizes = [0]
     for worker in children(gateway.process.pid):

@@ -20,8 +20,9 @@ def test_hostile_tokens_are_all_401_and_reach_nobody(
     gateway: Gateway, services: Services, signer: Signer
 ) -> None:
     values = [(hostile.name, f"Bearer {hostile.token}") for hostile in hostile_tokens(signer)]
-    # What no header may hold, and what is longer than one may be, is refused before (test_odd_headers, test_huge_token);
-    # blanks around a header's value are no part of it (RFC 9110, 5.5).
+    # What no header may hold, and what is longer than one may be, is refused before
+    # (test_odd_headers, test_huge_token); blanks around a header's value are no part of it (RFC
+    # 9110, 5.5).
     sent = [
         (name, value)
         for name, value in values + hostile_headers(signer)
@@ -63,7 +64,9 @@ def test_token_of_many_members_is_refused_before_users_is_asked(
 
 
 @pytest.mark.parametrize("name", ["__proto__", "constructor", "toString", "hasOwnProperty"])
-def test_member_named_like_a_property_is_a_member(gateway: Gateway, signer: Signer, name: str) -> None:
+def test_member_named_like_a_property_is_a_member(
+    gateway: Gateway, signer: Signer, name: str
+) -> None:
     whole = compact(claims(x=1)).replace(b'"x"', b'"%s"' % name.encode())
     doubled = whole[:-1] + b',"%s":1}' % name.encode()
 
@@ -71,7 +74,12 @@ def test_member_named_like_a_property_is_a_member(gateway: Gateway, signer: Sign
     assert gateway.get("/api/orders/", signer.seal(compact(signer.header()), doubled)).status == 401
 
 
-PROVEN_BY_THEIR_BODY = ["/api/auth/token/", "/api/auth/refresh/", "/api/auth/revoke/", "/api/users/"]
+PROVEN_BY_THEIR_BODY = [
+    "/api/auth/token/",
+    "/api/auth/refresh/",
+    "/api/auth/revoke/",
+    "/api/users/",
+]
 
 
 @pytest.mark.parametrize("path", PROVEN_BY_THEIR_BODY)
@@ -95,13 +103,17 @@ def test_old_token_is_refused_where_a_token_counts(gateway: Gateway, services: S
         ("POST", "/api/users/me/password/"),
         ("GET", "/api/products/"),
     ):
-        assert_problem(gateway.request(method, path, {"Authorization": "Bearer a.b.c"}), 401, "invalid_token")
+        assert_problem(
+            gateway.request(method, path, {"Authorization": "Bearer a.b.c"}), 401, "invalid_token"
+        )
     assert services.seen() == 0
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
 def test_scheme_is_accepted_in_any_case(gateway: Gateway, signer: Signer, scheme: str) -> None:
-    answered = gateway.request("GET", "/api/orders/", {"Authorization": f"{scheme} {signer.token()}"})
+    answered = gateway.request(
+        "GET", "/api/orders/", {"Authorization": f"{scheme} {signer.token()}"}
+    )
 
     assert answered.status == 200
 
@@ -122,7 +134,9 @@ def test_good_token_passes(gateway: Gateway, signer: Signer, changes: dict[str, 
 
 
 @pytest.mark.parametrize(("claim", "seconds"), [("exp", 1), ("exp", -2), ("iat", 3), ("nbf", 3)])
-def test_clocks_may_differ_by_the_leeway(gateway: Gateway, signer: Signer, claim: str, seconds: int) -> None:
+def test_clocks_may_differ_by_the_leeway(
+    gateway: Gateway, signer: Signer, claim: str, seconds: int
+) -> None:
     now = int(time.time())
     times = {"exp": now + 60, "iat": now - 60, "nbf": now - 60} | {claim: now + seconds}
 
@@ -135,9 +149,13 @@ def test_token_with_spaced_json_passes(gateway: Gateway, signer: Signer) -> None
     assert gateway.get("/api/orders/", signer.seal(compact(signer.header()), spaced)).status == 200
 
 
-def test_two_authorization_headers_are_400(gateway: Gateway, services: Services, signer: Signer) -> None:
+def test_two_authorization_headers_are_400(
+    gateway: Gateway, services: Services, signer: Signer
+) -> None:
     line = f"Authorization: Bearer {signer.token()}\r\n"
-    request = f"GET /api/orders/ HTTP/1.1\r\nHost: localhost\r\n{line}{line}Connection: close\r\n\r\n"
+    request = (
+        f"GET /api/orders/ HTTP/1.1\r\nHost: localhost\r\n{line}{line}Connection: close\r\n\r\n"
+    )
 
     answered = parse(send_raw(gateway.port, request.encode()))
 
@@ -145,7 +163,9 @@ def test_two_authorization_headers_are_400(gateway: Gateway, services: Services,
     assert services.seen() == 0
 
 
-@pytest.mark.parametrize("place", ["/api/orders/?access_token={}", "/api/products/?a=1&refresh_token={}"])
+@pytest.mark.parametrize(
+    "place", ["/api/orders/?access_token={}", "/api/products/?a=1&refresh_token={}"]
+)
 def test_token_in_query_is_401_and_in_no_log(
     gateway: Gateway, services: Services, signer: Signer, place: str
 ) -> None:
@@ -188,7 +208,8 @@ def test_kept_verdict_ends_with_its_token(gateway: Gateway, signer: Signer) -> N
     assert gateway.get("/api/orders/", token).status == 200
 
     refused = wait_until(
-        lambda: (answer := gateway.get("/api/orders/", token)).status == 401 and answer, "the token to expire"
+        lambda: (answer := gateway.get("/api/orders/", token)).status == 401 and answer,
+        "the token to expire",
     )
 
     assert_problem(refused, 401, "invalid_token")

@@ -1,4 +1,6 @@
-"""The suite of the containers themselves: it stops, kills and starts those of the shop that is up (`make containers`)."""
+"""The suite of the containers themselves: it stops, kills and starts those of the shop that is up
+(`make containers`).
+"""
 
 from collections.abc import Iterator
 
@@ -14,7 +16,9 @@ from shopper.ops import Ops, load_ops
 def containers() -> Containers:
     found = Containers()
     if not found.names():
-        pytest.exit("no container of the shop is there: `make up RUNTIME=compose` first", returncode=2)
+        pytest.exit(
+            "no container of the shop is there: `make up RUNTIME=compose` first", returncode=2
+        )
     return found
 
 

@@ -39,10 +39,19 @@ class Containers:
         self.await_well()
 
     def await_well(self, seconds: float = UP_SECONDS) -> None:
-        wait_until(lambda: not stack.unwell(self.all()), seconds=seconds, what="everything is healthy")
+        wait_until(
+            lambda: not stack.unwell(self.all()), seconds=seconds, what="everything is healthy"
+        )
 
     def audit(self) -> None:
         """Run the audit and fail with what it printed."""
-        command = [sys.executable, str(REPOSITORY / "deploy" / "souk"), "audit", "--", "--settle", "120"]
+        command = [
+            sys.executable,
+            str(REPOSITORY / "deploy" / "souk"),
+            "audit",
+            "--",
+            "--settle",
+            "120",
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr

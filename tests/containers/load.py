@@ -1,4 +1,6 @@
-"""Clients that read, order and buy without a pause, and count what failed at the first try, and after trying again."""
+"""Clients that read, order and buy without a pause, and count what failed at the first try, and
+after trying again.
+"""
 
 import threading
 import time
@@ -16,7 +18,10 @@ RENEW_SECONDS = 120.0
 
 
 class Load:
-    """`with load: …` keeps asking in the background. Afterwards `made`, `failed` (at the first try) and `lost` (for good) are known."""
+    """`with load: …` keeps asking in the background.
+
+    Afterwards `made`, `failed` (at the first try) and `lost` (for good) are known.
+    """
 
     def __init__(self, shop: Shop, customer: Person, product: str) -> None:
         self.made = 0
@@ -35,7 +40,10 @@ class Load:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._done.set()
         for thread in self._threads:
@@ -58,9 +66,15 @@ class Load:
     def _renew(self) -> None:
         """A token lives five minutes."""
         while not self._done.wait(RENEW_SECONDS):
-            with httpx.Client(base_url=self._shop.ops.gateway, timeout=20.0, trust_env=False) as http:
+            with httpx.Client(
+                base_url=self._shop.ops.gateway, timeout=20.0, trust_env=False
+            ) as http:
                 answer = self._answer(
-                    http, "POST", "/api/auth/refresh/", {}, {"refresh_token": self._customer.refresh}
+                    http,
+                    "POST",
+                    "/api/auth/refresh/",
+                    {},
+                    {"refresh_token": self._customer.refresh},
                 )
             if isinstance(answer, httpx.Response) and answer.is_success:
                 self._customer.access = answer.json()["access_token"]
@@ -80,7 +94,10 @@ class Load:
         self, http: httpx.Client, method: str, path: str, body: object = None, key: str = ""
     ) -> None:
         """One request, repeated until it succeeds as a careful client would."""
-        headers = {"Authorization": self._customer.bearer, **({"Idempotency-Key": key} if key else {})}
+        headers = {
+            "Authorization": self._customer.bearer,
+            **({"Idempotency-Key": key} if key else {}),
+        }
         what = f"{method}{' with a key' if key else ''} {path.partition('?')[0]}"
         first = self._outcome(self._answer(http, method, path, headers, body))
         with self._lock:

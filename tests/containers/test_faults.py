@@ -1,4 +1,6 @@
-"""Under load each container is restarted, killed and scaled; clients hardly notice, and nothing is lost."""
+"""Under load each container is restarted, killed and scaled; clients hardly notice, and nothing is
+lost.
+"""
 
 import os
 import signal
@@ -66,12 +68,16 @@ def test_restart_of_a_server_costs_no_client_anything_for_good(containers, load,
 
 @pytest.mark.parametrize("name", [*STATELESS, *SERVERS])
 def test_killed_container_comes_back(containers, load, name):
-    """SIGKILL to its first process: the kernel's out-of-memory killer does the same, and Docker starts it again."""
+    """SIGKILL to its first process: the kernel's out-of-memory killer does the same, and Docker
+    starts it again.
+    """
     with trading_around(load):
         before = containers.one(name)["RestartCount"]
         os.kill(process(containers, name), signal.SIGKILL)
         wait_until(
-            lambda: containers.one(name)["RestartCount"] > before, seconds=30, what=f"{name} comes back"
+            lambda: containers.one(name)["RestartCount"] > before,
+            seconds=30,
+            what=f"{name} comes back",
         )
         containers.await_well()
 
@@ -82,7 +88,9 @@ def test_killed_container_comes_back(containers, load, name):
 
 @pytest.mark.parametrize("name", ["orders-web", "rabbitmq"])
 def test_container_that_ops_killed_comes_back_with_up(containers, load, name):
-    """`docker compose kill` counts as a stop that was wanted: Docker leaves it to ops to start it again."""
+    """`docker compose kill` counts as a stop that was wanted: Docker leaves it to ops to start it
+    again.
+    """
     with trading_around(load):
         containers.compose("kill", name)
         containers.up()

@@ -40,7 +40,8 @@ USES = {
     "orders-web": {"orders-db", "rabbitmq", "redis", "users-web", "products-web"},
     "gateway": {"users-web", "products-web", "orders-web"},
 }
-#: Some at once, for where a network is closed each try takes its whole time; not all, for a container may have few processes.
+#: Some at once, for where a network is closed each try takes its whole time; not all, for a
+#: container may have few processes.
 AT_ONCE = 8
 CONNECT = "(timeout 1 bash -c 'exec 3<>/dev/tcp/{address}/{port}' 2>/dev/null && echo {server}) &"
 
@@ -58,7 +59,9 @@ def seen(containers: Containers) -> Seen:
 
 @pytest.fixture(scope="module")
 def reached(containers: Containers, seen: Seen) -> set[tuple[str, str]]:
-    """Every (container, server) where the first can connect to the second: by number, so that no missing name hides an open way."""
+    """Every (container, server) where the first can connect to the second: by number, so that no
+    missing name hides an open way.
+    """
     lines = [
         CONNECT.format(address=address, port=port, server=server)
         for server, port in SERVERS.items()
@@ -69,9 +72,13 @@ def reached(containers: Containers, seen: Seen) -> set[tuple[str, str]]:
     script = "\n".join([*lines, "wait"])
     with ThreadPoolExecutor(4) as pool:
         said = dict(
-            pool.map(lambda name: (name, containers.ask(seen[name]["Id"], script).stdout.split()), seen)
+            pool.map(
+                lambda name: (name, containers.ask(seen[name]["Id"], script).stdout.split()), seen
+            )
         )
-    return {(name, server) for name, servers in said.items() for server in servers if server != name}
+    return {
+        (name, server) for name, servers in said.items() for server in servers if server != name
+    }
 
 
 def shares_a_network(seen: Seen, name: str, server: str) -> bool:
@@ -87,7 +94,8 @@ def test_each_process_reaches_what_it_uses(seen, reached):
 
 
 def test_nobody_reaches_a_database_or_a_service_that_it_does_not_use(seen, reached):
-    # A network joins two or more: what answers on it is open to the others on it. Those pairs are looked at below.
+    # A network joins two or more: what answers on it is open to the others on it. Those pairs are
+    # looked at below.
     pairs = {(name, server) for name, server in product(seen, SERVERS) if name != server}
     foreign = {pair for pair in pairs if not shares_a_network(seen, *pair)}
 
@@ -97,11 +105,16 @@ def test_nobody_reaches_a_database_or_a_service_that_it_does_not_use(seen, reach
 
 
 def test_networks_join_only_those_who_talk(seen):
-    """The pairs on a common network: one uses the other, or both are used by (or processes of) the same service."""
+    """The pairs on a common network: one uses the other, or both are used by (or processes of) the
+    same service.
+    """
     allowed = set()
     for name, server in product(seen, SERVERS):
         talks = server in USES.get(name, ()) or name in USES.get(server, ())
-        same_service = name.partition("-")[0] == server.partition("-")[0] and "db" not in (name, server)
+        same_service = name.partition("-")[0] == server.partition("-")[0] and "db" not in (
+            name,
+            server,
+        )
         both_shared = {name, server} == {"rabbitmq", "redis"}
         if talks or same_service or both_shared:
             allowed.add((name, server))
@@ -135,7 +148,9 @@ def test_nothing_but_the_gateway_is_published(containers):
 
 def test_every_network_but_the_gateways_own_is_internal(containers):
     """Docker gives also those a default route; nothing is forwarded from them."""
-    networks = {network for one in containers.all() for network in one["NetworkSettings"]["Networks"]}
+    networks = {
+        network for one in containers.all() for network in one["NetworkSettings"]["Networks"]
+    }
     said = subprocess.run(
         ["docker", "network", "inspect", *networks], check=True, capture_output=True, text=True
     ).stdout
@@ -176,7 +191,9 @@ def test_benchmark_has_no_finding_without_a_reason(containers):
 
 
 def test_no_secret_is_in_an_image_or_a_log(containers):
-    values = [value for name, value in read_variables(dotenv.PATH).items() if name in first_values.SECRETS]
+    values = [
+        value for name, value in read_variables(dotenv.PATH).items() if name in first_values.SECRETS
+    ]
     assert len(values) == len(first_values.SECRETS)
     logs = containers.compose("logs", "--no-color")
     config = str([{**one, "Config": {}} for one in cis.look()])

@@ -1,4 +1,6 @@
-"""The counters of every process can be read from inside the shop's networks; natively they share a folder, here each has a port."""
+"""The counters of every process can be read from inside the shop's networks; natively they share a
+folder, here each has a port.
+"""
 
 import pytest
 from containers import Containers
@@ -50,7 +52,9 @@ def test_counters_of_a_process_are_read_by_its_name(containers, name):
 
 
 def test_purchase_is_counted_by_each_process_on_its_route(containers, shop, staff):
-    before = {name: read_counters(containers, name).get(counter, 0.0) for name, counter in ROUTE.items()}
+    before = {
+        name: read_counters(containers, name).get(counter, 0.0) for name, counter in ROUTE.items()
+    }
     product = shop.add_product(staff, stock=5)
 
     shop.bought(shop.register(), (product["id"], 1))

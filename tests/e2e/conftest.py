@@ -1,4 +1,6 @@
-"""The suite runs against whatever shop is up: GATEWAY_URL, STAFF_EMAIL and STAFF_PASSWORD, or the state folder's ops.env."""
+"""The suite runs against whatever shop is up: GATEWAY_URL, STAFF_EMAIL and STAFF_PASSWORD, or the
+state folder's ops.env.
+"""
 
 from collections.abc import Iterator
 from typing import Any

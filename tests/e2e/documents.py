@@ -1,4 +1,6 @@
-"""Requests made from the OpenAPI documents by schemathesis, right and wrong ones, and what their answers must be."""
+"""Requests made from the OpenAPI documents by schemathesis, right and wrong ones, and what their
+answers must be.
+"""
 
 import json
 from collections.abc import Callable
@@ -14,14 +16,26 @@ from shopper.ops import ROOT
 
 DOCUMENTS = sorted((ROOT / "docs" / "openapi").glob("*.json"))
 #: httpx refuses to send these itself; whatever else it sends must be answered.
-HOP_BY_HOP = {"connection", "content-length", "host", "transfer-encoding", "expect", "upgrade", "te"}
+HOP_BY_HOP = {
+    "connection",
+    "content-length",
+    "host",
+    "transfer-encoding",
+    "expect",
+    "upgrade",
+    "te",
+}
 Send = Callable[..., httpx.Response]
 
 
 def operations() -> list[Any]:
-    """(document, path, method, mode) of every operation; one that takes nothing cannot be asked wrongly."""
+    """(document, path, method, mode) of every operation; one that takes nothing cannot be asked
+    wrongly.
+    """
     return [
-        pytest.param(path.stem, route, method.upper(), mode, id=f"{operation['operationId']}-{mode.value}")
+        pytest.param(
+            path.stem, route, method.upper(), mode, id=f"{operation['operationId']}-{mode.value}"
+        )
         for path in DOCUMENTS
         for route, methods in json.loads(path.read_text())["paths"].items()
         for method, operation in methods.items()
@@ -47,13 +61,17 @@ def ask_often(
 
     @seed(number)
     @given(case=operation.as_strategy(generation_mode=mode))
-    @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    )
     def check(case: schemathesis.Case) -> None:
         sent = case.as_transport_kwargs(base_url=base_url)
         headers = {
             key: value
             for key, value in sent.get("headers", {}).items()
-            if key.lower() not in HOP_BY_HOP | {"authorization"} and value.isascii() and value.isprintable()
+            if key.lower() not in HOP_BY_HOP | {"authorization"}
+            and value.isascii()
+            and value.isprintable()
         }
         answer = send(
             method,
@@ -71,6 +89,8 @@ def ask_often(
 def _judge(answer: httpx.Response, what: str) -> None:
     assert answer.status_code < 500, f"{what}: {answer.text}"
     if answer.status_code >= 400:
-        assert answer.headers["content-type"].startswith("application/problem+json"), f"{what}: {answer.text}"
+        assert answer.headers["content-type"].startswith("application/problem+json"), (
+            f"{what}: {answer.text}"
+        )
         assert answer.json()["request_id"]
         assert answer.json()["status"] == answer.status_code

@@ -62,7 +62,10 @@ class Shop:
         headers: Any = None,
         **more: Any,
     ) -> httpx.Response:
-        """Make one request; `who` sends their token, `key` an Idempotency-Key. The answer is as its document says."""
+        """Make one request; `who` sends their token, `key` an Idempotency-Key.
+
+        The answer is as its document says.
+        """
         sent = dict(headers or {})
         if who is not None:
             sent["Authorization"] = who.bearer
@@ -121,8 +124,12 @@ class Shop:
     def stock_of(self, product_id: str) -> int:
         return int(self.call("GET", f"/api/products/{product_id}/").json()["stock"])
 
-    def place(self, who: Person, *lines: tuple[str, int], key: str = "", prefer: str = "") -> httpx.Response:
-        body = {"lines": [{"product": product, "quantity": quantity} for product, quantity in lines]}
+    def place(
+        self, who: Person, *lines: tuple[str, int], key: str = "", prefer: str = ""
+    ) -> httpx.Response:
+        body = {
+            "lines": [{"product": product, "quantity": quantity} for product, quantity in lines]
+        }
         headers = {"Prefer": prefer} if prefer else {}
         return self.call("POST", "/api/orders/", who, key=key, headers=headers, json=body)
 

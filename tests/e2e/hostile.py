@@ -1,4 +1,6 @@
-"""Forged, wrong and mangled tokens, made from a good one and the public key (the list T of the threat catalogue)."""
+"""Forged, wrong and mangled tokens, made from a good one and the public key (the list T of the
+threat catalogue).
+"""
 
 import base64
 import hashlib
@@ -10,7 +12,10 @@ from typing import Any
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    decode_dss_signature,
+    encode_dss_signature,
+)
 
 ORDER_OF_THE_CURVE = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
@@ -88,7 +93,8 @@ def wrong_headers(token: str, jwk: dict) -> dict[str, str]:
         "zip": {"zip": "DEF"},
     }  # fmt: skip
     tokens = {
-        f"own signature, {name}": forged(header | change, claims, own) for name, change in changes.items()
+        f"own signature, {name}": forged(header | change, claims, own)
+        for name, change in changes.items()
     }
     swapped = {
         f"old signature, {name}": f"{encode(as_json(header | change))}.{body}.{signature}"
@@ -119,7 +125,9 @@ def wrong_claims(token: str) -> dict[str, str]:
         for name, change in changes.items()
     }
     raw = {"array": b"[]", "not UTF-8": b"\xff\xfe", "deep": b"[" * 4000, "empty": b""}
-    return tokens | {f"payload {name}": f"{head}.{encode(value)}.{signature}" for name, value in raw.items()}
+    return tokens | {
+        f"payload {name}": f"{head}.{encode(value)}.{signature}" for name, value in raw.items()
+    }
 
 
 def wrong_shapes(token: str) -> dict[str, str]:
@@ -139,4 +147,9 @@ def wrong_shapes(token: str) -> dict[str, str]:
 
 def wrong_tokens(token: str, jwk: dict[str, Any]) -> dict[str, str]:
     """Return name → what stands after `Bearer `; each must be 401."""
-    return wrong_signatures(token) | wrong_headers(token, jwk) | wrong_claims(token) | wrong_shapes(token)
+    return (
+        wrong_signatures(token)
+        | wrong_headers(token, jwk)
+        | wrong_claims(token)
+        | wrong_shapes(token)
+    )

@@ -90,7 +90,11 @@ def test_identity_headers_change_nothing(shop, staff, customer, product, name):
 
 
 def test_sign_up_cannot_choose_its_role(shop):
-    body = {"email": f"{uuid.uuid4()}@e2e.example", "password": "a long enough one", "roles": ["staff"]}
+    body = {
+        "email": f"{uuid.uuid4()}@e2e.example",
+        "password": "a long enough one",
+        "roles": ["staff"],
+    }
 
     assert_problem(shop.call("POST", "/api/users/", json=body), 400)
 
@@ -116,7 +120,8 @@ def test_orders_are_filtered_by_status(shop, staff, product):
 
     def listed(status: str) -> list[str]:
         return [
-            each["id"] for each in shop.call("GET", f"/api/orders/?status={status}", person).json()["results"]
+            each["id"]
+            for each in shop.call("GET", f"/api/orders/?status={status}", person).json()["results"]
         ]
 
     assert (listed("confirmed"), listed("rejected"), listed("pending")) == ([bought], [refused], [])

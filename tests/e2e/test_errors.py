@@ -33,7 +33,9 @@ def test_wrong_request_is_a_problem(shop, method, path, status):
     answer = shop.call(method, path)
 
     # Path hygiene may answer 400 or 404: what counts is that nothing got through.
-    assert_problem(answer, answer.status_code if {status, answer.status_code} <= {400, 404} else status)
+    assert_problem(
+        answer, answer.status_code if {status, answer.status_code} <= {400, 404} else status
+    )
 
 
 @pytest.mark.parametrize(
@@ -104,7 +106,10 @@ def test_body_over_the_limit_is_refused(shop, customer):
     headers = {"Content-Type": "application/json"}
 
     assert_problem(
-        shop.call("POST", "/api/orders/", customer, headers=headers, content=b" " * (128 * 1024 + 1)), 413
+        shop.call(
+            "POST", "/api/orders/", customer, headers=headers, content=b" " * (128 * 1024 + 1)
+        ),
+        413,
     )
 
 
@@ -113,7 +118,9 @@ def test_foreign_host_is_refused(shop):
 
 
 def test_clients_request_id_is_not_taken_over_when_it_is_strange(shop):
-    problem = assert_problem(shop.call("GET", "/nothing/", headers={"X-Request-ID": '"><script>' * 50}), 404)
+    problem = assert_problem(
+        shop.call("GET", "/nothing/", headers={"X-Request-ID": '"><script>' * 50}), 404
+    )
 
     assert "script" not in problem["request_id"]
 

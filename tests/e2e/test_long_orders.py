@@ -44,7 +44,9 @@ def many_products(shop: Shop) -> list[str]:
 
 
 class Customers:
-    """Customers who buy one thing after the other in the background, and how long each purchase took (seconds)."""
+    """Customers who buy one thing after the other in the background, and how long each purchase
+    took (seconds).
+    """
 
     def __init__(self, buy: Callable[[], Any], number: int = 2) -> None:
         self.seconds: list[float] = []
@@ -100,24 +102,30 @@ def test_sixty_orders_of_a_thousand_lines_hold_up_nobody(
         for order in orders:
             assert shop.order(glutton, order)["status"] == "confirmed"
         cancelled = in_parallel(
-            lambda order: shop.call("POST", f"/api/orders/{order}/cancel/", glutton).status_code, orders
+            lambda order: shop.call("POST", f"/api/orders/{order}/cancel/", glutton).status_code,
+            orders,
         )
         wait_until(
-            lambda: shop.stock_of(many_products[0]) == 10 * ORDERS, seconds=120, what="the units are back"
+            lambda: shop.stock_of(many_products[0]) == 10 * ORDERS,
+            seconds=120,
+            what="the units are back",
         )
 
     assert set(cancelled) == {200}
     assert set(customers.answers) == {200}  # decided while they waited, each of them
     seconds = sorted(customers.seconds)
     p99 = seconds[int(len(seconds) * 0.99)]
-    print(f"{len(seconds)} purchases meanwhile: median {seconds[len(seconds) // 2]:.3f} s, p99 {p99:.3f} s")
+    print(
+        f"{len(seconds)} purchases meanwhile: median {seconds[len(seconds) // 2]:.3f} s, p99 {p99:.3f} s"
+    )
     assert all(shop.stock_of(product) == 10 * ORDERS for product in many_products[::100])
 
 
 def test_pages_of_long_orders_are_bounded(shop: Shop, many_products: list[str]) -> None:
     customer = shop.register()
     placed = [
-        shop.place(customer, *[(product, 1) for product in many_products]).json()["id"] for _ in range(3)
+        shop.place(customer, *[(product, 1) for product in many_products]).json()["id"]
+        for _ in range(3)
     ]
 
     first = shop.call("GET", "/api/orders/?page_size=100", customer).json()

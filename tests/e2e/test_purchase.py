@@ -1,4 +1,6 @@
-"""The purchase, whole: register, log in, find, buy; the stock goes down elsewhere and the order is confirmed."""
+"""The purchase, whole: register, log in, find, buy; the stock goes down elsewhere and the order is
+confirmed.
+"""
 
 import uuid
 
@@ -31,8 +33,12 @@ def test_tag_of_a_compressed_product_is_good_for_edits_and_revalidation(shop, st
 
     read = shop.call("GET", path, headers={"Accept-Encoding": "gzip"})
     known = shop.call("GET", path, headers={"If-None-Match": read.headers["etag"]})
-    edited = shop.call("PATCH", path, staff, json={"name": "Red"}, headers={"If-Match": read.headers["etag"]})
-    stale = shop.call("PATCH", path, staff, json={"name": "Blue"}, headers={"If-Match": read.headers["etag"]})
+    edited = shop.call(
+        "PATCH", path, staff, json={"name": "Red"}, headers={"If-Match": read.headers["etag"]}
+    )
+    stale = shop.call(
+        "PATCH", path, staff, json={"name": "Blue"}, headers={"If-Match": read.headers["etag"]}
+    )
 
     assert read.headers["content-encoding"] == "gzip"
     assert read.headers["etag"].startswith("W/")
@@ -86,7 +92,11 @@ def test_repeat_with_the_same_key_is_the_same_order(shop, staff, customer):
 
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.json()["id"] for answer in answers}) == 1
-    assert [answer.headers.get("idempotency-replayed") for answer in answers] == [None, "true", "true"]
+    assert [answer.headers.get("idempotency-replayed") for answer in answers] == [
+        None,
+        "true",
+        "true",
+    ]
     shop.settled(customer, answers[0].json()["id"])
     assert shop.stock_of(product["id"]) == 8
 
@@ -194,7 +204,8 @@ def test_restock_sells_again_and_is_idempotent(shop, staff, customer):
     key = str(uuid.uuid4())
 
     answers = [
-        shop.call("POST", path, staff, key=key, json={"delta": 2, "reason": "delivery"}) for _ in range(2)
+        shop.call("POST", path, staff, key=key, json={"delta": 2, "reason": "delivery"})
+        for _ in range(2)
     ]
 
     assert all(answer.is_success for answer in answers), answers[0].text

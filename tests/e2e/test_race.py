@@ -15,13 +15,17 @@ ACCOUNTS = int(os.environ.get("SOUK_E2E_ACCOUNTS", "50"))
 
 
 def race(calls: list[tuple[str, str, str, Any]], connections: int) -> list[tuple[int, Any]]:
-    """Send all calls (token, method, URL, body) together; every connection is open before the first is sent."""
+    """Send all calls (token, method, URL, body) together; every connection is open before the first
+    is sent.
+    """
 
     async def run() -> list[tuple[int, Any]]:
         connector = aiohttp.TCPConnector(limit=connections)
         timeout = aiohttp.ClientTimeout(total=120)
         gate = asyncio.Event()
-        async with aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False) as session:
+        async with aiohttp.ClientSession(
+            connector=connector, timeout=timeout, trust_env=False
+        ) as session:
 
             async def one(token: str, method: str, url: str, body: Any) -> tuple[int, Any]:
                 await gate.wait()
@@ -45,7 +49,10 @@ def crowd(shop: Shop) -> list[str]:
         async with aiohttp.ClientSession(base_url=shop.ops.gateway, trust_env=False) as session:
 
             async def one(number: int) -> str:
-                body = {"email": f"race-{os.urandom(6).hex()}-{number}@e2e.example", "password": PASSWORD}
+                body = {
+                    "email": f"race-{os.urandom(6).hex()}-{number}@e2e.example",
+                    "password": PASSWORD,
+                }
                 async with limit, session.post("/api/users/", json=body) as answer:
                     assert answer.status == 201, await answer.text()
                 async with limit, session.post("/api/auth/token/", json=body) as answer:
@@ -82,7 +89,10 @@ def _outcome(shop: Shop, token: str, status: int, body: Any, product: str) -> st
         return "confirmed"
     path, headers = f"/api/orders/{body['order']['id']}/", {"Authorization": f"Bearer {token}"}
     return wait_until(
-        lambda: (status := shop.call("GET", path, headers=headers).json()["status"]) != "pending" and status,
+        lambda: (
+            (status := shop.call("GET", path, headers=headers).json()["status"]) != "pending"
+            and status
+        ),
         seconds=60,
     )
 
@@ -100,7 +110,9 @@ def test_orders_naming_products_in_opposite_order_all_settle(shop, staff, crowd)
 
     assert {status for status, _ in answers} <= {201, 202}
     wait_until(
-        lambda: {shop.stock_of(product) for product in products} == {800}, seconds=60, what="all are taken"
+        lambda: {shop.stock_of(product) for product in products} == {800},
+        seconds=60,
+        what="all are taken",
     )
 
 

@@ -1,4 +1,8 @@
-"""The signing key changes under traffic: nobody is logged out. On a fresh shop this waits 90 s, since a key is published before it signs. RUNTIME says how the shop runs, and so whose command rotates the key."""
+"""The signing key changes under traffic: nobody is logged out.
+
+On a fresh shop this waits 90 s, since a key is published before it signs. RUNTIME says how the shop
+runs, and so whose command rotates the key.
+"""
 
 import os
 import subprocess
@@ -11,14 +15,24 @@ from harness import wait_until
 
 from shopper.ops import ROOT
 
-MANAGE = [sys.executable, str(ROOT / "deploy" / "souk"), "run", "users", "--", "python", "manage.py"]
+MANAGE = [
+    sys.executable,
+    str(ROOT / "deploy" / "souk"),
+    "run",
+    "users",
+    "--",
+    "python",
+    "manage.py",
+]
 ROTATE = [*MANAGE, "rotate_signing_key", "--wait"]
 WITHDRAW = [*MANAGE, "rotate_signing_key", "--now"]
-#: What the manual promises after a theft; and how long a new key may be unknown to a verifier (KEYS_COOLDOWN, and the services' own).
+#: What the manual promises after a theft; and how long a new key may be unknown to a verifier
+#: (KEYS_COOLDOWN, and the services' own).
 REFUSED_SECONDS, KNOWN_SECONDS = 60, 25
 PATHS = ("/api/users/me/", "/api/orders/?page_size=1", "/api/products/?page_size=1")
 
-# A shop that rotated a moment ago must wait until the key before is over; tokens live shorter than that.
+# A shop that rotated a moment ago must wait until the key before is over; tokens live shorter than
+# that.
 RENEW_SECONDS = 100
 
 

@@ -1,4 +1,6 @@
-"""Sessions: refresh tokens rotate, a replayed one ends the session, logging out is known everywhere within seconds."""
+"""Sessions: refresh tokens rotate, a replayed one ends the session, logging out is known everywhere
+within seconds.
+"""
 
 import uuid
 
@@ -27,7 +29,9 @@ def test_refresh_repeated_at_once_gets_the_same_answer(shop):
 
 
 def await_refusal(shop, person, path):
-    """Every process of a service has its own look at what was revoked, a second old at most: twenty refusals in a row are all of them."""
+    """Every process of a service has its own look at what was revoked, a second old at most: twenty
+    refusals in a row are all of them.
+    """
     refused = lambda: all(shop.call("GET", path, person).status_code == 401 for _ in range(20))  # noqa: E731
     wait_until(refused, seconds=5, what=f"{path} is refused")
 
@@ -43,7 +47,9 @@ def test_logout_is_refused_by_every_service_within_seconds(shop, product):
     for path in paths:
         await_refusal(shop, person, path)
         assert_problem(shop.call("GET", path, person), 401)
-    assert_problem(shop.call("POST", "/api/auth/refresh/", json={"refresh_token": person.refresh}), 401)
+    assert_problem(
+        shop.call("POST", "/api/auth/refresh/", json={"refresh_token": person.refresh}), 401
+    )
 
 
 def test_logout_leaves_the_other_session_alone(shop):
@@ -66,15 +72,20 @@ def test_password_change_ends_other_sessions(shop):
     assert changed.is_success, changed.text
     wait_until(lambda: shop.call("GET", "/api/orders/", elsewhere).status_code == 401, seconds=5)
     assert_problem(
-        shop.call("POST", "/api/auth/token/", json={"email": person.email, "password": PASSWORD}), 401
+        shop.call("POST", "/api/auth/token/", json={"email": person.email, "password": PASSWORD}),
+        401,
     )
     assert shop.log_in(person.email, "another long passphrase").access
 
 
 def test_wrong_password_and_unknown_account_are_told_alike(shop, customer):
-    wrong = shop.call("POST", "/api/auth/token/", json={"email": customer.email, "password": "not this one"})
+    wrong = shop.call(
+        "POST", "/api/auth/token/", json={"email": customer.email, "password": "not this one"}
+    )
     unknown = shop.call(
-        "POST", "/api/auth/token/", json={"email": f"{uuid.uuid4()}@e2e.example", "password": "x" * 12}
+        "POST",
+        "/api/auth/token/",
+        json={"email": f"{uuid.uuid4()}@e2e.example", "password": "x" * 12},
     )
 
     first, second = assert_problem(wrong, 401), assert_problem(unknown, 401)
@@ -83,14 +94,22 @@ def test_wrong_password_and_unknown_account_are_told_alike(shop, customer):
 
 
 def test_garbage_is_no_refresh_token(shop, customer):
-    for token, status in {"": 400, "x": 401, "a.b.c": 401, customer.access: 400, "x" * 5000: 400}.items():
+    for token, status in {
+        "": 400,
+        "x": 401,
+        "a.b.c": 401,
+        customer.access: 400,
+        "x" * 5000: 400,
+    }.items():
         answer = shop.call("POST", "/api/auth/refresh/", json={"refresh_token": token})
 
         assert_problem(answer, status)
 
 
 def test_same_address_is_one_account(shop, customer):
-    again = shop.call("POST", "/api/users/", json={"email": customer.email.upper(), "password": PASSWORD})
+    again = shop.call(
+        "POST", "/api/users/", json={"email": customer.email.upper(), "password": PASSWORD}
+    )
 
     assert again.status_code in (400, 409)
     assert_problem(again, again.status_code)

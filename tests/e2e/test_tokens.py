@@ -13,7 +13,9 @@ def test_every_wrong_token_is_401_everywhere(shop, customer, product):
             answer = shop.call("GET", path, headers={"Authorization": f"Bearer {value}"})
             # Headers over the limit never reach the check.
             expected = 431 if name == "9 KB" and answer.status_code == 431 else 401
-            assert answer.status_code == expected, f"{name} at {path}: {answer.status_code} {answer.text}"
+            assert answer.status_code == expected, (
+                f"{name} at {path}: {answer.status_code} {answer.text}"
+            )
             assert_problem(answer, expected)
     assert shop.call("GET", "/api/users/me/", customer).status_code == 200
 
@@ -37,7 +39,9 @@ def test_token_elsewhere_than_in_the_header_is_no_token(shop, customer):
 
     assert_problem(shop.call("GET", "/api/orders/", headers=cookies), 401)
     assert_problem(shop.call("GET", f"/api/orders/?access_token={customer.access}"), 401)
-    assert_problem(shop.call("POST", "/api/auth/refresh/", json={"refresh_token": customer.access}), 400)
+    assert_problem(
+        shop.call("POST", "/api/auth/refresh/", json={"refresh_token": customer.access}), 400
+    )
 
 
 def test_refresh_token_is_no_access_token(shop, customer):

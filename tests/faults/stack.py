@@ -56,7 +56,9 @@ class Stack:
     def await_running(self, *names: str, seconds: float = 60) -> None:
         wait_until(
             lambda: all(
-                each.state == "RUNNING" for each in supervisor.processes_of(self.layout) if each.name in names
+                each.state == "RUNNING"
+                for each in supervisor.processes_of(self.layout)
+                if each.name in names
             ),
             seconds=seconds,
             what=f"{', '.join(names)} run",
@@ -77,7 +79,9 @@ class Stack:
 
     @contextmanager
     def database(self, service: str) -> Iterator[psycopg.Connection[Any]]:
-        with psycopg.connect(self.ops[f"OPS_DATABASE_URL_{service.upper()}"], autocommit=True) as connection:
+        with psycopg.connect(
+            self.ops[f"OPS_DATABASE_URL_{service.upper()}"], autocommit=True
+        ) as connection:
             yield connection
 
     def number(self, service: str, query: str, *parameters: Any) -> int:
@@ -107,13 +111,17 @@ class Stack:
 
     def _command(self, name: str, service: str, *words: str) -> str:
         command = [sys.executable, str(ROOT / "deploy" / "souk"), name, service, "--", *words]
-        done = subprocess.run(command, env=self._variables(), capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, env=self._variables(), capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def _tool(self, name: str, *words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, str(ROOT / "tools" / name), *words]
-        return subprocess.run(command, env=self._variables(), capture_output=True, text=True, check=False)
+        return subprocess.run(
+            command, env=self._variables(), capture_output=True, text=True, check=False
+        )
 
     def _variables(self) -> dict[str, str]:
         return {**os.environ, "SOUK_STATE_DIR": str(self.layout.state)}

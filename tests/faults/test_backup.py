@@ -1,4 +1,6 @@
-"""A backup of a shop at work, brought up elsewhere: what was on its way arrives, and everything agrees."""
+"""A backup of a shop at work, brought up elsewhere: what was on its way arrives, and everything
+agrees.
+"""
 
 import os
 import subprocess
@@ -28,9 +30,16 @@ def second(tmp_path: Path) -> Iterator[Layout]:
 
 
 def native(layout: Layout, *words: str) -> subprocess.CompletedProcess[str]:
-    variables = {**os.environ, "SOUK_STATE_DIR": str(layout.state), "GATEWAY_PORT": "0", "RUNTIME": "native"}
+    variables = {
+        **os.environ,
+        "SOUK_STATE_DIR": str(layout.state),
+        "GATEWAY_PORT": "0",
+        "RUNTIME": "native",
+    }
     command = [sys.executable, str(REPOSITORY / "deploy" / "souk"), *words]
-    return subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=400)
+    return subprocess.run(
+        command, env=variables, capture_output=True, text=True, check=False, timeout=400
+    )
 
 
 @contextmanager
@@ -58,11 +67,15 @@ def repeated(work: Callable[[], Any]) -> Iterator[None]:
 def statuses(layout: Layout, ids: list[str]) -> dict[str, str]:
     address = files.read_variables(layout.env / "ops.env")["OPS_DATABASE_URL_ORDERS"]
     with psycopg.connect(address) as connection:
-        rows = connection.execute("SELECT id::text, status FROM orders WHERE id = ANY(%s::uuid[])", [ids])
+        rows = connection.execute(
+            "SELECT id::text, status FROM orders WHERE id = ANY(%s::uuid[])", [ids]
+        )
         return dict(rows.fetchall())
 
 
-def test_backup_during_traffic_restores_to_a_shop_that_agrees(shop, stack, staff, customer, second, tmp_path):
+def test_backup_during_traffic_restores_to_a_shop_that_agrees(
+    shop, stack, staff, customer, second, tmp_path
+):
     product = shop.add_product(staff, stock=100_000)
     archive = tmp_path / "backup.tar"
     ended = [shop.bought(customer, (product["id"], 1))["id"] for _ in range(5)]

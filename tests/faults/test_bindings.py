@@ -14,11 +14,15 @@ HEARD = "SELECT count(*) FROM inbox WHERE queue = 'orders.users' AND event_id = 
 def log_out(shop, stack):
     """Return the id of the event of a log-out that has left the outbox."""
     person = shop.register()
-    assert shop.call("POST", "/api/auth/revoke/", json={"refresh_token": person.refresh}).status_code == 204
+    assert (
+        shop.call("POST", "/api/auth/revoke/", json={"refresh_token": person.refresh}).status_code
+        == 204
+    )
     query = "SELECT id FROM outbox WHERE subject = %s AND type = %s AND sent_at IS NOT NULL"
     with stack.database("users") as users:
         (event_id,) = wait_until(
-            lambda: users.execute(query, [str(person.id), REVOKED]).fetchone(), what="the event is sent"
+            lambda: users.execute(query, [str(person.id), REVOKED]).fetchone(),
+            what="the event is sent",
         )
     return event_id
 

@@ -1,4 +1,6 @@
-"""A replay goes on while its processes are killed and its servers restarted; afterwards everything adds up."""
+"""A replay goes on while its processes are killed and its servers restarted; afterwards everything
+adds up.
+"""
 
 import json
 import os
@@ -12,7 +14,9 @@ CUSTOMERS, PRODUCTS, ORDERS = 12, 40, 1500
 
 
 def write_file(file: Path, first_invoice: int) -> None:
-    """Write a file in the Online Retail columns: some thousand lines, every tenth invoice taken back."""
+    """Write a file in the Online Retail columns: some thousand lines, every tenth invoice taken
+    back.
+    """
     lines = ["InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"]
     for number in range(ORDERS):
         invoice, customer = first_invoice + number, 10_000 + number % CUSTOMERS
@@ -50,7 +54,10 @@ def do_faults(stack: Stack, done: list[str]) -> None:
 
 
 def test_replay_survives_kills_and_restarts(stack, tmp_path):
-    """Replays follow each other until every fault has happened during one. SOUK_FAULTS_FILE names a file of one's own."""
+    """Replays follow each other until every fault has happened during one.
+
+    SOUK_FAULTS_FILE names a file of one's own.
+    """
     own = os.environ.get("SOUK_FAULTS_FILE")
     done: list[str] = []
     faults = threading.Thread(target=do_faults, args=(stack, done))

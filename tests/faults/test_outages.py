@@ -31,7 +31,9 @@ def test_orders_are_accepted_while_the_broker_is_away(shop, stack, staff, custom
 
 @pytest.mark.parametrize("away", ["rabbitmq", "users-relay"])
 def test_log_out_is_heard_while_no_event_gets_through(shop, stack, away):
-    """Each process asks users every 5 s, and looks at what its service knows each second: all of them within 10 s, by far."""
+    """Each process asks users every 5 s, and looks at what its service knows each second: all of
+    them within 10 s, by far.
+    """
     person = shop.register()
     paths = ("/api/orders/", "/api/products/")
     assert all(shop.call("GET", path, person).status_code == 200 for path in paths)
@@ -50,7 +52,9 @@ def test_valid_tokens_work_while_users_is_away(shop, stack, customer):
         assert shop.call("GET", "/api/orders/", customer).status_code == 200
         assert shop.call("GET", "/api/products/", customer).status_code == 200
         log_in = shop.call(
-            "POST", "/api/auth/token/", json={"email": customer.email, "password": customer.password}
+            "POST",
+            "/api/auth/token/",
+            json={"email": customer.email, "password": customer.password},
         )
         assert log_in.status_code in (502, 503, 504)
         problem = assert_problem(log_in, log_in.status_code)

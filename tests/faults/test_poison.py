@@ -1,4 +1,6 @@
-"""Bad messages among good ones: each becomes a dead letter with its reason, the good ones settle, nothing restarts."""
+"""Bad messages among good ones: each becomes a dead letter with its reason, the good ones settle,
+nothing restarts.
+"""
 
 import json
 import uuid
@@ -58,7 +60,11 @@ def bad_messages(known_id: str) -> dict[str, tuple[dict[str, str], bytes, str]]:
         "newer version": (headers_of(fresh(), "orders.order_placed.v2"), b"{}", "unknown_type"),
         "a scalar": (headers_of(fresh()), b"1", "invalid_data"),
         "missing field": (headers_of(fresh()), json.dumps(missing).encode(), "invalid_data"),
-        "wrong type": (headers_of(fresh()), json.dumps(order_data(lines="none")).encode(), "invalid_data"),
+        "wrong type": (
+            headers_of(fresh()),
+            json.dumps(order_data(lines="none")).encode(),
+            "invalid_data",
+        ),
         "negative quantity": (
             headers_of(fresh()),
             json.dumps(order_data(line={"quantity": -1})).encode(),
@@ -69,11 +75,17 @@ def bad_messages(known_id: str) -> dict[str, tuple[dict[str, str], bytes, str]]:
             json.dumps(order_data()).encode(),
             "id_reused_with_other_content",
         ),
-        "5 MB": (headers_of(fresh()), json.dumps(order_data(padding="x" * 5_000_000)).encode(), "too_large"),
+        "5 MB": (
+            headers_of(fresh()),
+            json.dumps(order_data(padding="x" * 5_000_000)).encode(),
+            "too_large",
+        ),
     }
 
 
-def publish(url: str, exchange: str, key: str, messages: list[tuple[dict[str, str], bytes]]) -> None:
+def publish(
+    url: str, exchange: str, key: str, messages: list[tuple[dict[str, str], bytes]]
+) -> None:
     with connect(url) as connection:
         producer = connection.Producer(connection.channel())
         for headers, body in messages:
@@ -94,7 +106,10 @@ def test_bad_messages_are_dead_letters_and_good_ones_settle(shop, stack, staff, 
     with stack.database("orders") as orders:
         query = "SELECT id::text FROM outbox WHERE subject = %s AND type = %s"
         (known_id,) = orders.execute(query, [first["id"], PLACED]).fetchone()
-    pids, before = stack.pids(), stack.number("products", "SELECT coalesce(max(id), 0) FROM dead_letter")
+    pids, before = (
+        stack.pids(),
+        stack.number("products", "SELECT coalesce(max(id), 0) FROM dead_letter"),
+    )
     bad = bad_messages(known_id)
 
     placed = []
@@ -104,16 +119,25 @@ def test_bad_messages_are_dead_letters_and_good_ones_settle(shop, stack, staff, 
 
     for order in placed:
         assert shop.settled(customer, order)["status"] == "confirmed"
-    letters = "SELECT reason FROM dead_letter WHERE id > %s AND queue = 'products.orders' ORDER BY id"
+    letters = (
+        "SELECT reason FROM dead_letter WHERE id > %s AND queue = 'products.orders' ORDER BY id"
+    )
     count = "SELECT count(*) FROM dead_letter WHERE id > %s AND queue = 'products.orders'"
-    wait_until(lambda: stack.number("products", count, before) >= len(bad), what="each is a dead letter")
+    wait_until(
+        lambda: stack.number("products", count, before) >= len(bad), what="each is a dead letter"
+    )
     with stack.database("products") as products:
         reasons = sorted(row[0] for row in products.execute(letters, [before]))
-        ids = [str(row[0]) for row in products.execute("SELECT id FROM dead_letter WHERE id > %s", [before])]
+        ids = [
+            str(row[0])
+            for row in products.execute("SELECT id FROM dead_letter WHERE id > %s", [before])
+        ]
     assert reasons == sorted(reason for _, _, reason in bad.values())
     assert {name: stack.pids()[name] for name in OURS} == {name: pids[name] for name in OURS}
     stack.audit()
-    stack.deadletters("products", "discard", *ids, "--by", "fault suite", "--note", "made on purpose")
+    stack.deadletters(
+        "products", "discard", *ids, "--by", "fault suite", "--note", "made on purpose"
+    )
 
 
 @pytest.fixture
@@ -162,6 +186,7 @@ def test_redrive_works_after_repair(shop, stack, staff, customer, stumbling_bloc
     stack.deadletters("orders", "redrive", str(letter), "--by", "fault suite", "--note", "repaired")
 
     wait_until(
-        lambda: shop.place(customer, (product["id"], 1)).status_code == 201, what="orders knows it now"
+        lambda: shop.place(customer, (product["id"], 1)).status_code == 201,
+        what="orders knows it now",
     )
     stack.audit()

@@ -41,7 +41,9 @@ def request_for(seed: int, number: int, scene: Scene) -> tuple[Request, list[str
 
 
 def kept_requests(scene: Scene) -> list[tuple[str, bytes]]:
-    """(name, bytes) of every input that was once answered badly; $NAMES stand for what differs from shop to shop."""
+    """(name, bytes) of every input that was once answered badly; $NAMES stand for what differs from
+    shop to shop.
+    """
     lines = [json.loads(line) for line in KEPT.read_text(encoding="utf-8").splitlines()]
     return [(line["name"], _filled(line["bytes"], scene)) for line in lines]
 
@@ -72,7 +74,9 @@ async def run(
     """Send each request over a connection from an address of its own, and judge the answers."""
     outcome = Outcome()
     waiting = iter(numbers)
-    progress = tqdm(total=len(numbers) if hasattr(numbers, "__len__") else None, unit="req", mininterval=2)  # type: ignore[arg-type]
+    progress = tqdm(
+        total=len(numbers) if hasattr(numbers, "__len__") else None, unit="req", mininterval=2
+    )  # type: ignore[arg-type]
 
     async def sender() -> None:
         for number in waiting:
@@ -88,7 +92,12 @@ async def run(
 
 
 async def _send(
-    port: int, number: int, request: Request, names: list[str], outcome: Outcome, away: frozenset[int]
+    port: int,
+    number: int,
+    request: Request,
+    names: list[str],
+    outcome: Outcome,
+    away: frozenset[int],
 ) -> None:
     data = request.data()
     method = method_of(data)

@@ -1,4 +1,6 @@
-"""The fuzzer asks the native shop that is up, through a gateway of its own with production's limits."""
+"""The fuzzer asks the native shop that is up, through a gateway of its own with production's
+limits.
+"""
 
 from collections.abc import Iterator
 
@@ -12,17 +14,25 @@ from shopper.ops import Ops, load_ops
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--requests", type=int, default=3000, help="how many over raw sockets (default: 3000)")
+    parser.addoption(
+        "--requests", type=int, default=3000, help="how many over raw sockets (default: 3000)"
+    )
     parser.addoption("--seed", type=int, default=1, help="what they are made from (default: 1)")
-    parser.addoption("--first", type=int, default=0, help="number of the first one, to repeat a part")
-    parser.addoption("--examples", type=int, default=3, help="schemathesis: of each operation and mode")
+    parser.addoption(
+        "--first", type=int, default=0, help="number of the first one, to repeat a part"
+    )
+    parser.addoption(
+        "--examples", type=int, default=3, help="schemathesis: of each operation and mode"
+    )
 
 
 @pytest.fixture(scope="session")
 def ops() -> Ops:
     found = load_ops()
     if not (found.state / "env" / "ops.env").exists():
-        pytest.exit(f"no native stack in {found.state}: run `make up RUNTIME=native` first", returncode=2)
+        pytest.exit(
+            f"no native stack in {found.state}: run `make up RUNTIME=native` first", returncode=2
+        )
     return found
 
 

@@ -1,4 +1,6 @@
-"""How a right request becomes a wrong one: each function changes one thing, `mutated` draws a few of them."""
+"""How a right request becomes a wrong one: each function changes one thing, `mutated` draws a few
+of them.
+"""
 
 import gzip
 import json
@@ -131,7 +133,9 @@ def odd_path(request: Request, random: Random) -> Request:
     parts = path.split("/")
     place = random.randrange(len(parts))
     text = odd_text(random)
-    parts[place] = random.choice((text, parts[place] + text, parts[place].upper(), parts[place] + "/" + text))
+    parts[place] = random.choice(
+        (text, parts[place] + text, parts[place].upper(), parts[place] + "/" + text)
+    )
     return replace(request, target="/".join(parts) + mark + query)
 
 
@@ -160,7 +164,9 @@ def odd_query(request: Request, random: Random) -> Request:
         "x",
         "",
     )
-    pairs = [f"{random.choice(names)}={query_text(random)}" for _ in range(random.choice((1, 1, 2, 300)))]
+    pairs = [
+        f"{random.choice(names)}={query_text(random)}" for _ in range(random.choice((1, 1, 2, 300)))
+    ]
     return replace(request, target=f"{request.target.partition('?')[0]}?{'&'.join(pairs)}")
 
 
@@ -177,8 +183,12 @@ def odd_header(request: Request, random: Random) -> Request:
     """Set a header that somebody reads to something odd."""
     name = random.choice(list(HEADER_TEXTS))
     text = random.choice(HEADER_TEXTS[name]) if random.random() < 0.6 else odd_text(random)
-    changed = request.with_only(name, text) if random.random() < 0.7 else request.with_header(name, text)
-    return replace(changed, unfinished=changed.unfinished or name in ("Content-Length", "Transfer-Encoding"))
+    changed = (
+        request.with_only(name, text) if random.random() < 0.7 else request.with_header(name, text)
+    )
+    return replace(
+        changed, unfinished=changed.unfinished or name in ("Content-Length", "Transfer-Encoding")
+    )
 
 
 def odd_name(request: Request, random: Random) -> Request:
@@ -205,7 +215,10 @@ def many_headers(request: Request, random: Random) -> Request:
     number = random.choice((50, 99, 101, 300))
     return replace(
         request,
-        headers=(*request.headers, *((f"X-{n}", "x" * random.choice((1, 90))) for n in range(number))),
+        headers=(
+            *request.headers,
+            *((f"X-{n}", "x" * random.choice((1, 90))) for n in range(number)),
+        ),
     )
 
 
@@ -222,7 +235,9 @@ def doubled_header(request: Request, random: Random) -> Request:
 
 
 def odd_lines(request: Request, random: Random) -> Request:
-    return replace(request, line_end=random.choice(("\n", "\r", "\r\n ", "\r\r\n")), unfinished=True)
+    return replace(
+        request, line_end=random.choice(("\n", "\r", "\r\n ", "\r\r\n")), unfinished=True
+    )
 
 
 def chunked(request: Request, random: Random) -> Request:
@@ -283,7 +298,13 @@ def odd_value(request: Request, random: Random) -> Request:
         return with_json(request, random.choice((*VALUES, *NUMBERS)))
     holder, name = random.choice(places)
     holder[name] = random.choice(
-        (odd_text(random), random.choice(VALUES), random.choice(NUMBERS), [holder[name]], {"x": holder[name]})
+        (
+            odd_text(random),
+            random.choice(VALUES),
+            random.choice(NUMBERS),
+            [holder[name]],
+            {"x": holder[name]},
+        )
     )
     return with_json(request, value)
 
@@ -291,7 +312,11 @@ def odd_value(request: Request, random: Random) -> Request:
 def _places(value: Any) -> Any:
     """(holder, key or index) of each value below."""
     entries = (
-        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
     )
     for name, inner in list(entries):
         yield value, name
@@ -306,7 +331,9 @@ def odd_member(request: Request, random: Random) -> Request:
         value.pop(random.choice(sorted(value)))
     else:
         value[
-            random.choice(("x", "", "id", "__proto__", "\0", "roles", "is_staff", "price", odd_text(random)))
+            random.choice(
+                ("x", "", "id", "__proto__", "\0", "roles", "is_staff", "price", odd_text(random))
+            )
         ] = random.choice(VALUES)
     return with_json(request, value)
 
@@ -349,7 +376,11 @@ def form_body(request: Request, random: Random) -> Request:
         )
     )
     body = random.choice(
-        (b"a=b&c=d", b"--x\r\nContent-Disposition: form-data; name=a\r\n\r\nb\r\n--x--\r\n", b"%ff=%00")
+        (
+            b"a=b&c=d",
+            b"--x\r\nContent-Disposition: form-data; name=a\r\n\r\nb\r\n--x--\r\n",
+            b"%ff=%00",
+        )
     )
     return replace(request.with_only("Content-Type", kind), body=body)
 

@@ -24,11 +24,15 @@ class People:
         product = shop.add_product(self.staff[0], stock=900_000_000)
         self.product = str(product["id"])
         self.category = self._category()
-        self.orders = [str(shop.place(each, (self.product, 1)).json()["id"]) for each in self.customers]
+        self.orders = [
+            str(shop.place(each, (self.product, 1)).json()["id"]) for each in self.customers
+        ]
 
     def _category(self) -> str:
         body = {"slug": f"fuzz-{time.time_ns()}", "name": "Fuzz"}
-        return str(self.shop.call("POST", "/api/categories/", self.staff[0], json=body).json()["id"])
+        return str(
+            self.shop.call("POST", "/api/categories/", self.staff[0], json=body).json()["id"]
+        )
 
     def scene(self, number: int) -> Scene:
         if time.monotonic() - self.fresh_at > REFRESH_SECONDS:

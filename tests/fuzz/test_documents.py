@@ -1,4 +1,6 @@
-"""What schemathesis makes of the OpenAPI documents, from many addresses and under production's limits."""
+"""What schemathesis makes of the OpenAPI documents, from many addresses and under production's
+limits.
+"""
 
 from itertools import count
 

@@ -2,7 +2,8 @@
 
     make fuzz REQUESTS=50000 ARGS="--seed 7"
 
-A fault is printed with its number: `--seed 7 --first NUMBER --requests 1` sends it again. What was mended is kept in kept.jsonl.
+A fault is printed with its number: `--seed 7 --first NUMBER --requests 1` sends it again. What was
+mended is kept in kept.jsonl.
 """
 
 import asyncio
@@ -17,9 +18,13 @@ def test_no_bytes_are_answered_badly(port, people, pytestconfig):
     seed, first = pytestconfig.getoption("seed"), pytestconfig.getoption("first")
     numbers = range(first, first + pytestconfig.getoption("requests"))
 
-    outcome = asyncio.run(run(port, numbers, lambda number: request_for(seed, number, people.scene(number))))
+    outcome = asyncio.run(
+        run(port, numbers, lambda number: request_for(seed, number, people.scene(number)))
+    )
 
-    print(f"seed {seed}: {sum(outcome.statuses.values())} answers: {dict(sorted(outcome.statuses.items()))}")
+    print(
+        f"seed {seed}: {sum(outcome.statuses.values())} answers: {dict(sorted(outcome.statuses.items()))}"
+    )
     assert not outcome.faults, "\n".join(outcome.faults)
 
 
@@ -32,7 +37,9 @@ def test_kept_inputs_are_answered_well(port, people):
             exchange(port, data, source=client_address(number), method=method, patient=True)
         )
 
-        assert not (wrong := fault(received, method=method, may_be_silent=False)), f"{name}: {wrong}"
+        assert not (wrong := fault(received, method=method, may_be_silent=False)), (
+            f"{name}: {wrong}"
+        )
 
 
 @pytest.mark.parametrize("service", ["products"])

@@ -12,8 +12,13 @@ MEMBERS = {"type", "title", "status", "code", "detail", "request_id"}
 NO_BODY = (101, 204, 304)
 
 
-def fault(received: bytes, *, method: str, may_be_silent: bool, away: frozenset[int] = frozenset()) -> str:
-    """What is wrong with what came back; "" when nothing is. `away`: the statuses of a service that is stopped."""
+def fault(
+    received: bytes, *, method: str, may_be_silent: bool, away: frozenset[int] = frozenset()
+) -> str:
+    """What is wrong with what came back; "" when nothing is.
+
+    `away`: the statuses of a service that is stopped.
+    """
     if not received:
         return "" if may_be_silent else "no answer"
     if received.startswith(b"{"):
@@ -30,17 +35,23 @@ def _answer_fault(answer: Answer, method: str, away: frozenset[int]) -> str:
         return f"{answer.status} {answer.body[:300]!r}"
     if answer.headers.get("X-Request-ID") is None:
         return f"{answer.status} without X-Request-ID: {answer.body[:200]!r}"
-    return _problem_fault(answer, method) if answer.status >= 400 else _success_fault(answer, method)
+    return (
+        _problem_fault(answer, method) if answer.status >= 400 else _success_fault(answer, method)
+    )
 
 
 def _bare_fault(received: bytes) -> str:
-    """HTTP/0.9 has no status line: so is answered who names no version, or nothing that looks like a request."""
+    """HTTP/0.9 has no status line: so is answered who names no version, or nothing that looks like
+    a request.
+    """
     try:
         problem = json.loads(received)
     except ValueError:
         problem = {}
     return (
-        "" if problem.keys() >= MEMBERS or problem == {"status": "ok"} else f"no problem: {received[:200]!r}"
+        ""
+        if problem.keys() >= MEMBERS or problem == {"status": "ok"}
+        else f"no problem: {received[:200]!r}"
     )
 
 
@@ -63,7 +74,9 @@ def _problem_fault(answer: Answer, method: str) -> str:
     problem = _parsed(answer)
     if not isinstance(problem, dict) or problem.keys() < MEMBERS:
         return f"{answer.status} is no problem: {answer.body[:200]!r}"
-    if problem["status"] != answer.status or problem["request_id"] != answer.headers.get("X-Request-ID"):
+    if problem["status"] != answer.status or problem["request_id"] != answer.headers.get(
+        "X-Request-ID"
+    ):
         return f"{answer.status} whose members say something else: {answer.body[:300]!r}"
     return ""
 

@@ -26,7 +26,8 @@ def client_address(number: int) -> str:
 
 
 async def exchange(port: int, data: bytes, *, source: str, method: str, patient: bool) -> bytes:
-    """Send the bytes; return what comes back until the first answer is whole, or the connection ends.
+    """Send the bytes; return what comes back until the first answer is whole, or the connection
+    ends.
 
     An impatient sender (patient=False) hangs up when nothing comes for a while.
     """

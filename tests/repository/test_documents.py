@@ -15,7 +15,9 @@ RECORDS = sorted((REPOSITORY / "docs" / "adr").glob("*.md"))
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#([^)\s]+))?\)")
 CODE = re.compile(r"`([^`\n]+)`")
 #: First parts by which a word in code is known as a path of this repository.
-FOLDERS = sorted(path.name for path in REPOSITORY.iterdir() if path.is_dir() and path.name[0] != ".")
+FOLDERS = sorted(
+    path.name for path in REPOSITORY.iterdir() if path.is_dir() and path.name[0] != "."
+)
 NOT_PLAIN = re.compile(r"[<>{}…$ ]|\.\.\.")
 ADR = re.compile(r"docs/adr/(\d{4}[\w-]*)")
 #: Records of decisions that later ones have replaced name what was there at their time.
@@ -23,7 +25,9 @@ SOURCES = ("*.py", "*.js", "*.template", "*.yaml", "*.toml", "*.sh", "Makefile",
 
 
 def paths_named(text: str) -> set[str]:
-    """Words in code that begin with a folder of the repository, without a line number or an argument."""
+    """Words in code that begin with a folder of the repository, without a line number or an
+    argument.
+    """
     words = {word for code in CODE.findall(text) for word in code.split()}
     plain = {word.rstrip(".,:;") for word in words if not NOT_PLAIN.search(word)}
     return {word for word in plain if "/" in word and word.split("/")[0] in FOLDERS}
@@ -60,7 +64,9 @@ def test_links_of_a_page_lead_somewhere(page: Path) -> None:
 def anchors(text: str) -> set[str]:
     """The anchors that a page's headings have."""
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+    return {
+        re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings
+    }
 
 
 def test_decision_records_that_the_code_cites_exist() -> None:

@@ -33,14 +33,20 @@ def variables_read(path: Path) -> set[str]:
         called = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
         if called and node.args and _reads_environment(node.func):
             found |= _literals(node.args[0])
-        if isinstance(node, ast.Subscript) and _is_read(node) and ast.unparse(node.value) == "os.environ":
+        if (
+            isinstance(node, ast.Subscript)
+            and _is_read(node)
+            and ast.unparse(node.value) == "os.environ"
+        ):
             found |= _literals(node.slice)
     return {name for name in found if re.fullmatch(r"[A-Z][A-Z0-9_]+", name)}
 
 
 def _reads_environment(function: ast.Attribute) -> bool:
     owner = ast.unparse(function.value)
-    return (owner == "env" and function.attr in READERS) or (owner == "os.environ" and function.attr == "get")
+    return (owner == "env" and function.attr in READERS) or (
+        owner == "os.environ" and function.attr == "get"
+    )
 
 
 def _is_read(node: ast.Subscript) -> bool:
@@ -54,7 +60,11 @@ def _literals(node: ast.expr) -> set[str]:
 def test_every_variable_that_is_read_is_documented() -> None:
     read = {name: path for path in sources("services") for name in variables_read(path)}
 
-    known = DOCUMENTED | {f"{name}_FILE" for name in DOCUMENTED} | {"DJANGO_SETTINGS_MODULE", "CONTRACTS"}
+    known = (
+        DOCUMENTED
+        | {f"{name}_FILE" for name in DOCUMENTED}
+        | {"DJANGO_SETTINGS_MODULE", "CONTRACTS"}
+    )
     undocumented = {
         name: str(path.relative_to(REPOSITORY)) for name, path in read.items() if name not in known
     }
@@ -91,7 +101,9 @@ def test_services_read_the_environment_through_the_kit_only() -> None:
 
 @pytest.mark.parametrize("name", ["users", "products", "orders"])
 def test_service_builds_requests_with_the_kit(name: str) -> None:
-    """Django's own would raise at a Content-Type that it cannot read (docs/adr/0067-input-is-bounded.md)."""
+    """Django's own would raise at a Content-Type that it cannot read
+    (docs/adr/0067-input-is-bounded.md).
+    """
     text = (REPOSITORY / "services" / name / name / "wsgi.py").read_text()
 
     assert "from servicekit.http.wsgi import get_wsgi_application" in text
@@ -114,7 +126,8 @@ def test_gateway_and_services_have_the_same_rules_for_tokens() -> None:
     }
 
     assert {
-        name: re.findall(rf"^var {same} = (\d+);$", njs, re.MULTILINE) for name, same in numbers.items()
+        name: re.findall(rf"^var {same} = (\d+);$", njs, re.MULTILINE)
+        for name, same in numbers.items()
     } == {name: [str(rules[name])] for name in numbers}
     forbidden = re.findall(r"^var FORBIDDEN_HEADERS = \[(.*)\];$", njs, re.MULTILINE)
     assert set(re.findall(r"'([^']+)'", forbidden[0])) == rules["FORBIDDEN_HEADERS"]
@@ -131,7 +144,9 @@ def seconds_in(path: str) -> dict[str, float]:
     text = (REPOSITORY / path).read_text()
     return {
         name: float(value)
-        for name, value in re.findall(r"^(?:var )?(\w+) ?= ?(\d+(?:\.\d+)?)s?;?$", text, re.MULTILINE)
+        for name, value in re.findall(
+            r"^(?:var )?(\w+) ?= ?(\d+(?:\.\d+)?)s?;?$", text, re.MULTILINE
+        )
     }
 
 
@@ -148,21 +163,30 @@ def test_withdrawn_key_is_refused_in_the_time_that_its_command_promises() -> Non
     answer_seconds = sum(float(one) for one in asking[0])
     promised, ring = users["REFUSED_WITHIN_SECONDS"], users["RING_CACHE_SECONDS"]
 
-    # Each key set is as old as its oldest user allows, the ring behind it as old as it may be, and a verdict is remembered last.
+    # Each key set is as old as its oldest user allows, the ring behind it as old as it may be, and
+    # a verdict is remembered last.
     assert ring + kit["TOO_OLD_SECONDS"] + answer_seconds <= promised
-    assert ring + script["TOO_OLD_SECONDS"] + answer_seconds + verifier["VERDICT_SECONDS"] <= promised
+    assert (
+        ring + script["TOO_OLD_SECONDS"] + answer_seconds + verifier["VERDICT_SECONDS"] <= promised
+    )
     assert ring + users["JWKS_MAX_AGE_SECONDS"] <= promised
     assert max(gateway["KEYS_REFRESH"], gateway["KEYS_COOLDOWN"]) <= script["TOO_OLD_SECONDS"]
 
 
 def test_every_make_target_is_in_the_readme_or_the_operations_page() -> None:
-    targets = re.findall(r"^([a-z0-9-]+):.*## ", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+    targets = re.findall(
+        r"^([a-z0-9-]+):.*## ", (REPOSITORY / "Makefile").read_text(), re.MULTILINE
+    )
     operations = REPOSITORY / "docs" / "operations.md"
-    text = (REPOSITORY / "README.md").read_text() + (operations.read_text() if operations.exists() else "")
+    text = (REPOSITORY / "README.md").read_text() + (
+        operations.read_text() if operations.exists() else ""
+    )
 
     assert targets
     missing = [
-        name for name in targets if f"make {name}" not in text and name not in ("help", "clean", "restart")
+        name
+        for name in targets
+        if f"make {name}" not in text and name not in ("help", "clean", "restart")
     ]
     assert not missing
 
@@ -183,7 +207,9 @@ def test_every_event_is_in_the_events_page_and_in_the_topology() -> None:
 def test_contract_sample_is_valid_by_its_schema(path: Path) -> None:
     schema = json.loads((path.parent / "schemas" / path.name).read_text())
 
-    jsonschema.validate(json.loads(path.read_text()), schema, format_checker=jsonschema.FormatChecker())
+    jsonschema.validate(
+        json.loads(path.read_text()), schema, format_checker=jsonschema.FormatChecker()
+    )
 
 
 def test_every_decision_that_is_cited_exists() -> None:
@@ -209,7 +235,9 @@ def test_versions_agree_between_a_service_and_the_workspace(name: str) -> None:
     service = pinned(REPOSITORY / "services" / name / "requirements.txt")
 
     assert service
-    assert not {package for package, version in service.items() if everywhere.get(package) != version}
+    assert not {
+        package for package, version in service.items() if everywhere.get(package) != version
+    }
 
 
 def test_exact_versions_are_what_was_locked() -> None:
@@ -226,7 +254,10 @@ def test_exact_versions_are_what_was_locked() -> None:
 
 
 def test_every_requirement_has_a_hash_and_no_registry_address() -> None:
-    for path in (REPOSITORY / "requirements.txt", *(REPOSITORY / "services").glob("*/requirements.txt")):
+    for path in (
+        REPOSITORY / "requirements.txt",
+        *(REPOSITORY / "services").glob("*/requirements.txt"),
+    ):
         text = path.read_text()
         blocks = re.split(r"\n(?=\S)", text.strip())
         packages = [block for block in blocks if "==" in block.splitlines()[0]]
@@ -239,12 +270,16 @@ def committed() -> list[Path]:
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
-    return [path for name in listed.stdout.split("\0") if name and (path := REPOSITORY / name).is_file()]
+    return [
+        path for name in listed.stdout.split("\0") if name and (path := REPOSITORY / name).is_file()
+    ]
 
 
 def test_no_committed_file_names_a_registry_or_a_machine() -> None:
     # Spelled so that this file does not name them either.
-    names = re.compile(rb"python[h]osted\.org|registry\.npm[j]s|deb\.debi[a]n\.org|/w[o]rk/(main|shared)")
+    names = re.compile(
+        rb"python[h]osted\.org|registry\.npm[j]s|deb\.debi[a]n\.org|/w[o]rk/(main|shared)"
+    )
 
     assert [path for path in committed() if names.search(path.read_bytes())] == []
 
@@ -265,14 +300,18 @@ def test_default_images_are_exact_versions() -> None:
     assert {name for name, _ in images} == {
         f"{one}_IMAGE" for one in ("PYTHON", "POSTGRES", "RABBITMQ", "REDIS", "NGINX")
     }
-    assert [image for _, image in images if not re.search(r":\d+\.\d+(\.\d+)?(-[a-z]+)*$", image)] == []
+    assert [
+        image for _, image in images if not re.search(r":\d+\.\d+(\.\d+)?(-[a-z]+)*$", image)
+    ] == []
     example = (REPOSITORY / ".env.example").read_text()
     assert [image for name, image in images if f"#{name}={image}" not in example] == []
 
 
 def test_dockerfiles_take_the_same_images_as_compose() -> None:
     files = [*(REPOSITORY / "deploy").glob("*.Dockerfile"), REPOSITORY / "gateway" / "Dockerfile"]
-    said = {line for file in files for line in re.findall(r"ARG ([A-Z]+_IMAGE)=(\S+)", file.read_text())}
+    said = {
+        line for file in files for line in re.findall(r"ARG ([A-Z]+_IMAGE)=(\S+)", file.read_text())
+    }
 
     assert said
     assert said <= set(re.findall(r"\$\{([A-Z]+_IMAGE):-([^}]+)\}", COMPOSE))
@@ -280,14 +319,19 @@ def test_dockerfiles_take_the_same_images_as_compose() -> None:
 
 def test_no_image_adds_or_holds_secrets() -> None:
     """CIS 4.9 and 4.10: COPY only, and no secret by ARG or ENV."""
-    for file in (*(REPOSITORY / "deploy").glob("*.Dockerfile"), REPOSITORY / "gateway" / "Dockerfile"):
+    for file in (
+        *(REPOSITORY / "deploy").glob("*.Dockerfile"),
+        REPOSITORY / "gateway" / "Dockerfile",
+    ):
         text = file.read_text()
         assert not re.search(r"^ADD ", text, re.MULTILINE), file
         assert not re.search(r"^(ARG|ENV) .*(PASSWORD|SECRET|TOKEN_KEY)", text, re.MULTILINE), file
 
 
 def test_deploy_and_services_count_connections_alike() -> None:
-    kit = (REPOSITORY / "services" / "servicekit" / "servicekit" / "operations" / "web_size.py").read_text()
+    kit = (
+        REPOSITORY / "services" / "servicekit" / "servicekit" / "operations" / "web_size.py"
+    ).read_text()
     deploy = (REPOSITORY / "deploy" / "souk" / "connections.py").read_text()
 
     reserved = [

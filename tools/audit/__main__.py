@@ -1,4 +1,6 @@
-"""Run as `python tools/audit`: puts the folder's parent on the path, so that `audit` is a package like any other."""
+"""Run as `python tools/audit`: puts the folder's parent on the path, so that `audit` is a package
+like any other.
+"""
 
 import sys
 from pathlib import Path

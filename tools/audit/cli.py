@@ -47,7 +47,9 @@ def main() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="audit", description="Check that databases and broker agree.")
+    parser = argparse.ArgumentParser(
+        prog="audit", description="Check that databases and broker agree."
+    )
     parser.add_argument("--state", type=Path, help="the stack's state folder (default: .souk)")
     parser.add_argument(
         "--settle", type=float, default=45.0, help="seconds to wait for the shop to come to rest"

@@ -96,7 +96,9 @@ def _missing_rows(sources: Sources, kind: str, ids: list[str]) -> list[str]:
         return []
     service, query = ROWS[kind]
     there = {row[0] for row in sources.database(service).rows(query, [[UUID(one) for one in ids]])}
-    return [f"{kind} {one} was accepted, but is not in {service}" for one in ids if one not in there]
+    return [
+        f"{kind} {one} was accepted, but is not in {service}" for one in ids if one not in there
+    ]
 
 
 def idempotency(sources: Sources) -> Result:
@@ -116,10 +118,17 @@ def idempotency(sources: Sources) -> Result:
         f"key {key} of {caller} answers with order {order}, which is {'missing' if owner is None else 'of ' + owner}"
         for caller, key, order, owner in sources.orders.rows(ANSWERED)
     ]
-    found += [f"order {order} is the answer to {count} keys" for order, count in sources.orders.rows(SHARED)]
+    found += [
+        f"order {order} is the answer to {count} keys"
+        for order, count in sources.orders.rows(SHARED)
+    ]
     count = sources.orders.number("SELECT count(*) FROM idempotency_key")
     return Result(
-        "I8", "a repeated request is one order", f"{count} keys", found, "run the migrations of orders"
+        "I8",
+        "a repeated request is one order",
+        f"{count} keys",
+        found,
+        "run the migrations of orders",
     )
 
 

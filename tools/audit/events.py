@@ -17,7 +17,9 @@ PUBLISHED = """
 """
 # Sent rows are kept for seven days: what was handled a day before that may have lost its row.
 HANDLED = "SELECT queue, event_id, payload_hash, handled_at > now() - interval '6 days' FROM inbox"
-TWICE = "SELECT queue, event_id::text, count(*) FROM inbox GROUP BY queue, event_id HAVING count(*) > 1"
+TWICE = (
+    "SELECT queue, event_id::text, count(*) FROM inbox GROUP BY queue, event_id HAVING count(*) > 1"
+)
 ONCE_INDEX = """
     SELECT count(*) FROM pg_indexes WHERE schemaname = 'public' AND tablename = 'inbox'
     AND indexdef LIKE 'CREATE UNIQUE INDEX%%(queue, event_id)%%'
@@ -50,7 +52,9 @@ def published(sources: Sources) -> Result:
         for queue, event, payload, is_recent in sources.database(service).rows(HANDLED):
             handled += 1
             if event in sent and sent[event] != bytes(payload):
-                found.append(f"{queue}: event {event} was handled with other content than was published")
+                found.append(
+                    f"{queue}: event {event} was handled with other content than was published"
+                )
             elif event not in sent and is_recent and not _is_outbox_row(sources, event):
                 found.append(f"{queue}: event {event} was handled, but nobody decided it")
     return Result(
@@ -63,7 +67,9 @@ def published(sources: Sources) -> Result:
 
 
 def _is_outbox_row(sources: Sources, event: Any) -> bool:
-    """Whether the event was published but not marked yet: a relay that died after the confirm sends it again."""
+    """Whether the event was published but not marked yet: a relay that died after the confirm sends
+    it again.
+    """
     query = "SELECT count(*) FROM outbox WHERE id = %s"
     return any(database.number(query, [event]) for database in sources.databases.values())
 
@@ -73,14 +79,21 @@ def effect_once(sources: Sources) -> Result:
     found, rows = [], 0
     for service, database in sources.databases.items():
         rows += database.number("SELECT count(*) FROM inbox")
-        found += [f"{queue}: event {event} has {count} rows" for queue, event, count in database.rows(TWICE)]
+        found += [
+            f"{queue}: event {event} has {count} rows"
+            for queue, event, count in database.rows(TWICE)
+        ]
         if not database.number(ONCE_INDEX):
             found.append(f"{service}: the table inbox has no unique index on queue and event")
     handled = {row[0] for row in sources.products.rows(HANDLED_ORDERS)}
     caused = {subject for event, subject in sources.orders.rows(CAUSES) if event in handled}
     decided = {row[0] for row in sources.products.rows(DECIDED)}
-    found += [f"order {order}: reserved without an event of it" for order in sorted(decided - caused)]
-    found += [f"order {order}: its event was handled without effect" for order in sorted(caused - decided)]
+    found += [
+        f"order {order}: reserved without an event of it" for order in sorted(decided - caused)
+    ]
+    found += [
+        f"order {order}: its event was handled without effect" for order in sorted(caused - decided)
+    ]
     found += [
         f"order {order}: {status} without an event that products sent"
         for order, status in sources.orders.rows(UNCAUSED_STEPS)
@@ -95,11 +108,15 @@ def effect_once(sources: Sources) -> Result:
 
 
 def nothing_vanishes(sources: Sources) -> Result:
-    """I11: per queue, published = handled + dead letters + still in the queue, by distinct id; each letter has a reason."""
+    """I11: per queue, published = handled + dead letters + still in the queue, by distinct id; each
+    letter has a reason.
+    """
     accounted, found, letters = _accounted(sources)
     total, missing = _missing(sources, accounted)
     depths = sources.broker.depths()
-    elsewhere = sum(depth for name, depth in depths.items() if ".retry." in name or name.endswith(".dead"))
+    elsewhere = sum(
+        depth for name, depth in depths.items() if ".retry." in name or name.endswith(".dead")
+    )
     for queue, events in missing.items():
         waiting = depths.get(queue, 0) + elsewhere
         if len(events) > waiting:

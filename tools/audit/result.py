@@ -7,7 +7,9 @@ SHOWN = 20
 
 @dataclass
 class Result:
-    """`invariant` is the name in the list of docs/operations.md; `counts` says what was looked at; `advice` what to do."""
+    """`invariant` is the name in the list of docs/operations.md; `counts` says what was looked at;
+    `advice` what to do.
+    """
 
     invariant: str
     title: str

@@ -1,4 +1,6 @@
-"""I4, I9, I12, I13: orders end, agree with the stock, move only as allowed, and their money adds up."""
+"""I4, I9, I12, I13: orders end, agree with the stock, move only as allowed, and their money adds
+up.
+"""
 
 from audit.result import Result
 from audit.sources import Sources
@@ -105,7 +107,9 @@ def settled(sources: Sources) -> Result:
 
 
 def agreement(sources: Sources) -> Result:
-    """I9: confirmed ⇔ active reservation of the same units; rejected ⇒ none; cancelled or expired ⇒ released once."""
+    """I9: confirmed ⇔ active reservation of the same units; rejected ⇒ none; cancelled or expired ⇒
+    released once.
+    """
     statuses: dict[str, str] = dict(sources.orders.rows(ORDERS))
     reservations: dict[str, str] = dict(sources.products.rows(RESERVATIONS))
     sold: dict[str, str] = dict(sources.orders.rows(SOLD_LINES))
@@ -114,7 +118,10 @@ def agreement(sources: Sources) -> Result:
     moving |= {order for order, status in statuses.items() if status == "pending"}
     found = []
     for order in sorted((statuses.keys() | reservations.keys()) - moving):
-        status, reservation = statuses.get(order, "unknown to orders"), reservations.get(order, "missing")
+        status, reservation = (
+            statuses.get(order, "unknown to orders"),
+            reservations.get(order, "missing"),
+        )
         if reservation not in AGREES.get(status, ()):
             found.append(f"order {order} is {status}, its reservation is {reservation}")
         elif sold.get(order) != taken.get(order):
@@ -138,7 +145,9 @@ def agreement(sources: Sources) -> Result:
 def history(sources: Sources) -> Result:
     """I12: an order's history is a legal path without gaps that ends where the order is."""
     legal = [f"{before}>{after}" for before, after in TRANSITIONS]
-    found = [f"order {order}: {problem}" for order, problem in sources.orders.rows(HISTORY, [legal])]
+    found = [
+        f"order {order}: {problem}" for order, problem in sources.orders.rows(HISTORY, [legal])
+    ]
     found += [
         f"order {order} is {status} version {version}, its history ends {last} version {last_version}"
         for order, status, version, last, last_version in sources.orders.rows(NOT_ITS_HISTORY)
@@ -154,7 +163,9 @@ def history(sources: Sources) -> Result:
 
 
 def money(sources: Sources) -> Result:
-    """I13: total = sum of units times the price at placing, in the order, its lines and the event that announced it."""
+    """I13: total = sum of units times the price at placing, in the order, its lines and the event
+    that announced it.
+    """
     found = [
         f"order {order}: total {total}, its lines {lines}"
         for order, total, lines in sources.orders.rows(WRONG_TOTAL)
@@ -164,9 +175,12 @@ def money(sources: Sources) -> Result:
         for order, total, told in sources.orders.rows(NOT_AS_PLACED)
     ]
     found += [
-        f"order {order}: lines are not as announced" for (order,) in sources.orders.rows(LINES_NOT_AS_PLACED)
+        f"order {order}: lines are not as announced"
+        for (order,) in sources.orders.rows(LINES_NOT_AS_PLACED)
     ]
-    announced = sources.orders.number("SELECT count(*) FROM outbox WHERE type = 'orders.order_placed.v1'")
+    announced = sources.orders.number(
+        "SELECT count(*) FROM outbox WHERE type = 'orders.order_placed.v1'"
+    )
     return Result(
         "I13",
         "money adds up",

@@ -25,7 +25,10 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._connection = psycopg.connect(
-            url, autocommit=False, application_name="souk-audit", options="-c statement_timeout=120000"
+            url,
+            autocommit=False,
+            application_name="souk-audit",
+            options="-c statement_timeout=120000",
         )
         self._connection.read_only = True
         self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
@@ -57,11 +60,14 @@ class Broker:
     def depths(self) -> dict[str, int]:
         """Return how many messages each queue holds, delivered ones included."""
         return {
-            each["name"]: int(each.get("messages", 0)) for each in self._get(f"/api/queues/{self._vhost}")
+            each["name"]: int(each.get("messages", 0))
+            for each in self._get(f"/api/queues/{self._vhost}")
         }
 
     def _get(self, path: str) -> Any:
-        request = urllib.request.Request(self._base + path, headers={"Authorization": self._authorization})
+        request = urllib.request.Request(
+            self._base + path, headers={"Authorization": self._authorization}
+        )
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)
 
@@ -93,7 +99,10 @@ class Sources:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         for database in self.databases.values():
             database.close()
@@ -106,17 +115,24 @@ def open_sources(ops: Ops, topology: Path, settle_seconds: float) -> Sources:
         StackUnknown, psycopg.OperationalError: there is no stack, or a part of it is away.
     """
     vhost = unquote(urlsplit(ops["OPS_BROKER_URL"]).path.removeprefix("/")) or "/"
-    databases = {service: Database(ops[f"OPS_DATABASE_URL_{service.upper()}"]) for service in SERVICES}
+    databases = {
+        service: Database(ops[f"OPS_DATABASE_URL_{service.upper()}"]) for service in SERVICES
+    }
     broker = Broker(ops["OPS_BROKER_API_URL"], vhost)
     return Sources(
-        **databases, broker=broker, subscriptions=subscriptions_of(topology), settle_seconds=settle_seconds
+        **databases,
+        broker=broker,
+        subscriptions=subscriptions_of(topology),
+        settle_seconds=settle_seconds,
     )
 
 
 def subscriptions_of(topology: Path) -> dict[str, list[str]]:
     """Return queue → event types from deploy/topology.json."""
     services = json.loads(topology.read_text(encoding="utf-8"))
-    return {queue: types for service in services.values() for queue, types in service["queues"].items()}
+    return {
+        queue: types for service in services.values() for queue, types in service["queues"].items()
+    }
 
 
 UNSENT = "SELECT count(*) FROM outbox WHERE sent_at IS NULL AND parked_at IS NULL"
@@ -124,9 +140,11 @@ PENDING = "SELECT count(*) FROM orders WHERE status = 'pending'"
 
 
 def wait_for_rest(sources: Sources) -> bool:
-    """Wait until no order is pending, no event unsent and no work queue holds anything; False if it did not come in time.
+    """Wait until no order is pending, no event unsent and no work queue holds anything; False if it
+    did not come in time.
 
-    It must look so twice in a row: the queues' figures are a few seconds old, and an event can be between two of the places.
+    It must look so twice in a row: the queues' figures are a few seconds old, and an event can be
+    between two of the places.
     """
     deadline = time.monotonic() + sources.settle_seconds
     quiet = 0
@@ -141,12 +159,18 @@ def wait_for_rest(sources: Sources) -> bool:
 
 def _is_at_rest(sources: Sources) -> bool:
     sources.snapshot()
-    if sources.orders.number(PENDING) or any(each.number(UNSENT) for each in sources.databases.values()):
+    if sources.orders.number(PENDING) or any(
+        each.number(UNSENT) for each in sources.databases.values()
+    ):
         return False
     depths = sources.broker.depths()
-    return not any(depth for queue, depth in depths.items() if is_work_queue(queue, sources.subscriptions))
+    return not any(
+        depth for queue, depth in depths.items() if is_work_queue(queue, sources.subscriptions)
+    )
 
 
 def is_work_queue(queue: str, subscriptions: Mapping[str, Sequence[str]]) -> bool:
-    """Whether events that still have to take effect may lie in the queue: a work queue, or where retries and dead letters wait."""
+    """Whether events that still have to take effect may lie in the queue: a work queue, or where
+    retries and dead letters wait.
+    """
     return queue in subscriptions or ".retry." in queue or queue.endswith(".dead")

@@ -5,7 +5,8 @@ from collections import Counter
 from audit.result import Result
 from audit.sources import Sources
 
-#: Orders that may be between two databases at this moment: undecided ones and those that changed just now.
+#: Orders that may be between two databases at this moment: undecided ones and those that changed
+#: just now.
 IN_FLIGHT = """
     SELECT id FROM orders WHERE status = 'pending'
     UNION SELECT order_id FROM order_history WHERE at > now() - interval '5 seconds'
@@ -76,7 +77,11 @@ def never_negative(sources: Sources) -> Result:
         found.append("the table product has no validated constraint stock >= 0")
     count = sources.products.number("SELECT count(*) FROM product")
     return Result(
-        "I2", "stock is never negative", f"{count} products", found, "run the migrations of products"
+        "I2",
+        "stock is never negative",
+        f"{count} products",
+        found,
+        "run the migrations of products",
     )
 
 

@@ -1,4 +1,6 @@
-"""Run as `python tools/bench`: puts tools/ and deploy/ on the path, so that `bench` and what it uses are packages like any other."""
+"""Run as `python tools/bench`: puts tools/ and deploy/ on the path, so that `bench` and what it
+uses are packages like any other.
+"""
 
 import sys
 from pathlib import Path

@@ -55,7 +55,9 @@ def baseline(ops: Ops) -> Iterator[Baseline]:
         admin.execute(f'CREATE DATABASE "{name}"')
         try:
             command = [sys.executable, "-m", "bench.baseline.fill", str(PRODUCTS)]
-            filled = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+            filled = subprocess.run(
+                command, env=environment, check=True, capture_output=True, text=True
+            )
             with _served(environment) as url:
                 yield Baseline(url, filled.stdout.strip())
         finally:

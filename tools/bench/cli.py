@@ -42,7 +42,9 @@ def main() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="bench", description="Measure the running shop and its anchors.")
+    parser = argparse.ArgumentParser(
+        prog="bench", description="Measure the running shop and its anchors."
+    )
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=6, help="length of one load (default: 6)")
@@ -81,6 +83,7 @@ def _with_anchor(wanted: list[str], scene: Scene, bounds: dict[str, int]) -> flo
         if "catalogue" in wanted:
             print_table("catalogue, 16 clients", measure_catalogue(scene, anchor, **bounds))
     confirmed = next(
-        (each.median for each in purchases if each.name.startswith("confirmed end to end, 1000")), 0.0
+        (each.median for each in purchases if each.name.startswith("confirmed end to end, 1000")),
+        0.0,
     )
     return confirmed / 2

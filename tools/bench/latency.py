@@ -1,4 +1,6 @@
-"""Placed to confirmed at a steady rate: open loop, scheduled arrivals; the times are the database's own."""
+"""Placed to confirmed at a steady rate: open loop, scheduled arrivals; the times are the database's
+own.
+"""
 
 import asyncio
 import time
@@ -15,23 +17,32 @@ QUERY = """
 """
 
 
-def measure_latency(scene: Scene, rates: dict[str, float], *, runs: int, seconds: int) -> list[Figure]:
+def measure_latency(
+    scene: Scene, rates: dict[str, float], *, runs: int, seconds: int
+) -> list[Figure]:
     """Return p50 and p99 of placed to confirmed at each rate (name → orders per second)."""
     figures: list[Figure] = []
     measures = []
     for name, rate in rates.items():
         goal = {"200/s": ("<= 10", ""), "500/s": ("", "<= 30")}.get(name, ("", ""))
-        p50, p99 = Figure(f"{name}: p50", "ms", goal=goal[0]), Figure(f"{name}: p99", "ms", goal=goal[1])
+        p50, p99 = (
+            Figure(f"{name}: p50", "ms", goal=goal[0]),
+            Figure(f"{name}: p99", "ms", goal=goal[1]),
+        )
         reached = Figure(f"{name}: accepted", "/s")
         figures += [reached, p50, p99]
         measures.append(
-            lambda rate=rate, p50=p50, p99=p99, reached=reached: _one(scene, rate, seconds, p50, p99, reached)
+            lambda rate=rate, p50=p50, p99=p99, reached=reached: _one(
+                scene, rate, seconds, p50, p99, reached
+            )
         )
     in_turn(runs, measures)
     return figures
 
 
-def _one(scene: Scene, rate: float, seconds: int, p50: Figure, p99: Figure, reached: Figure) -> None:
+def _one(
+    scene: Scene, rate: float, seconds: int, p50: Figure, p99: Figure, reached: Figure
+) -> None:
     scene.refresh()
     with database(scene.ops, "orders") as orders:
         began = orders.execute("SELECT clock_timestamp()").fetchone()
@@ -54,7 +65,9 @@ async def _open_loop(scene: Scene, rate: float, seconds: int) -> int:
             nonlocal accepted
             call = calls[number % len(calls)]
             headers = {"Authorization": f"Bearer {call.token}"}
-            async with session.post(scene.ops.gateway + call.path, json=call.body, headers=headers) as answer:
+            async with session.post(
+                scene.ops.gateway + call.path, json=call.body, headers=headers
+            ) as answer:
                 await answer.read()
                 accepted += answer.status == 201
 
@@ -69,7 +82,10 @@ async def _open_loop(scene: Scene, rate: float, seconds: int) -> int:
 def _await_outcomes(orders: Any, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if orders.execute("SELECT count(*) FROM orders WHERE status = 'pending'").fetchone()[0] == 0:
+        if (
+            orders.execute("SELECT count(*) FROM orders WHERE status = 'pending'").fetchone()[0]
+            == 0
+        ):
             return
         time.sleep(0.1)
     raise TimeoutError("orders are still pending")

@@ -1,7 +1,7 @@
 """What one attacker, at the rate that production's limits permit, costs everybody else.
 
-Customers ask at a steady rate from addresses of their own while one address attacks; then the same without. Both go through a gateway
-with production's limits in front of the shop that is up.
+Customers ask at a steady rate from addresses of their own while one address attacks; then the same
+without. Both go through a gateway with production's limits in front of the shop that is up.
 """
 
 import asyncio
@@ -71,7 +71,9 @@ def _long_token() -> str:
     payload = {f"m{number}": 1 for number in range(560)}
     parts = ({"alg": "ES256", "typ": "at+jwt", "kid": "x"}, payload)
     encoded = [
-        base64.urlsafe_b64encode(json.dumps(part, separators=(",", ":")).encode()).decode().rstrip("=")
+        base64.urlsafe_b64encode(json.dumps(part, separators=(",", ":")).encode())
+        .decode()
+        .rstrip("=")
         for part in parts
     ]
     return ".".join([*encoded, "A" * 86])[:8000]
@@ -106,7 +108,9 @@ def _one(
         p50.values.append(statistics.median(times) * 1000)
 
 
-async def _beside(scene: Scene, port: int, seconds: int, make: Callable[[], Ask] | None) -> list[float]:
+async def _beside(
+    scene: Scene, port: int, seconds: int, make: Callable[[], Ask] | None
+) -> list[float]:
     """The seconds that each of the customers' requests took."""
     base = f"http://127.0.0.1:{port}"
     times: list[float] = []
@@ -142,7 +146,9 @@ async def _customers(scene: Scene, base: str, ended: float, times: list[float]) 
         async with request as answer:
             await answer.read()
             if answer.status >= 400:
-                raise RuntimeError(f"a customer was answered {answer.status} at {path or 'placing an order'}")
+                raise RuntimeError(
+                    f"a customer was answered {answer.status} at {path or 'placing an order'}"
+                )
         times.append(time.monotonic() - began)
 
     await _steadily(CUSTOMERS_RATE, ended, ask)

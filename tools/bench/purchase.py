@@ -1,4 +1,6 @@
-"""Orders accepted and confirmed per second, 16 clients, spread and hot, in turn with the baseline's purchase."""
+"""Orders accepted and confirmed per second, 16 clients, spread and hot, in turn with the baseline's
+purchase.
+"""
 
 import time
 
@@ -32,7 +34,9 @@ def measure_purchases(scene: Scene, anchor: Baseline, *, runs: int, seconds: int
         failed.values[0] += load.failed
 
     def plain_run() -> None:
-        plain.values.append(run(anchor.url, anchor.purchases(1000), seconds=seconds).good_per_second)
+        plain.values.append(
+            run(anchor.url, anchor.purchases(1000), seconds=seconds).good_per_second
+        )
 
     run(scene.ops.gateway, scene.orders(1000), seconds=2)
     _await_drain(scene)
@@ -41,7 +45,9 @@ def measure_purchases(scene: Scene, anchor: Baseline, *, runs: int, seconds: int
 
 
 def _confirmed_rate(scene: Scene, products: int, seconds: int) -> tuple[Load, float]:
-    """Load for `seconds`, wait until all is settled; confirmed orders over the time from the first order to the last outcome."""
+    """Load for `seconds`, wait until all is settled; confirmed orders over the time from the first
+    order to the last outcome.
+    """
     scene.refresh()
     with database(scene.ops, "orders") as orders:
         began = orders.execute("SELECT clock_timestamp()").fetchone()

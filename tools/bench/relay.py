@@ -1,4 +1,6 @@
-"""The relay's events per second against one confirm at a time, over the same broker and the same kind of queue."""
+"""The relay's events per second against one confirm at a time, over the same broker and the same
+kind of queue.
+"""
 
 import secrets
 import time
@@ -113,7 +115,8 @@ def _purge(url: str) -> None:
 def _backlog(scene: Scene, seconds: int) -> float:
     """Stop the relay, let orders pile up, start it, and read how fast the rows were marked sent.
 
-    The real thing: rows from the database, the broker with its consumers behind it, and the mark in the database.
+    The real thing: rows from the database, the broker with its consumers behind it, and the mark in
+    the database.
     """
     layout = Layout(scene.ops.state.resolve())
     scene.refresh()

@@ -1,4 +1,6 @@
-"""What the load needs: many products with plenty of stock, some customers with tokens, and a look into the databases."""
+"""What the load needs: many products with plenty of stock, some customers with tokens, and a look
+into the databases.
+"""
 
 import asyncio
 from collections.abc import Iterator
@@ -75,7 +77,8 @@ async def _set(ops: Ops) -> tuple[list[str], list[Session]]:
 
         await work_through("products", range(PRODUCTS), make, parallel=8)
         accounts = [
-            Account(f"bench-{number}@bench.example", ops["STAFF_PASSWORD"]) for number in range(CUSTOMERS)
+            Account(f"bench-{number}@bench.example", ops["STAFF_PASSWORD"])
+            for number in range(CUSTOMERS)
         ]
         sessions = [Session(api, account) for account in accounts]
         await work_through("customers", sessions, _register, parallel=2)

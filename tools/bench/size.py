@@ -42,7 +42,10 @@ def measure_memory(ops: Ops) -> list[Figure]:
     for pid in processes.of_stack(layout):
         if pid in found:
             by_name[found[pid].info["name"]] += processes.memory([pid]) / MEBIBYTE
-    rows = [Figure(name, "MiB", [size]) for name, size in sorted(by_name.items(), key=lambda item: -item[1])]
+    rows = [
+        Figure(name, "MiB", [size])
+        for name, size in sorted(by_name.items(), key=lambda item: -item[1])
+    ]
     return [Figure("whole stack", "MiB", [sum(by_name.values())], goal="<= 2,560"), *rows]
 
 
@@ -53,7 +56,9 @@ def measure_code() -> list[Figure]:
         for file in _files(ROOT / folder):
             is_test = "tests" in file.relative_to(ROOT).parts
             (tests if is_test else code)[part] += code_lines(file)
-    figures = [Figure(f"{part}", f"lines, {tests[part]} of tests", [float(code[part])]) for part in PARTS]
+    figures = [
+        Figure(f"{part}", f"lines, {tests[part]} of tests", [float(code[part])]) for part in PARTS
+    ]
     total = Figure("all", f"lines, {sum(tests.values())} of tests", [float(sum(code.values()))])
     return [*figures, total]
 
@@ -89,7 +94,10 @@ def _python_lines(text: str) -> set[int]:
 def _docstring_lines(text: str) -> set[int]:
     lines: set[int] = set()
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            and node.body
+        ):
             first = node.body[0]
             if (
                 isinstance(first, ast.Expr)
@@ -102,7 +110,9 @@ def _docstring_lines(text: str) -> set[int]:
 
 def _files(folder: Path) -> Iterator[Path]:
     for file in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") or part == "__pycache__" for part in file.relative_to(ROOT).parts)
+        hidden = any(
+            part.startswith(".") or part == "__pycache__" for part in file.relative_to(ROOT).parts
+        )
         if (
             file.is_file()
             and not hidden

@@ -25,9 +25,15 @@ class Figure:
 
     def cells(self) -> tuple[str, str, str, str]:
         spread = (
-            f" ({_short(min(self.values))} to {_short(max(self.values))})" if len(self.values) > 1 else ""
+            f" ({_short(min(self.values))} to {_short(max(self.values))})"
+            if len(self.values) > 1
+            else ""
         )
-        ratio = f"{self.ratio:.2f} x {self.anchor.name}" if self.ratio is not None and self.anchor else ""
+        ratio = (
+            f"{self.ratio:.2f} x {self.anchor.name}"
+            if self.ratio is not None and self.anchor
+            else ""
+        )
         return self.name, f"{_short(self.median)}{spread} {self.unit}", ratio, self.goal
 
 
@@ -38,7 +44,10 @@ def print_table(title: str, figures: Sequence[Figure]) -> None:
     print(f"\n{title}")
     for row in rows:
         print(
-            "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip(),
+            "  "
+            + "  ".join(
+                cell.ljust(width) for cell, width in zip(row, widths, strict=True)
+            ).rstrip(),
             flush=True,
         )
 

@@ -1,8 +1,11 @@
-"""What wakes the relay: NOTIFY at commit, or a short poll? Measures both; docs/adr/0002-relay-polls.md records the result.
+"""What wakes the relay: NOTIFY at commit, or a short poll?
+
+Measures both; docs/adr/0002-relay-polls.md records the result.
 
     . <(python3 deploy/souk test-env) && .venv/bin/python tools/bench/wakeup.py
 
-Three questions: what a NOTIFY costs the writers, what a poll costs when nothing happens, how long a committed row waits.
+Three questions: what a NOTIFY costs the writers, what a poll costs when nothing happens, how long a
+committed row waits.
 """
 
 import contextlib
@@ -80,7 +83,9 @@ def processor_seconds(process_id: int) -> float:
 def relay(
     url: str, *, until: float, wait: Callable[[psycopg.Connection, bool], None]
 ) -> tuple[list[float], float, int]:
-    """Take rows until the end; return the age of each when it was seen, processor seconds of both sides, and look-ups."""
+    """Take rows until the end; return the age of each when it was seen, processor seconds of both
+    sides, and look-ups.
+    """
     ages: list[float] = []
     looks = 0
     with psycopg.connect(url, autocommit=True) as database:
@@ -95,10 +100,16 @@ def relay(
                 ages += [now - written_at for _, written_at in rows]
                 database.execute(MARK, [[position for position, _ in rows]])
             wait(database, bool(rows))
-        return ages, time.thread_time() - started[0] + processor_seconds(backend) - started[1], looks
+        return (
+            ages,
+            time.thread_time() - started[0] + processor_seconds(backend) - started[1],
+            looks,
+        )
 
 
-def poll(shortest: float, longest: float, growth: float = 1.3) -> Callable[[psycopg.Connection, bool], None]:
+def poll(
+    shortest: float, longest: float, growth: float = 1.3
+) -> Callable[[psycopg.Connection, bool], None]:
     pause = longest
 
     def wait(_database: psycopg.Connection, busy: bool) -> None:
@@ -146,7 +157,9 @@ def main() -> None:
     with scratch_database() as url:
         for _ in range(3):
             rates = [writers_rate(url, notify=notify) for notify in (False, True)]
-            print(f"{WRITERS} writers: {rates[0]:.0f} commits/s without NOTIFY, {rates[1]:.0f} with it")
+            print(
+                f"{WRITERS} writers: {rates[0]:.0f} commits/s without NOTIFY, {rates[1]:.0f} with it"
+            )
         with psycopg.connect(url, autocommit=True) as database:
             database.execute("TRUNCATE outbox")
         for rate in (0, 20, 200):

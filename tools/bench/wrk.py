@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 CONNECTIONS = 16
-#: One request after the other from a list that repeats; each is prepared once, before the load starts.
+#: One request after the other from a list that repeats; each is prepared once, before the load
+#: starts.
 SCRIPT = """
 local requests, at = {}, 0
 function init(args)
@@ -40,7 +41,9 @@ class Call:
 
 @dataclass(frozen=True)
 class Load:
-    """What one run came to; `failed` are answers that were no 2xx or 3xx, and connections that broke."""
+    """What one run came to; `failed` are answers that were no 2xx or 3xx, and connections that
+    broke.
+    """
 
     per_second: float
     p50_ms: float
@@ -53,10 +56,14 @@ class Load:
         return self.per_second * (1 - self.failed / max(self.requests, 1))
 
 
-def run(base_url: str, calls: Sequence[Call], *, seconds: int, connections: int = CONNECTIONS) -> Load:
+def run(
+    base_url: str, calls: Sequence[Call], *, seconds: int, connections: int = CONNECTIONS
+) -> Load:
     """Send the calls in turn over `connections` connections for `seconds`."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write("ALL = {\n" + ",\n".join(_lua(_request(call)) for call in calls) + "\n}\n" + SCRIPT)
+        script.write(
+            "ALL = {\n" + ",\n".join(_lua(_request(call)) for call in calls) + "\n}\n" + SCRIPT
+        )
         script.flush()
         command = [
             "wrk",
@@ -80,7 +87,9 @@ def parse(output: str) -> Load:
     """Read wrk's report."""
     total = int(_found(r"(\d+) requests in", output))
     refused = int(_found(r"Non-2xx or 3xx responses: (\d+)", output, "0"))
-    broken = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", output)
+    broken = re.search(
+        r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", output
+    )
     return Load(
         per_second=float(_found(r"Requests/sec:\s+([\d.]+)", output)),
         p50_ms=_milliseconds(_found(r"50%\s+([\d.]+\w+)", output)),
@@ -95,12 +104,19 @@ def _request(call: Call) -> Mapping[str, object]:
     if call.body is None:
         return {"method": call.method, "path": call.path, "headers": headers}
     headers["Content-Type"] = "application/json"
-    return {"method": call.method, "path": call.path, "headers": headers, "body": json.dumps(call.body)}
+    return {
+        "method": call.method,
+        "path": call.path,
+        "headers": headers,
+        "body": json.dumps(call.body),
+    }
 
 
 def _lua(value: object) -> str:
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"[{_lua(name)}] = {_lua(each)}" for name, each in value.items()) + "}"
+        return (
+            "{" + ", ".join(f"[{_lua(name)}] = {_lua(each)}" for name, each in value.items()) + "}"
+        )
     return json.dumps(str(value))
 
 

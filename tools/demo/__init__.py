@@ -1,1 +1,3 @@
-"""`make demo`: fill the shop through its public API, with a catalogue of its own or from an Online Retail file."""
+"""`make demo`: fill the shop through its public API, with a catalogue of its own or from an Online
+Retail file.
+"""

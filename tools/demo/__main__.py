@@ -1,4 +1,6 @@
-"""Run as `python tools/demo`: puts the folder's parent on the path, so that `demo` is a package like any other."""
+"""Run as `python tools/demo`: puts the folder's parent on the path, so that `demo` is a package
+like any other.
+"""
 
 import sys
 from pathlib import Path

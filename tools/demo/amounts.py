@@ -1,7 +1,9 @@
-"""One rule for a column of numbers, found from the whole column: which mark stands before the decimals, the other one groups thousands.
+"""One rule for a column of numbers, found from the whole column: which mark stands before the
+decimals, the other one groups thousands.
 
-The mark that reads more lines is right. Where both read all of them and differ (`1,234`), the file's other column of numbers decides, else the
-way people who write that delimiter write numbers, and that is said.
+The mark that reads more lines is right. Where both read all of them and differ (`1,234`), the
+file's other column of numbers decides, else the way people who write that delimiter write numbers,
+and that is said.
 """
 
 import re
@@ -13,7 +15,8 @@ POINT, COMMA = ".", ","
 LONGEST_NUMBER = 40
 MOST_DIGITS = 15
 CURRENCY = re.compile(r"^([+-]?) ?[£€$] ?|(?: ?[£€$])$")
-#: Digits in groups of three, all with the same separator: the other mark, a blank (also narrow or unbreakable) or an apostrophe.
+#: Digits in groups of three, all with the same separator: the other mark, a blank (also narrow or
+#: unbreakable) or an apostrophe.
 FORMS = {
     mark: re.compile(
         rf"[+-]?(?:\d+|\d{{1,3}}(?:([{other} \u00a0\u202f'])\d{{3}})(?:\1\d{{3}})*)?(?:[{mark}]\d+)?",

@@ -14,7 +14,9 @@ PAGE = 100
 
 
 class Catalogue:
-    """`ids` are the shop's, by code; `off` says of a code why it cannot be bought; `known` were there before this run."""
+    """`ids` are the shop's, by code; `off` says of a code why it cannot be bought; `known` were
+    there before this run.
+    """
 
     def __init__(self, staff: Session, outcome: Outcome, log: ClientLog, *, parallel: int) -> None:
         self.staff, self.outcome, self.log, self.parallel = staff, outcome, log, parallel
@@ -34,7 +36,9 @@ class Catalogue:
         await work_through("products", missing, self._make_product, parallel=self.parallel)
 
     async def why_off(self, codes: Iterable[str]) -> str:
-        """Return why one of these products cannot be bought, empty if each can: by what the shop says now."""
+        """Return why one of these products cannot be bought, empty if each can: by what the shop
+        says now.
+        """
         for code in codes:
             answer = await self.staff.call("GET", f"/api/products/{self.ids[code]}/")
             if answer.status == 404:
@@ -122,7 +126,9 @@ async def all_pages(session: Session, path: str) -> list[dict[str, Any]]:
 
 
 def _path_of(link: str | None) -> str:
-    """Return path and query of a `next` link: the host in it is the gateway's business, we go on where we started."""
+    """Return path and query of a `next` link: the host in it is the gateway's business, we go on
+    where we started.
+    """
     if not link:
         return ""
     return "/" + link.split("/", 3)[3] if "://" in link else link

@@ -21,7 +21,9 @@ from shopper.ops import Ops, StackUnknown, load_ops
 
 
 def main() -> int:
-    """Return 0 if everything added up, 1 if not (also if nothing in the file could be used), 2 if it could not be tried."""
+    """Return 0 if everything added up, 1 if not (also if nothing in the file could be used), 2 if
+    it could not be tried.
+    """
     options = _parser().parse_args()
     ops = load_ops(options.state)
     try:

@@ -1,4 +1,6 @@
-"""Which columns the editions of the Online Retail set have, and how the first line of a table names them."""
+"""Which columns the editions of the Online Retail set have, and how the first line of a table names
+them.
+"""
 
 import re
 from collections.abc import Sequence

@@ -1,7 +1,9 @@
-"""One rule for a column of dates, found from the whole column: whether the day or the month comes first.
+"""One rule for a column of dates, found from the whole column: whether the day or the month comes
+first.
 
-Years of four digits in front (ISO 8601) and months by name leave nothing to find. For everything else the order that reads more lines is
-right; where both read all of them, the order with the shorter time from first to last is assumed, and that is said.
+Years of four digits in front (ISO 8601) and months by name leave nothing to find. For everything
+else the order that reads more lines is right; where both read all of them, the order with the
+shorter time from first to last is assumed, and that is said.
 """
 
 import re
@@ -33,13 +35,17 @@ NAME_DAY = re.compile(
 
 @dataclass(frozen=True)
 class DateRule:
-    """`order` is None where no date of the column depends on it; `assumed` says why, where it had to be assumed."""
+    """`order` is None where no date of the column depends on it; `assumed` says why, where it had
+    to be assumed.
+    """
 
     order: str | None
     assumed: str = ""
 
     def read(self, text: str) -> datetime | None:
-        """Return the time in UTC, without a zone (texts without one are taken as UTC); None if it is no date by this rule."""
+        """Return the time in UTC, without a zone (texts without one are taken as UTC); None if it
+        is no date by this rule.
+        """
         return _read(text, self.order or MONTH_FIRST)
 
     def __str__(self) -> str:
@@ -49,7 +55,9 @@ class DateRule:
 
 
 def date_rule(texts: Counter[str], asked: str | None = None) -> DateRule:
-    """Return the rule of a column, given how many lines say each text; `asked` is an order that somebody has decided on."""
+    """Return the rule of a column, given how many lines say each text; `asked` is an order that
+    somebody has decided on.
+    """
     open_ones = {text: count for text, count in texts.items() if NUMBERS.fullmatch(text)}
     if not open_ones:
         return DateRule(None)

@@ -1,4 +1,6 @@
-"""Tables of text: encoding and delimiter are found from the whole file and from its first line, then it is read line by line."""
+"""Tables of text: encoding and delimiter are found from the whole file and from its first line,
+then it is read line by line.
+"""
 
 import codecs
 import csv
@@ -17,7 +19,8 @@ BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-#: A quoted description may hold line ends; a quote that is still open after this many lines is a stray one.
+#: A quoted description may hold line ends; a quote that is still open after this many lines is a
+#: stray one.
 LONGEST_RECORD_LINES = 10
 LONGEST_LINE = 1 << 16
 CHUNK = 1 << 20
@@ -51,7 +54,9 @@ def text_table(name: str, open_stream: Callable[[], BinaryIO]) -> Table:
 
 
 def find_encoding(stream: BinaryIO) -> str:
-    """Return the one encoding of a whole file: by its mark, else UTF-8 if that fits most of what is not ASCII, else Windows-1252."""
+    """Return the one encoding of a whole file: by its mark, else UTF-8 if that fits most of what is
+    not ASCII, else Windows-1252.
+    """
     chunk = stream.read(CHUNK)
     for mark, encoding in BYTE_ORDER_MARKS.items():
         if chunk.startswith(mark):
@@ -82,7 +87,9 @@ def _lines(text: io.TextIOWrapper) -> Iterator[str]:
 
 
 def _header(lines: Iterator[str]) -> tuple[int, str]:
-    """Return the first line that says something, with its number; Excel's `sep=;` before it does not."""
+    """Return the first line that says something, with its number; Excel's `sep=;` before it does
+    not.
+    """
     for number, line in enumerate(lines, start=1):
         if line.strip() and not re.fullmatch(r"sep=.", line.strip(), re.IGNORECASE):
             return number, line

@@ -1,6 +1,8 @@
-"""Read a file in the columns of an edition of the Online Retail set; whatever is wrong with a line is told, never fatal.
+"""Read a file in the columns of an edition of the Online Retail set; whatever is wrong with a line
+is told, never fatal.
 
-A table is read whole first; then each column gets one rule (date order, decimal mark), by which all of its cells are read.
+A table is read whole first; then each column gets one rule (date order, decimal mark), by which all
+of its cells are read.
 """
 
 import re
@@ -38,7 +40,10 @@ NOTHING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line that reads well; whether it makes sense is the plan's business. `customer` is empty when it names none."""
+    """One line that reads well; whether it makes sense is the plan's business.
+
+    `customer` is empty when it names none.
+    """
 
     number: int
     invoice: str
@@ -64,7 +69,8 @@ class WrongLine:
 
 @dataclass
 class RetailFile:
-    """All lines of a file: `lines` + `wrong` are the records after the header; empty lines are no records.
+    """All lines of a file: `lines` + `wrong` are the records after the header; empty lines are no
+    records.
 
     `read_as` says for each table how it was read, the rules of its columns among it.
     """
@@ -84,7 +90,8 @@ def read_retail_file(
     """Read the whole file; `dates` ("day first", "month first") overrides what would be found.
 
     Raises:
-        NotRetailFile: it holds no table whose first line names the columns, or it cannot be unpacked.
+        NotRetailFile: it holds no table whose first line names the columns, or it cannot be
+            unpacked.
         OSError: it cannot be read.
     """
     return _read(tables_in(file), dates, on_record)
@@ -107,7 +114,9 @@ def _read(tables: Iterable[Table], dates: str | None, on_record: Callable[[], No
 
 @dataclass
 class _Columns:
-    """The rows of a table, and the texts of the columns that need a rule with how often each is said."""
+    """The rows of a table, and the texts of the columns that need a rule with how often each is
+    said.
+    """
 
     rows: list[tuple[int, dict[str, Cell]]] = field(default_factory=list)
     texts: dict[str, Counter[str]] = field(

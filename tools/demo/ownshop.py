@@ -1,4 +1,6 @@
-"""The small shop that `make demo` makes without a file: the same each time, so that a second run finds it."""
+"""The small shop that `make demo` makes without a file: the same each time, so that a second run
+finds it.
+"""
 
 from decimal import Decimal
 
@@ -49,7 +51,9 @@ ORDER_COUNT = 20
 
 
 def own_shop_plan() -> Plan:
-    """Return 24 products, five customers and twenty orders, one of them more than there is, one taken back."""
+    """Return 24 products, five customers and twenty orders, one of them more than there is, one
+    taken back.
+    """
     plan = Plan(categories=CATEGORIES)
     for category, shelf in SHELVES.items():
         plan.products += [
@@ -65,7 +69,9 @@ def own_shop_plan() -> Plan:
 
 
 def _order(number: int, products: list[PlannedProduct]) -> PlannedOrder:
-    """The n-th order: one to three products, stepping through the shelves; the last wants two of the only bird feeder."""
+    """The n-th order: one to three products, stepping through the shelves; the last wants two of
+    the only bird feeder.
+    """
     chosen = {
         (number * step) % len(products): 1 + (number + step) % 3
         for step in (1, 5, 7)[: 1 + number % 3]

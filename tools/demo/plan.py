@@ -1,4 +1,6 @@
-"""What a replay is going to do, as data: products, customers, orders, returns, and what is left out with its reason."""
+"""What a replay is going to do, as data: products, customers, orders, returns, and what is left out
+with its reason.
+"""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -12,7 +14,9 @@ class Category:
 
 @dataclass(frozen=True)
 class PlannedProduct:
-    """`code` is the name that lines use; `slug` is the shop's; `stock` is what the product starts with."""
+    """`code` is the name that lines use; `slug` is the shop's; `stock` is what the product starts
+    with.
+    """
 
     code: str
     slug: str
@@ -32,7 +36,10 @@ class PlannedCustomer:
 
 @dataclass(frozen=True)
 class PlannedOrder:
-    """`key` is the Idempotency-Key. `line_count` is how many lines of the file it stands for (lines of one code are summed)."""
+    """`key` is the Idempotency-Key.
+
+    `line_count` is how many lines of the file it stands for (lines of one code are summed).
+    """
 
     key: str
     invoice: str
@@ -43,7 +50,8 @@ class PlannedOrder:
 
 @dataclass(frozen=True)
 class PlannedReturn:
-    """Goods that come back: `cancels` is the key of the order that it takes back whole; None: a restock by the staff.
+    """Goods that come back: `cancels` is the key of the order that it takes back whole; None: a
+    restock by the staff.
 
     `units` are at most what of its sale is still out; empty if that is nothing.
     """
@@ -78,7 +86,8 @@ class Plan:
     notes: list[str] = field(default_factory=list)
     lines_read: int = 0
     invoices_read: int = 0
-    #: Whether products that the shop has already get the units that these orders want beyond its stock.
+    #: Whether products that the shop has already get the units that these orders want beyond its
+    #: stock.
     tops_up: bool = False
 
     @property

@@ -1,4 +1,6 @@
-"""A bar on a terminal, a plain line now and then elsewhere; and the loop that works through a list, some at a time."""
+"""A bar on a terminal, a plain line now and then elsewhere; and the loop that works through a list,
+some at a time.
+"""
 
 import asyncio
 import sys
@@ -13,7 +15,9 @@ SAID_EVERY = 100_000
 
 
 class Progress:
-    """Counts up to `total` (0: nobody knows); on a stream that is no terminal it prints now and then."""
+    """Counts up to `total` (0: nobody knows); on a stream that is no terminal it prints now and
+    then.
+    """
 
     def __init__(self, title: str, total: int, stream: TextIO | None = None) -> None:
         self.title, self.total, self.count = title, total, 0

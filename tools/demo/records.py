@@ -22,7 +22,10 @@ class Record:
 
 @dataclass
 class Table:
-    """`name` tells the tables of one file apart; empty where there is but one. `form` says what it was read as."""
+    """`name` tells the tables of one file apart; empty where there is but one.
+
+    `form` says what it was read as.
+    """
 
     name: str
     places: dict[str, int]

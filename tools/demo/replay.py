@@ -1,4 +1,6 @@
-"""Carry out a plan through the public API. Each step may be repeated: a run that was broken off is finished by the next one."""
+"""Carry out a plan through the public API. Each step may be repeated: a run that was broken off is
+finished by the next one.
+"""
 
 import asyncio
 import hashlib
@@ -44,7 +46,9 @@ class Replay:
         self._catalogue_deadline: float | None = None
 
     async def run(self) -> None:
-        """Make catalogue and customers, then order, wait for the outcome, and take back what comes back."""
+        """Make catalogue and customers, then order, wait for the outcome, and take back what comes
+        back.
+        """
         started = time.monotonic()
         await self.catalogue.make()
         await top_up(self.catalogue, await self._make_customers())
@@ -93,13 +97,16 @@ class Replay:
         )
 
     async def _placed(self, order: PlannedOrder, outcome: OrderOutcome) -> Answer | None:
-        """Return the shop's answer to an order; None if one of its products cannot be bought, which `outcome` then says."""
+        """Return the shop's answer to an order; None if one of its products cannot be bought, which
+        `outcome` then says.
+        """
         codes = sorted(code for code, _ in order.units)
         missing = [code for code in codes if code not in self.catalogue.ids]
         if missing:
             outcome.status, outcome.reason = "refused", f"because product {missing[0]} was refused"
             return None
-        # By code: editions of one set list an invoice's lines in different orders, and it is one order with one key.
+        # By code: editions of one set list an invoice's lines in different orders, and it is one
+        # order with one key.
         units = dict(order.units)
         body = {
             "lines": [
@@ -117,7 +124,8 @@ class Replay:
     ) -> Answer | str:
         """Return the answer, or why a product cannot be bought.
 
-        Orders hears of new products through events: until it has, it calls them unavailable. All orders together wait once for that.
+        Orders hears of new products through events: until it has, it calls them unavailable. All
+        orders together wait once for that.
         """
         while True:
             answer = await self.sessions[order.customer].call(
@@ -205,7 +213,9 @@ class Replay:
 
 
 def _unavailable(answer: Answer, codes: list[str]) -> list[str]:
-    """Return the codes of the lines that a refusal points at (`/lines/3/product`); all of them if it does not say."""
+    """Return the codes of the lines that a refusal points at (`/lines/3/product`); all of them if
+    it does not say.
+    """
     errors = answer.body.get("errors") or []
     places = [str(error.get("pointer", "")).split("/") for error in errors]
     named = [int(place[2]) for place in places if len(place) > 2 and place[2].isdigit()]

@@ -16,7 +16,8 @@ UNAVAILABLE = "unavailable"
 class OrderOutcome:
     """What became of one planned order.
 
-    `status` is "unavailable" when a product of it is switched off or deleted, "refused" when the shop did not take it otherwise.
+    `status` is "unavailable" when a product of it is switched off or deleted, "refused" when the
+    shop did not take it otherwise.
     """
 
     key: str
@@ -32,7 +33,9 @@ class OrderOutcome:
 
 @dataclass
 class ReturnOutcome:
-    """What became of one return: cancelled, restocked, not sold (its order was never confirmed, or nothing is out) or refused."""
+    """What became of one return: cancelled, restocked, not sold (its order was never confirmed, or
+    nothing is out) or refused.
+    """
 
     invoice: str
     units: int

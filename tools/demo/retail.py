@@ -1,15 +1,22 @@
-"""Make a plan of an Online Retail file: pure, from lines to products, customers, orders and returns.
+"""Make a plan of an Online Retail file: pure, from lines to products, customers, orders and
+returns.
 
 The rules, in the order in which they are asked:
 
-- A stock code is a product if it is five digits and up to three letters (`85123A`), or `DCGS…`/`SP…` as in the later months of the set.
-  Everything else (`POST`, `M`, `D`, `DOT`, `BANK CHARGES`, gift vouchers) is no product: its lines are reported and left out.
-- Codes are told apart by case: the set's `85099B` and `85099b` are two products here, with two slugs.
-- A price must be at least a penny after rounding. A product's price is the most frequent valid one on its sales lines (the first of
-  equals); orders are charged the shop's price, whatever the line said. Its name is the most frequent description on those lines.
-- An invoice whose number starts with `C` is a return, every other one a sale; lines of a sale must have a quantity > 0, of a return < 0.
-- The customer of an invoice is the first CustomerID on it; without one, the buyer is made up for that invoice alone.
-- Invoices are replayed by date. An invoice that an earlier table (sheet) of the file has too is left out: Online Retail II repeats days.
+- A stock code is a product if it is five digits and up to three letters (`85123A`), or
+  `DCGS…`/`SP…` as in the later months of the set. Everything else (`POST`, `M`, `D`, `DOT`, `BANK
+  CHARGES`, gift vouchers) is no product: its lines are reported and left out.
+- Codes are told apart by case: the set's `85099B` and `85099b` are two products here, with two
+  slugs.
+- A price must be at least a penny after rounding. A product's price is the most frequent valid one
+  on its sales lines (the first of equals); orders are charged the shop's price, whatever the line
+  said. Its name is the most frequent description on those lines.
+- An invoice whose number starts with `C` is a return, every other one a sale; lines of a sale must
+  have a quantity > 0, of a return < 0.
+- The customer of an invoice is the first CustomerID on it; without one, the buyer is made up for
+  that invoice alone.
+- Invoices are replayed by date. An invoice that an earlier table (sheet) of the file has too is
+  left out: Online Retail II repeats days.
 - What comes back is planned in `returns.py`.
 """
 
@@ -53,7 +60,9 @@ class _Invoice:
 
     @property
     def moment(self) -> tuple[datetime, bool]:
-        """Return what invoices are sorted by; of one moment (dates may have no time) sales come before returns."""
+        """Return what invoices are sorted by; of one moment (dates may have no time) sales come
+        before returns.
+        """
         return min((line.at for line in self.lines), default=datetime.max), self.is_return  # noqa: DTZ901
 
     def units(self) -> tuple[tuple[str, int], ...]:
@@ -65,7 +74,9 @@ class _Invoice:
 
 
 def plan_replay(file: RetailFile, *, stock: int | None = None) -> Plan:
-    """Return the plan of a file; `stock` is every product's, by default what the file orders and some to spare."""
+    """Return the plan of a file; `stock` is every product's, by default what the file orders and
+    some to spare.
+    """
     plan = Plan(
         lines_read=file.records, categories=[CATEGORY], read_as=file.read_as, tops_up=stock is None
     )
@@ -116,7 +127,9 @@ def rounded(price: Decimal) -> Decimal:
 
 
 def slug_of(code: str) -> str:
-    """Return a slug that no other code has: upper case is the rule, so a code with lower case letters gets a suffix."""
+    """Return a slug that no other code has: upper case is the rule, so a code with lower case
+    letters gets a suffix.
+    """
     plain = re.sub(r"[^a-z0-9]+", "-", code.lower()).strip("-")
     return (
         plain if code == code.upper() and plain == code.lower() else f"{plain}-{_short_hash(code)}"

@@ -1,8 +1,10 @@
 """Plan what comes back.
 
-- A return that names exactly the products and units of an earlier order of that customer cancels it; any other is a restock.
-- A restock takes back at most what of that customer's purchases in the file is still out: the rest is counted and listed. Goods that the
-  customer has not bought in the file were sold before it began, and come back as they are (so do those of sales without a customer).
+- A return that names exactly the products and units of an earlier order of that customer cancels
+  it; any other is a restock.
+- A restock takes back at most what of that customer's purchases in the file is still out: the rest
+  is counted and listed. Goods that the customer has not bought in the file were sold before it
+  began, and come back as they are (so do those of sales without a customer).
 """
 
 from collections import defaultdict

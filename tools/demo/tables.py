@@ -1,7 +1,9 @@
-"""What a file holds, whatever it is packed in: tables of numbered records, read one after the other.
+"""What a file holds, whatever it is packed in: tables of numbered records, read one after the
+other.
 
-Text in any delimiter, workbooks (xlsx), and both in zip or gz, are told apart by how they begin, not by their names. Everything is read
-as a stream; what unpacks to more than `MAX_BYTES` is refused, so that a small file cannot fill memory or disk.
+Text in any delimiter, workbooks (xlsx), and both in zip or gz, are told apart by how they begin,
+not by their names. Everything is read as a stream; what unpacks to more than `MAX_BYTES` is
+refused, so that a small file cannot fill memory or disk.
 """
 
 import gzip
@@ -137,7 +139,9 @@ def _on_disk(source: Source) -> BinaryIO:
 
 
 def _check_sizes(archive: zipfile.ZipFile) -> None:
-    """Members are never read past the size that the archive tells: so what it tells is what must be bounded."""
+    """Members are never read past the size that the archive tells: so what it tells is what must be
+    bounded.
+    """
     if len(archive.infolist()) > MAX_MEMBERS:
         raise NotRetailFile(f"the archive has more than {MAX_MEMBERS} members")
     if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
@@ -145,7 +149,9 @@ def _check_sizes(archive: zipfile.ZipFile) -> None:
 
 
 def _of_members(archive: zipfile.ZipFile, depth: int) -> Iterator[Table]:
-    """Members in other columns (a licence, a description) are passed over as long as there is one in ours."""
+    """Members in other columns (a licence, a description) are passed over as long as there is one
+    in ours.
+    """
     unknown: UnknownColumns | None = None
     found = False
     for name in _data_members(archive):

@@ -1,4 +1,6 @@
-"""Enough units of the products that the shop has already: what this plan's orders want beyond the stock is added, and told."""
+"""Enough units of the products that the shop has already: what this plan's orders want beyond the
+stock is added, and told.
+"""
 
 import uuid
 from collections import Counter
@@ -16,7 +18,10 @@ Units = frozenset[tuple[str, int]]
 
 @dataclass(frozen=True)
 class Wanted:
-    """A planned order by the shop's ids. `told` is the order's id, if an earlier run was told of it; `user` is empty for a new customer."""
+    """A planned order by the shop's ids.
+
+    `told` is the order's id, if an earlier run was told of it; `user` is empty for a new customer.
+    """
 
     told: str
     user: str
@@ -78,7 +83,8 @@ def not_there(
 ) -> list[Wanted]:
     """Return the planned orders that are not among the shop's.
 
-    An order whose answer got lost is known by its customer and units, as long as nobody was told of it: a customer may order the same again.
+    An order whose answer got lost is known by its customer and units, as long as nobody was told of
+    it: a customer may order the same again.
     """
     ids = {order["id"] for order in orders}
     untold = Counter(
@@ -98,7 +104,9 @@ def not_there(
 def shortages(
     missing: Sequence[Wanted], orders: Iterable[dict[str, Any]], available: dict[str, int]
 ) -> dict[str, int]:
-    """Return by how many units each product is short; what pending orders have not taken yet is not available."""
+    """Return by how many units each product is short; what pending orders have not taken yet is not
+    available.
+    """
     demand, pending = Counter[str](), Counter[str]()
     for one in missing:
         demand.update(dict(one.units))

@@ -16,7 +16,8 @@ from demo.records import SHOWN_TEXT, Cell, Record, Table
 
 
 def workbook_tables(stream: BinaryIO) -> Iterator[Table]:
-    """Yield the sheets in known columns; others (notes, a summary) are passed over as long as there is one.
+    """Yield the sheets in known columns; others (notes, a summary) are passed over as long as there
+    is one.
 
     Raises:
         NotRetailFile: there is none, or it is no workbook that can be read.

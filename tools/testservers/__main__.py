@@ -1,4 +1,7 @@
-"""`.venv/bin/python tools/testservers start|stop OWNER`: see containers.py. `start` prints the variables that tests read, as JSON."""
+"""`.venv/bin/python tools/testservers start|stop OWNER`: see containers.py.
+
+`start` prints the variables that tests read, as JSON.
+"""
 
 import sys
 from pathlib import Path

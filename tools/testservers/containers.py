@@ -1,7 +1,9 @@
-"""PostgreSQL, RabbitMQ and Redis for tests, in containers that forget everything, with ports on the loopback address only.
+"""PostgreSQL, RabbitMQ and Redis for tests, in containers that forget everything, with ports on the
+loopback address only.
 
-They outlive this process and are found again by their label, so a run that was killed leaves nothing for good: `stop` (and the next
-`start`) removes what bears the owner's label. That is what Ryuk would do, whose image is not everywhere.
+They outlive this process and are found again by their label, so a run that was killed leaves
+nothing for good: `stop` (and the next `start`) removes what bears the owner's label. That is what
+Ryuk would do, whose image is not everywhere.
 """
 
 import argparse
@@ -29,10 +31,14 @@ POSTGRES = "postgres -c fsync=off -c synchronous_commit=off -c full_page_writes=
 
 
 def start(owner: str) -> dict[str, str]:
-    """Starts fresh ones. Returns the variables that tests read; images come from POSTGRES_IMAGE, RABBITMQ_IMAGE, REDIS_IMAGE."""
+    """Starts fresh ones. Returns the variables that tests read; images come from POSTGRES_IMAGE,
+    RABBITMQ_IMAGE, REDIS_IMAGE.
+    """
     stop(owner)
     password = secrets.token_hex(16)
-    postgres = _container("POSTGRES_IMAGE", owner, 5432, "/var/lib/postgresql/data").with_command(POSTGRES)
+    postgres = _container("POSTGRES_IMAGE", owner, 5432, "/var/lib/postgresql/data").with_command(
+        POSTGRES
+    )
     postgres.with_env("POSTGRES_PASSWORD", password)
     rabbitmq = _container("RABBITMQ_IMAGE", owner, 5672, "/var/lib/rabbitmq", 15672)
     rabbitmq.with_env("RABBITMQ_DEFAULT_USER", ADMIN).with_env("RABBITMQ_DEFAULT_PASS", password)
@@ -79,7 +85,9 @@ def _wait(name: str, answers: Callable[[], bool]) -> None:
     deadline = time.monotonic() + WAIT_SECONDS
     while not answers():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{name} does not answer after {WAIT_SECONDS} s: docker logs says why")
+            raise TimeoutError(
+                f"{name} does not answer after {WAIT_SECONDS} s: docker logs says why"
+            )
         time.sleep(0.1)
 
 

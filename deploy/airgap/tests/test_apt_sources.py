@@ -8,14 +8,20 @@ from souk.console import CommandError
 DEBIAN_KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 DEBIAN = Archive("http://mirror.example/debian", ("bookworm",), ("main",))
 SECURITY = Archive("http://mirror.example/debian-security", ("bookworm-security",), ("main",))
-STRANGER = Archive("https://packages.example/deb", ("bookworm",), ("main",), "/etc/apt/keyrings/stranger.gpg")
+STRANGER = Archive(
+    "https://packages.example/deb", ("bookworm",), ("main",), "/etc/apt/keyrings/stranger.gpg"
+)
 
 
 def apt_folder(tmp_path: Path, **files: str) -> Path:
     """sources_list is the old file, every other name one in sources.list.d."""
     (tmp_path / "sources.list.d").mkdir()
     for name, text in files.items():
-        path = tmp_path / "sources.list" if name == "sources_list" else tmp_path / "sources.list.d" / name
+        path = (
+            tmp_path / "sources.list"
+            if name == "sources_list"
+            else tmp_path / "sources.list.d" / name
+        )
         path.write_text(text)
     return tmp_path
 
@@ -60,7 +66,10 @@ Components: main
 Signed-By: {DEBIAN_KEYS}
 """)
 
-    assert [one.uri for one in found] == ["http://mirror.example/debian", "http://second.example/debian"]
+    assert [one.uri for one in found] == [
+        "http://mirror.example/debian",
+        "http://second.example/debian",
+    ]
     assert {one.suites for one in found} == {("bookworm", "bookworm-updates")}
     assert {one.signed_by for one in found} == {DEBIAN_KEYS}
 

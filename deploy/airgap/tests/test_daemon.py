@@ -23,7 +23,9 @@ def test_what_was_launched_is_recorded_and_ended(tmp_path: Path) -> None:
 
 
 def test_its_output_goes_to_the_log(tmp_path: Path) -> None:
-    process = daemon.launch(["sh", "-c", "echo out; echo error >&2"], tmp_path / "log", tmp_path / "pid")
+    process = daemon.launch(
+        ["sh", "-c", "echo out; echo error >&2"], tmp_path / "log", tmp_path / "pid"
+    )
     process.wait(5)
 
     assert sorted((tmp_path / "log").read_text().split()) == ["error", "out"]

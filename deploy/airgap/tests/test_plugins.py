@@ -28,7 +28,11 @@ def test_compose_that_is_missing_or_old_is_lacking(version: str) -> None:
 
 
 def test_plugins_that_fail_are_missing_whatever_they_print(client: Path) -> None:
-    write(client, compose="echo 2.30.0; exit 1", buildx="echo 'unknown command: docker buildx' >&2; exit 1")
+    write(
+        client,
+        compose="echo 2.30.0; exit 1",
+        buildx="echo 'unknown command: docker buildx' >&2; exit 1",
+    )
 
     assert plugins.missing() == ["compose", "buildx"]
 

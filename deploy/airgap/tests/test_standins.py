@@ -64,7 +64,9 @@ def test_stand_in_depends_on_its_base() -> None:
 
     assert standins.image_digest(nginx, "base") != standins.image_digest(nginx, "other base")
     assert standins.image_digest(nginx, "base") != standins.image_digest(redis, "base")
-    assert standins.base_digest("http://mirror.example") != standins.base_digest("http://other.example")
+    assert standins.base_digest("http://mirror.example") != standins.base_digest(
+        "http://other.example"
+    )
 
 
 def test_missing_and_changed_images_are_stale_and_others_are_not() -> None:

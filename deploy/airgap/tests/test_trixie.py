@@ -12,9 +12,7 @@ KEY = bytes(range(200))
 
 def armored(headers: str = "") -> str:
     lines = base64.encodebytes(KEY).decode()
-    return (
-        f"-----BEGIN PGP PUBLIC KEY BLOCK-----\n{headers}\n{lines}=aBcD\n-----END PGP PUBLIC KEY BLOCK-----\n"
-    )
+    return f"-----BEGIN PGP PUBLIC KEY BLOCK-----\n{headers}\n{lines}=aBcD\n-----END PGP PUBLIC KEY BLOCK-----\n"
 
 
 def test_sources_name_debian_13_at_the_machines_mirror() -> None:
@@ -45,9 +43,9 @@ def test_signatures_are_only_ignored_where_the_machine_ignores_them() -> None:
 
 
 def test_keyring_is_the_one_the_archive_names(tmp_path: Path) -> None:
-    assert trixie.keyring(replace(MAIN, signed_by="/etc/apt/a.gpg,/etc/apt/b.gpg"), tmp_path) == Path(
-        "/etc/apt/a.gpg"
-    )
+    assert trixie.keyring(
+        replace(MAIN, signed_by="/etc/apt/a.gpg,/etc/apt/b.gpg"), tmp_path
+    ) == Path("/etc/apt/a.gpg")
 
 
 def test_key_within_the_entry_becomes_a_file(tmp_path: Path) -> None:

@@ -35,7 +35,8 @@ def test_servers_run_in_a_folder_with_an_odd_name(tmp_path: Path) -> None:
 
 
 def test_gateway_runs_in_a_folder_with_an_odd_name(tmp_path: Path) -> None:
-    # Its configuration lies where Layout.plain says: nginx takes brackets in the path of an include for a pattern.
+    # Its configuration lies where Layout.plain says: nginx takes brackets in the path of an include
+    # for a pattern.
     folder = tmp_path / "conf"
     variables = {
         "PATH": f"{os.environ['PATH']}:/usr/sbin", "GATEWAY_LISTEN": "127.0.0.1:1", "USERS_UPSTREAM": "127.0.0.1:2",

@@ -1,1 +1,3 @@
-"""What the gateway's tests run against: a real nginx, and small HTTP servers in the services' places."""
+"""What the gateway's tests run against: a real nginx, and small HTTP servers in the services'
+places.
+"""

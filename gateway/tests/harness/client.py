@@ -22,7 +22,11 @@ class Response:
 
 
 def request(
-    port: int, method: str, path: str, headers: dict[str, str] | None = None, body: bytes | None = None
+    port: int,
+    method: str,
+    path: str,
+    headers: dict[str, str] | None = None,
+    body: bytes | None = None,
 ) -> Response:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=CONNECT_SECONDS)
     try:
@@ -34,7 +38,9 @@ def request(
 
 
 def send_raw(port: int, data: bytes, *, timeout_seconds: float = 5) -> bytes:
-    """Everything the gateway answers until it closes the connection (or says nothing more for `timeout_seconds`)."""
+    """Everything the gateway answers until it closes the connection (or says nothing more for
+    `timeout_seconds`).
+    """
     with socket.create_connection(("127.0.0.1", port), timeout=timeout_seconds) as connection:
         connection.sendall(data)
         received = b""

@@ -1,4 +1,6 @@
-"""A name server of the tests' own, as containers have one: a service's name and the addresses behind it."""
+"""A name server of the tests' own, as containers have one: a service's name and the addresses
+behind it.
+"""
 
 import socket
 import threading
@@ -34,7 +36,8 @@ class NameServer:
         addresses = self.records.get(_name(query), [])
         flags = FOUND if addresses else NO_SUCH_NAME
         counts = b"\0\1" + len(addresses).to_bytes(2, "big") + bytes(4)
-        # Each: the question's name, type A, class IN, 600 s to live (that nginx must not heed), 4 bytes.
+        # Each: the question's name, type A, class IN, 600 s to live (that nginx must not heed), 4
+        # bytes.
         answers = b"".join(
             b"\xc0\x0c\0\1\0\1" + (600).to_bytes(4, "big") + b"\0\4" + socket.inet_aton(address)
             for address in addresses

@@ -1,4 +1,6 @@
-"""An HTTP server in the place of a service: it echoes what reached it, or answers what the test told it to."""
+"""An HTTP server in the place of a service: it echoes what reached it, or answers what the test
+told it to.
+"""
 
 import json
 import socket
@@ -31,8 +33,9 @@ class Answer:
 
 
 class Upstream:
-    """One service's double. `answers[path]` overrides the echo; `seen` holds every request; `to_break` is how many
-    of the next requests it reads and then hangs up on."""
+    """One service's double. `answers[path]` overrides the echo; `seen` holds every request;
+    `to_break` is how many of the next requests it reads and then hangs up on.
+    """
 
     def __init__(self, name: str, host: str = "127.0.0.1", port: int = 0) -> None:
         self.name = name
@@ -115,7 +118,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.write(Answer())
             return
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        answer = self.upstream.reply(Seen(self.command, self.path, list(self.headers.items()), body))
+        answer = self.upstream.reply(
+            Seen(self.command, self.path, list(self.headers.items()), body)
+        )
         if self.upstream.to_break > 0:
             self.upstream.to_break -= 1
             self.close_connection = True

@@ -104,7 +104,9 @@ class OrderPlaced(ConsumedEvent, service="orders"):
         for line in self.lines:
             units[line.product_id] += line.quantity
         if max(units.values()) > MAX_UNITS:
-            raise ValueError(f"the lines of one product ask for more than {MAX_UNITS} units together")
+            raise ValueError(
+                f"the lines of one product ask for more than {MAX_UNITS} units together"
+            )
         return self
 
 

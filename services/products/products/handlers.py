@@ -9,7 +9,9 @@ from servicekit.messaging.router import Received, Router
 router = Router("products")
 
 
-@router.handles_batch("products.orders", OrderPlaced, OrderCancelled, OrderExpired, rows=reservations.rows_of)
+@router.handles_batch(
+    "products.orders", OrderPlaced, OrderCancelled, OrderExpired, rows=reservations.rows_of
+)
 def on_order_placed_or_ended(
     received: list[Received[OrderPlaced | OrderCancelled | OrderExpired]],
 ) -> None:

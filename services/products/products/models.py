@@ -44,7 +44,9 @@ class Product(models.Model):
     currency = models.CharField(max_length=3)
     stock = models.BigIntegerField(default=0)
     active = models.BooleanField(default=True)
-    category = models.ForeignKey(Category, null=True, on_delete=models.PROTECT, related_name="products")
+    category = models.ForeignKey(
+        Category, null=True, on_delete=models.PROTECT, related_name="products"
+    )
     version = models.IntegerField(default=1)
     deleted_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now())
@@ -55,18 +57,26 @@ class Product(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(stock__gte=0), name="product_stock_not_negative"),
             models.CheckConstraint(condition=Q(price__gte=0), name="product_price_not_negative"),
-            models.CheckConstraint(condition=Q(currency__in=CURRENCIES), name="product_currency_known"),
             models.CheckConstraint(
-                condition=Q(deleted_at__isnull=True) | Q(active=False), name="product_deleted_is_inactive"
+                condition=Q(currency__in=CURRENCIES), name="product_currency_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(deleted_at__isnull=True) | Q(active=False),
+                name="product_deleted_is_inactive",
             ),
         ]
         # One index for each order that the list offers; the id makes each a total order, as keyset
         # pages need.
         indexes = [
-            models.Index(fields=["-created_at", "-id"], name="product_by_newest", condition=Q(active=True)),
+            models.Index(
+                fields=["-created_at", "-id"], name="product_by_newest", condition=Q(active=True)
+            ),
             models.Index(fields=["price", "id"], name="product_by_price", condition=Q(active=True)),
             models.Index(
-                Collate("name", BY_LANGUAGE), "id", name="product_by_name_collated", condition=Q(active=True)
+                Collate("name", BY_LANGUAGE),
+                "id",
+                name="product_by_name_collated",
+                condition=Q(active=True),
             ),
             models.Index(
                 fields=["category", "-created_at", "-id"],
@@ -120,7 +130,9 @@ class ReservationLine(models.Model):
     class Meta:
         db_table = "reservation_line"
         constraints = [
-            models.UniqueConstraint(fields=["reservation", "product"], name="reservation_line_once"),
+            models.UniqueConstraint(
+                fields=["reservation", "product"], name="reservation_line_once"
+            ),
             models.CheckConstraint(condition=Q(quantity__gt=0), name="reservation_line_positive"),
         ]
 

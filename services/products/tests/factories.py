@@ -42,7 +42,12 @@ def placed(
     data = {
         "order_id": str(order_id or uuid7()),
         "lines": [
-            {"product_id": str(product_id), "quantity": quantity, "unit_price": "3.39", "name": name}
+            {
+                "product_id": str(product_id),
+                "quantity": quantity,
+                "unit_price": "3.39",
+                "name": name,
+            }
             for product_id, quantity in pairs
         ],
         "deadline": (deadline or timezone.now() + timedelta(minutes=15)).isoformat(),

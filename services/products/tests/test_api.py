@@ -27,13 +27,20 @@ def test_everybody_reads_a_product(nobody: Caller) -> None:
 
     body = decoded(answer)
     assert answer["ETag"] == '"1-7"'
-    assert (body["price"], body["currency"], body["stock"], body["version"]) == ("3.40", "GBP", 7, 1)
+    assert (body["price"], body["currency"], body["stock"], body["version"]) == (
+        "3.40",
+        "GBP",
+        7,
+        1,
+    )
     assert body["category"] == {"id": str(category.pk), "slug": "lanterns", "name": "Lanterns"}
     assert body["created_at"].endswith("Z")
 
 
 @pytest.mark.django_db
-def test_hidden_products_are_for_staff_only(nobody: Caller, customer: Caller, staff: Caller) -> None:
+def test_hidden_products_are_for_staff_only(
+    nobody: Caller, customer: Caller, staff: Caller
+) -> None:
     hidden = make_product(active=False)
 
     for caller in (nobody, customer):
@@ -45,7 +52,9 @@ def test_hidden_products_are_for_staff_only(nobody: Caller, customer: Caller, st
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("ordering", ["-created_at", "created_at", "price", "-price", "name", "-name"])
+@pytest.mark.parametrize(
+    "ordering", ["-created_at", "created_at", "price", "-price", "name", "-name"]
+)
 def test_list_pages_through_everything_once_in_each_order(nobody: Caller, ordering: str) -> None:
     for number in range(11):
         make_product(name=f"Thing {number % 3}", price=Decimal(number % 4))
@@ -207,7 +216,9 @@ def test_edit_cannot_touch_the_stock(staff: Caller) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("wrap", ["{}", "W/{}", '"other", {}', '"a,b" ,, W/{}', "*", '"1"', '"1-999"'])
+@pytest.mark.parametrize(
+    "wrap", ["{}", "W/{}", '"other", {}', '"a,b" ,, W/{}', "*", '"1"', '"1-999"']
+)
 def test_edit_and_deletion_accept_the_tag_that_was_read(staff: Caller, wrap: str) -> None:
     """However it is sent, and although a purchase moved the stock meanwhile."""
     for change in (lambda path, **sent: staff.patch(path, {"name": "A"}, **sent), staff.delete):
@@ -270,7 +281,9 @@ def test_edit_of_an_old_version_is_412(staff: Caller) -> None:
     product = make_product()
     decoded(staff.patch(f"{PATH}{product.pk}/", {"name": "A"}, If_Match='"1"'))
 
-    body = problem(staff.patch(f"{PATH}{product.pk}/", {"name": "B"}, If_Match='"1"'), 412, "stale_version")
+    body = problem(
+        staff.patch(f"{PATH}{product.pk}/", {"name": "B"}, If_Match='"1"'), 412, "stale_version"
+    )
 
     assert body["version"] == 2
     problem(staff.patch(f"{PATH}{product.pk}/", {"name": "B"}, If_Match="yesterday"), 400)
@@ -314,7 +327,10 @@ def test_adjustment_below_zero_or_above_the_top_is_409(staff: Caller) -> None:
     path = f"{PATH}{product.pk}/stock/"
 
     assert (
-        problem(staff.post(path, {"delta": -3, "reason": "x"}), 409, "insufficient_stock")["available"] == 2
+        problem(staff.post(path, {"delta": -3, "reason": "x"}), 409, "insufficient_stock")[
+            "available"
+        ]
+        == 2
     )
     problem(staff.post(path, {"delta": 10**9, "reason": "x"}), 409, "stock_too_large")
 
@@ -353,7 +369,9 @@ def test_adjustment_with_one_key_happens_once(staff: Caller) -> None:
 
 
 @pytest.mark.django_db
-def test_adjustment_repeated_after_the_product_is_gone_is_answered_like_the_first(staff: Caller) -> None:
+def test_adjustment_repeated_after_the_product_is_gone_is_answered_like_the_first(
+    staff: Caller,
+) -> None:
     product = make_product(stock=2)
     path, body = f"{PATH}{product.pk}/", {"delta": 5, "reason": "delivery"}
     first = staff.post(f"{path}stock/", body, Idempotency_Key="c1")
@@ -374,7 +392,9 @@ def test_categories_form_a_tree_without_cycles(staff: Caller) -> None:
     )
 
     assert below["parent"] == top["id"]
-    problem(staff.patch(f"/api/categories/{top['id']}/", {"parent": "lights"}), 409, "category_cycle")
+    problem(
+        staff.patch(f"/api/categories/{top['id']}/", {"parent": "lights"}), 409, "category_cycle"
+    )
     problem(staff.patch(f"/api/categories/{top['id']}/", {"parent": "home"}), 409, "category_cycle")
     problem(staff.delete(f"/api/categories/{top['id']}/"), 409, "category_in_use")
     problem(staff.post("/api/categories/", {"slug": "home", "name": "Again"}), 409, "slug_taken")
@@ -415,7 +435,9 @@ def test_unknown_ids_are_404(nobody: Caller, staff: Caller) -> None:
 
 
 @pytest.mark.django_db
-def test_a_list_is_one_query_whatever_its_length(nobody: Caller, django_assert_num_queries: Any) -> None:
+def test_a_list_is_one_query_whatever_its_length(
+    nobody: Caller, django_assert_num_queries: Any
+) -> None:
     category = create_category(slug="lamps", name="Lamps")
     for _ in range(12):
         make_product(category=category)
@@ -429,13 +451,19 @@ def test_ids_in_a_path_are_taken_in_capitals_and_answered_in_lower_case(
     nobody: Caller, staff: Caller
 ) -> None:
     product, category = make_product(), create_category(slug="lamps", name="Lamps")
-    path, shelf = f"{PATH}{str(product.pk).upper()}/", f"/api/categories/{str(category.pk).upper()}/"
+    path, shelf = (
+        f"{PATH}{str(product.pk).upper()}/",
+        f"/api/categories/{str(category.pk).upper()}/",
+    )
 
     refused = problem(staff.patch(path, {"nothing": 1}), 400)
 
     assert decoded(nobody.get(path))["id"] == str(product.pk)
     assert decoded(nobody.get(shelf))["id"] == str(category.pk)
-    assert decoded(staff.post(f"{path}stock/", {"delta": 1, "reason": "found"}))["stock"] == product.stock + 1
+    assert (
+        decoded(staff.post(f"{path}stock/", {"delta": 1, "reason": "found"}))["stock"]
+        == product.stock + 1
+    )
     assert refused["instance"] == f"{PATH}{product.pk}/"
     assert staff.delete(path).status_code == 204
 
@@ -502,11 +530,15 @@ def test_categories_are_ordered_by_the_bytes_of_their_slugs(nobody: Caller) -> N
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("name", [*ProductFilterSet.base_filters, "cursor", "page_size", "ordering"])
+@pytest.mark.parametrize(
+    "name", [*ProductFilterSet.base_filters, "cursor", "page_size", "ordering"]
+)
 def test_empty_parameter_is_refused_by_name(staff: Caller, name: str) -> None:
     errors = problem(staff.get(f"/api/products/?{name}="), 400, "invalid")["errors"]
 
-    assert [(one["code"], one["detail"].split()[0]) for one in errors] == [("empty_parameter", name)]
+    assert [(one["code"], one["detail"].split()[0]) for one in errors] == [
+        ("empty_parameter", name)
+    ]
 
 
 @pytest.mark.django_db
@@ -528,7 +560,11 @@ def test_empty_header_is_not_an_absent_one(staff: Caller, name: str) -> None:
     product = make_product(stock=5)
     method, path, body = ("PATCH", f"/api/products/{product.pk}/", {"name": "New"})
     if name == "Idempotency-Key":
-        method, path, body = ("POST", f"/api/products/{product.pk}/stock/", {"delta": 1, "reason": "x"})  # type: ignore[dict-item]
+        method, path, body = (
+            "POST",
+            f"/api/products/{product.pk}/stock/",
+            {"delta": 1, "reason": "x"},
+        )  # type: ignore[dict-item]
 
     answer = staff.call(method, path, body, **{name.replace("-", "_"): ""})
 

@@ -56,7 +56,9 @@ def test_category_is_not_moved_below_itself() -> None:
 def test_category_that_is_too_deep_already_can_be_renamed() -> None:
     made = branch("deep", 19)
 
-    edit_category(category_id=made[-1].pk, changes={"name": "Still here", "parent": made[-1].parent})
+    edit_category(
+        category_id=made[-1].pk, changes={"name": "Still here", "parent": made[-1].parent}
+    )
 
     assert Category.objects.get(pk=made[-1].pk).name == "Still here"
 
@@ -84,7 +86,9 @@ def test_change_that_products_do_not_show_publishes_nothing(changes: dict[str, A
     make_product(category=category)
     OutboxEvent.objects.all().delete()
 
-    edit_category(category_id=category.pk, changes=changes | ({"parent": top} if "parent" in changes else {}))
+    edit_category(
+        category_id=category.pk, changes=changes | ({"parent": top} if "parent" in changes else {})
+    )
 
     assert not OutboxEvent.objects.exists()
 

@@ -30,7 +30,9 @@ SAMPLES = [
     events.StockRejected(
         order_id=ORDER,
         shortages=[
-            events.Shortage(product_id=PRODUCT, requested=5, available=1, reason="insufficient_stock")
+            events.Shortage(
+                product_id=PRODUCT, requested=5, available=1, reason="insufficient_stock"
+            )
         ],
     ),
     events.StockReleased(order_id=ORDER, lines=[events.Line(product_id=PRODUCT, quantity=2)]),
@@ -49,4 +51,6 @@ def test_handlers_are_what_the_topology_gives(topology: Topology) -> None:
     """The consumer binds what it handles, and may bind what the topology says."""
     handled = {queue: set(handlers) for queue, handlers in router.queues.items()}
 
-    assert handled == {queue: set(types) for queue, types in topology.queues[router.service].items()}
+    assert handled == {
+        queue: set(types) for queue, types in topology.queues[router.service].items()
+    }

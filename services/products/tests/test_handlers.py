@@ -43,7 +43,9 @@ def test_order_that_expired_before_it_came_takes_nothing() -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("quantity", [0, -1, 2_000_000_000, "many", True, "1", 1.0])
-def test_impossible_quantity_is_a_dead_letter_and_its_neighbours_are_served(quantity: object) -> None:
+def test_impossible_quantity_is_a_dead_letter_and_its_neighbours_are_served(
+    quantity: object,
+) -> None:
     product = make_product(stock=5)
     bad = placed([(product.pk, quantity)])  # type: ignore[list-item]
 

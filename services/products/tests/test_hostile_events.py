@@ -19,7 +19,9 @@ from servicekit.testing.hostile_events import (
 from tests.factories import make_product, placed
 
 pytestmark = pytest.mark.django_db(transaction=True)
-HANDLED = [(queue, event_type) for queue, handlers in router.queues.items() for event_type in handlers]
+HANDLED = [
+    (queue, event_type) for queue, handlers in router.queues.items() for event_type in handlers
+]
 
 
 @pytest.mark.parametrize(("queue", "event_type"), HANDLED)
@@ -40,7 +42,11 @@ def test_hostile_envelope_is_handled_or_a_dead_letter() -> None:
     product = make_product(stock=1000)
     for message in hostile_headers(placed({product.pk: 1})):
         data = {**json.loads(message.body), "order_id": str(uuid7())}
-        deliver(router, "products.orders", [dataclasses.replace(message, body=json.dumps(data).encode())])
+        deliver(
+            router,
+            "products.orders",
+            [dataclasses.replace(message, body=json.dumps(data).encode())],
+        )
 
     check_what_was_kept()
     assert Product.objects.get().stock < 1000

@@ -70,7 +70,9 @@ def test_relay_publishes_a_backlog_of_the_largest_events(broker_url: str) -> Non
         )
 
     with running_process("manage.py", "relay") as relay:
-        wait_until(lambda: not OutboxEvent.objects.filter(sent_at=None).exists(), timeout_seconds=300)
+        wait_until(
+            lambda: not OutboxEvent.objects.filter(sent_at=None).exists(), timeout_seconds=300
+        )
         peak = peak_memory_mib(relay.pid)
 
     assert peak < LIMIT_MIB

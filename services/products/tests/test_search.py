@@ -29,7 +29,9 @@ def catalogue(transactional_db: None) -> Iterator[None]:
     with connection.cursor() as cursor:
         cursor.execute(FILL, [ROWS])
         # The rarest are the last in every order.
-        cursor.execute("UPDATE product SET name = 'Zinc saddle ' || slug WHERE slug IN ('p-1', 'p-50000')")
+        cursor.execute(
+            "UPDATE product SET name = 'Zinc saddle ' || slug WHERE slug IN ('p-1', 'p-50000')"
+        )
         cursor.execute("VACUUM ANALYZE product")
     yield
     # Or the tests after this one would plan for a large table.
@@ -48,7 +50,11 @@ def rows_read(text: str, order: str) -> int:
     (plan,) = json.loads(search(text, order).explain(format="json", analyze=True))
 
     def read(node: dict[str, Any]) -> int:
-        own = node["Actual Rows"] + node.get("Rows Removed by Filter", 0) if "Relation Name" in node else 0
+        own = (
+            node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+            if "Relation Name" in node
+            else 0
+        )
         return int(own) + sum(read(one) for one in node.get("Plans", []))
 
     return read(plan["Plan"])
@@ -56,15 +62,21 @@ def rows_read(text: str, order: str) -> int:
 
 def test_search_reads_few_rows_whether_it_finds_none_few_or_many(catalogue: None) -> None:
     for order in ORDERS:
-        assert (rows_read("no such name", order), len(search("no such name", order))) == (0, 0), order
+        assert (rows_read("no such name", order), len(search("no such name", order))) == (0, 0), (
+            order
+        )
         assert (rows_read("saddle", order), len(search("SADDLE", order))) == (2, 2), order
-        assert (rows_read("lantern", order) <= 100, len(search("Lantern", order))) == (True, 21), order
+        assert (rows_read("lantern", order) <= 100, len(search("Lantern", order))) == (True, 21), (
+            order
+        )
     # Two characters have no trigram: the answer is right, though every row is read.
     assert len(search("zi", "-created_at")) == 2
     assert len(search("zq", "-created_at")) == 0
 
 
-def test_search_is_planned_for_what_is_searched_however_often(catalogue: None, nobody: Caller) -> None:
+def test_search_is_planned_for_what_is_searched_however_often(
+    catalogue: None, nobody: Caller
+) -> None:
     """A plan for any text would follow the list's order: fine for many hits, a scan for none."""
     for text in ["zq"] * 10 + ["lantern"] * 10 + ["absent"] * 2:
         decoded(nobody.get(f"/api/products/?search={text}"))

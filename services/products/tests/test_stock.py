@@ -40,10 +40,13 @@ def assert_conserved() -> None:
     """I1 and I3: each stock is the sum of its movements; reservations hold what is missing."""
     for product in Product.objects.all():
         assert (
-            product.stock == product.movements.aggregate(total=Sum("quantity"))["total"] or product.stock == 0
+            product.stock == product.movements.aggregate(total=Sum("quantity"))["total"]
+            or product.stock == 0
         )
         initial = (
-            product.movements.filter(kind__in=["initial", "adjustment"]).aggregate(n=Sum("quantity"))["n"]
+            product.movements.filter(kind__in=["initial", "adjustment"]).aggregate(
+                n=Sum("quantity")
+            )["n"]
             or 0
         )
         held = sum(
@@ -107,7 +110,8 @@ def test_batch_decides_its_orders_in_sequence() -> None:
     product = make_product(stock=5)
     orders = [uuid7() for _ in range(4)]
     messages = [
-        placed({product.pk: quantity}, one) for one, quantity in zip(orders, [3, 3, 2, 1], strict=True)
+        placed({product.pk: quantity}, one)
+        for one, quantity in zip(orders, [3, 3, 2, 1], strict=True)
     ]
 
     deliver(router, QUEUE, messages)
@@ -150,7 +154,11 @@ def test_cancel_that_comes_first_voids_the_order() -> None:
 def test_place_and_cancel_in_one_batch_keep_their_order() -> None:
     product, order_id = make_product(stock=5), uuid7()
 
-    deliver(router, QUEUE, [placed({product.pk: 4}, order_id), cancelled(order_id), placed({product.pk: 5})])
+    deliver(
+        router,
+        QUEUE,
+        [placed({product.pk: 4}, order_id), cancelled(order_id), placed({product.pk: 5})],
+    )
 
     product.refresh_from_db()
     assert product.stock == 0
@@ -240,7 +248,9 @@ def test_opposite_product_orders_never_deadlock() -> None:
     before = deadlocks()
 
     def work(sequence: list[UUID]) -> Callable[[], None]:
-        return lambda: [deliver(router, QUEUE, [placed(dict.fromkeys(sequence, 1))]) for _ in range(40)]  # type: ignore[return-value]
+        return lambda: [
+            deliver(router, QUEUE, [placed(dict.fromkeys(sequence, 1))]) for _ in range(40)
+        ]  # type: ignore[return-value]
 
     assert at_once([work(ids), work(ids[::-1]), work(ids[::2] + ids[1::2]), work(ids[::-1])]) == []
 
@@ -282,7 +292,10 @@ def test_order_past_its_deadline_takes_nothing_from_a_live_one() -> None:
     )
     deliver(router, QUEUE, [cancelled(dead)])
 
-    assert dict(Reservation.objects.values_list("order_id", "status")) == {dead: "void", live: "reserved"}
+    assert dict(Reservation.objects.values_list("order_id", "status")) == {
+        dead: "void",
+        live: "reserved",
+    }
     assert list(answers()) == [str(live)]
     assert_conserved()
 
@@ -291,9 +304,16 @@ def test_order_past_its_deadline_takes_nothing_from_a_live_one() -> None:
 def test_cancelled_order_takes_nothing_from_a_live_one_in_its_batch() -> None:
     product, dead, live = make_product(stock=1), uuid7(), uuid7()
 
-    deliver(router, QUEUE, [placed({product.pk: 1}, dead), placed({product.pk: 1}, live), cancelled(dead)])
+    deliver(
+        router,
+        QUEUE,
+        [placed({product.pk: 1}, dead), placed({product.pk: 1}, live), cancelled(dead)],
+    )
 
-    assert dict(Reservation.objects.values_list("order_id", "status")) == {dead: "void", live: "reserved"}
+    assert dict(Reservation.objects.values_list("order_id", "status")) == {
+        dead: "void",
+        live: "reserved",
+    }
     assert_conserved()
 
 
@@ -302,7 +322,10 @@ def test_one_order_in_two_consumers_has_one_effect() -> None:
     product = make_product(stock=100)
     messages = [placed({product.pk: 1}) for _ in range(50)]
 
-    assert at_once([persistently(messages), persistently(messages), persistently(messages[::-1])]) == []
+    assert (
+        at_once([persistently(messages), persistently(messages), persistently(messages[::-1])])
+        == []
+    )
 
     product.refresh_from_db()
     assert product.stock == 50
@@ -395,13 +418,19 @@ def test_database_refuses_negative_stock() -> None:
         Product.objects.filter(pk=product.pk).update(stock=-1)
 
 
-step = st.tuples(st.sampled_from(["place", "cancel", "again"]), st.integers(0, 9), st.integers(1, 4))
+step = st.tuples(
+    st.sampled_from(["place", "cancel", "again"]), st.integers(0, 9), st.integers(1, 4)
+)
 
 
 @pytest.mark.django_db(transaction=True)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.lists(st.lists(step, min_size=1, max_size=6), min_size=1, max_size=8))
-def test_any_sequence_with_repeats_and_reorders_conserves(batches: list[list[tuple[str, int, int]]]) -> None:
+def test_any_sequence_with_repeats_and_reorders_conserves(
+    batches: list[list[tuple[str, int, int]]],
+) -> None:
     product = make_product(stock=6)
     orders = [uuid7() for _ in range(10)]
     sent: list[Any] = []

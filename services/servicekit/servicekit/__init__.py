@@ -1,1 +1,4 @@
-"""What every Souk service shares. It knows nothing of shops: no product, order or price is named here."""
+"""What every Souk service shares.
+
+It knows nothing of shops: no product, order or price is named here.
+"""

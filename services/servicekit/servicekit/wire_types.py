@@ -45,7 +45,9 @@ def _require_storable(text: str) -> str:
 
 
 #: A moment from 2000-01-01 to a day ahead, with its offset; read as UTC.
-EventTime = Annotated[AwareDatetime, BeforeValidator(_require_whole_time), AfterValidator(_require_plausible)]
+EventTime = Annotated[
+    AwareDatetime, BeforeValidator(_require_whole_time), AfterValidator(_require_plausible)
+]
 #: A version or a number of units: what an `integer` column holds, and not negative.
 EventCount = Annotated[int, Field(strict=True, ge=0, le=MAX_INTEGER)]
 #: True or false only; pydantic would otherwise accept "yes" and 1.

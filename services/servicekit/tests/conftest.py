@@ -1,4 +1,6 @@
-"""What the messaging tests share: a router that records, events in the outbox, a consumer in a thread."""
+"""What the messaging tests share: a router that records, events in the outbox, a consumer in a
+thread.
+"""
 
 import threading
 from collections.abc import Callable, Iterator

@@ -33,20 +33,24 @@ def test_staff_may_call_everything(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "status"), [("/open/", 200), ("/private/", 200), ("/staff/", 403), ("/staff-writes/", 200)]
+    ("path", "status"),
+    [("/open/", 200), ("/private/", 200), ("/staff/", 403), ("/staff-writes/", 200)],
 )
 def test_customer_may_call_what_is_not_for_staff(path: str, status: int) -> None:
     assert Caller("customer").get(path).status_code == status
 
 
 @pytest.mark.parametrize(
-    ("path", "status"), [("/open/", 200), ("/private/", 401), ("/staff/", 401), ("/staff-writes/", 200)]
+    ("path", "status"),
+    [("/open/", 200), ("/private/", 401), ("/staff/", 401), ("/staff-writes/", 200)],
 )
 def test_nobody_may_call_what_is_open(nobody: Caller, path: str, status: int) -> None:
     assert nobody.get(path).status_code == status
 
 
-@pytest.mark.parametrize(("roles", "status"), [((), 401), (("customer",), 403), (("customer", "staff"), 200)])
+@pytest.mark.parametrize(
+    ("roles", "status"), [((), 401), (("customer",), 403), (("customer", "staff"), 200)]
+)
 def test_only_staff_writes(roles: tuple[str, ...], status: int) -> None:
     assert Caller(*roles).post("/staff-writes/").status_code == status
 

@@ -1,4 +1,6 @@
-"""Settings from the environment: what is missing or wrong stops the process and names itself, but no secret."""
+"""Settings from the environment: what is missing or wrong stops the process and names itself, but
+no secret.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -201,7 +203,9 @@ def test_database_url_may_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 def test_database_outlives_its_closed_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without these every connection that the server closed costs a request, and a lost lock holds for ever."""
+    """Without these every connection that the server closed costs a request, and a lost lock holds
+    for ever.
+    """
     monkeypatch.setenv(NAME, "postgres://db/name")
 
     database = env.database(NAME)

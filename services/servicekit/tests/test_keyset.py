@@ -1,4 +1,6 @@
-"""The key set against a real HTTP server: fetched once, kept through every fault of it, and never in a request's way."""
+"""The key set against a real HTTP server: fetched once, kept through every fault of it, and never
+in a request's way.
+"""
 
 import json
 import threading
@@ -170,7 +172,9 @@ def test_keys_are_fetched_once(keys: KeySet, server: KeyServer) -> None:
     assert server.asked == 1
 
 
-def test_old_set_is_fetched_again_in_the_background(keys: KeySet, server: KeyServer, clock: Clock) -> None:
+def test_old_set_is_fetched_again_in_the_background(
+    keys: KeySet, server: KeyServer, clock: Clock
+) -> None:
     keys.find("first")
     server.answer = answering(body_of(FIRST, SECOND))
     clock.pass_time(jwks.REFRESH_SECONDS - 1)
@@ -184,7 +188,9 @@ def test_old_set_is_fetched_again_in_the_background(keys: KeySet, server: KeySer
     assert set(keys.keys) == {"first", "second"}
 
 
-def test_generation_changes_with_the_keys_only(keys: KeySet, server: KeyServer, clock: Clock) -> None:
+def test_generation_changes_with_the_keys_only(
+    keys: KeySet, server: KeyServer, clock: Clock
+) -> None:
     keys.find("first")
     before = keys.generation
     server.answer = answering(b" " + body_of(FIRST))
@@ -302,7 +308,9 @@ def test_unknown_key_is_asked_for(keys: KeySet, server: KeyServer, clock: Clock)
     assert server.asked == 2
 
 
-def test_unknown_keys_are_asked_for_with_pauses(keys: KeySet, server: KeyServer, clock: Clock) -> None:
+def test_unknown_keys_are_asked_for_with_pauses(
+    keys: KeySet, server: KeyServer, clock: Clock
+) -> None:
     """Whoever invents key ids must not make us flood the users service."""
     keys.find("first")
 
@@ -313,7 +321,9 @@ def test_unknown_keys_are_asked_for_with_pauses(keys: KeySet, server: KeyServer,
     assert server.asked == 2
 
 
-def test_server_that_is_down_is_asked_with_pauses(server: KeyServer, keys: KeySet, clock: Clock) -> None:
+def test_server_that_is_down_is_asked_with_pauses(
+    server: KeyServer, keys: KeySet, clock: Clock
+) -> None:
     server.answer = answering(b"", 503)
 
     for _ in range(20):
@@ -324,7 +334,9 @@ def test_server_that_is_down_is_asked_with_pauses(server: KeyServer, keys: KeySe
     assert server.asked == 2
 
 
-def test_keys_come_as_soon_as_the_server_does(server: KeyServer, keys: KeySet, clock: Clock) -> None:
+def test_keys_come_as_soon_as_the_server_does(
+    server: KeyServer, keys: KeySet, clock: Clock
+) -> None:
     server.answer = answering(b"", 503)
     with pytest.raises(KeysUnavailable):
         keys.find("first")
@@ -353,7 +365,9 @@ def test_slow_server_holds_up_no_known_key(keys: KeySet, server: KeyServer, cloc
     wait_until(lambda: idle(keys))
 
 
-def test_slow_server_holds_up_no_good_token(from_settings: Any, server: KeyServer, clock: Clock) -> None:
+def test_slow_server_holds_up_no_good_token(
+    from_settings: Any, server: KeyServer, clock: Clock
+) -> None:
     old, new = FIRST.token(), [FIRST.token() for _ in range(20)]
     tokens.verified(old)
     clock.pass_time(jwks.REFRESH_SECONDS + 1)
@@ -407,7 +421,9 @@ def test_too_old_set_is_used_by_nobody_while_a_newer_one_is_fetched(
     assert server.asked == 2
 
 
-def test_kept_keys_are_not_used_before_the_server_was_asked(server: KeyServer, tmp_path: Path) -> None:
+def test_kept_keys_are_not_used_before_the_server_was_asked(
+    server: KeyServer, tmp_path: Path
+) -> None:
     file = tmp_path / "keys.json"
     file.write_bytes(body_of(FIRST))
     server.answer = answering(body_of(SECOND))
@@ -439,7 +455,9 @@ def test_threads_that_start_together_fetch_once(keys: KeySet, server: KeyServer)
     found: list[Any] = []
 
     with server.held_back():
-        threads = [threading.Thread(target=lambda: found.append(keys.find("first"))) for _ in range(10)]
+        threads = [
+            threading.Thread(target=lambda: found.append(keys.find("first"))) for _ in range(10)
+        ]
         for thread in threads:
             thread.start()
         wait_until(lambda: server.asked == 1)
@@ -493,7 +511,9 @@ def test_redirect_is_not_followed(server: KeyServer) -> None:
     assert server.asked == 1
 
 
-def test_proxy_of_the_environment_is_not_used(server: KeyServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_of_the_environment_is_not_used(
+    server: KeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "")

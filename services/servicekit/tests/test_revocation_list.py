@@ -1,4 +1,6 @@
-"""What users has revoked, told over HTTP: whole at first, then what is new, and again after a fault."""
+"""What users has revoked, told over HTTP: whole at first, then what is new, and again after a
+fault.
+"""
 
 import json
 import threading
@@ -92,7 +94,9 @@ def test_list_leaves_out_what_has_expired() -> None:
     assert listed()["revoked"] == []
 
 
-@pytest.mark.parametrize("since", ["", "-1", "x", "1.0", str(2**63), "0" * 30, "9" * 5000, "%00", "%D9%A1"])
+@pytest.mark.parametrize(
+    "since", ["", "-1", "x", "1.0", str(2**63), "0" * 30, "9" * 5000, "%00", "%D9%A1"]
+)
 def test_horizon_that_is_none_is_refused(since: str) -> None:
     answer = Caller().call("GET", f"{PATH}?since={since}")
 
@@ -131,7 +135,9 @@ def test_what_the_event_has_told_already_stays_one_row(users: Elsewhere) -> None
     assert RevokedSession.objects.count() == 2
 
 
-def test_next_question_names_the_horizon_and_a_restored_database_is_read_whole(users: Elsewhere) -> None:
+def test_next_question_names_the_horizon_and_a_restored_database_is_read_whole(
+    users: Elsewhere,
+) -> None:
     users.answers = [
         json.dumps({"horizon": horizon, "revoked": []}).encode() for horizon in (900, 901, 5, 5, 6)
     ]

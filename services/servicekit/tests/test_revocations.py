@@ -38,7 +38,11 @@ def claims_of(subject: UUID, session: UUID | None = None, **claims: Any) -> toke
 
 def row(session: UUID | None, subject: UUID, **overrides: Any) -> RevokedSession:
     """As another process would have written it."""
-    values = {"before": timezone.now(), "expires_at": timezone.now() + timedelta(hours=1), **overrides}
+    values = {
+        "before": timezone.now(),
+        "expires_at": timezone.now() + timedelta(hours=1),
+        **overrides,
+    }
     return RevokedSession.objects.create(session=session, subject=subject, **values)
 
 
@@ -89,7 +93,9 @@ def test_every_earlier_session_of_a_person_ends() -> None:
 
     revocations.revoke(None, subject, NOW)
 
-    assert [revocations.is_revoked(claims_of(subject, session)) for session in sessions] == [True] * 3
+    assert [revocations.is_revoked(claims_of(subject, session)) for session in sessions] == [
+        True
+    ] * 3
 
 
 def test_sessions_of_others_go_on() -> None:
@@ -98,7 +104,9 @@ def test_sessions_of_others_go_on() -> None:
     assert not revocations.is_revoked(claims_of(uuid7(), session_of(NOW - timedelta(days=1))))
 
 
-@pytest.mark.parametrize(("milliseconds", "ended"), [(-1, True), (0, True), (1, False), (999, False)])
+@pytest.mark.parametrize(
+    ("milliseconds", "ended"), [(-1, True), (0, True), (1, False), (999, False)]
+)
 def test_session_that_began_later_goes_on(milliseconds: int, ended: bool) -> None:
     """Whoever logs in again in the second of the revocation must be let in."""
     subject = uuid7()
@@ -147,7 +155,9 @@ def test_revocation_said_twice_is_one() -> None:
     assert RevokedSession.objects.count() == 2
 
 
-def test_revocation_by_another_process_is_seen_within_a_second(pass_time: Callable[[float], None]) -> None:
+def test_revocation_by_another_process_is_seen_within_a_second(
+    pass_time: Callable[[float], None],
+) -> None:
     claims = claims_of(uuid7())
     assert not revocations.is_revoked(claims)
     row(claims.session_id, claims.subject)
@@ -180,7 +190,9 @@ def test_expired_revocation_is_not_read() -> None:
 
 
 def test_revocation_is_kept_as_long_as_any_token_of_it() -> None:
-    """The last one may be issued by a clock that is ahead by the leeway, and be checked by one that is behind by it."""
+    """The last one may be issued by a clock that is ahead by the leeway, and be checked by one that
+    is behind by it.
+    """
     revocations.revoke(uuid7(), uuid7(), timezone.now())
 
     kept = (RevokedSession.objects.get().expires_at - timezone.now()).total_seconds()
@@ -190,7 +202,9 @@ def test_revocation_is_kept_as_long_as_any_token_of_it() -> None:
 
 
 def test_time_that_could_not_be_read_back_is_not_stored() -> None:
-    """Proven by a year of 10000: PostgreSQL stores it, and no process could read any row of the table."""
+    """Proven by a year of 10000: PostgreSQL stores it, and no process could read any row of the
+    table.
+    """
     with pytest.raises(IntegrityError), transaction.atomic():
         row(uuid7(), uuid7(), before=datetime.fromisoformat("9999-12-31T23:59:59-14:00"))
 
@@ -246,7 +260,10 @@ def test_revocation_that_commits_late_is_seen(pass_time: Callable[[float], None]
 @pytest.mark.django_db(transaction=True)
 def test_expired_revocations_leave_the_snapshot(pass_time: Callable[[float], None]) -> None:
     soon = timezone.now() + timedelta(milliseconds=300)
-    session, everybody = claims_of(uuid7()), claims_of(uuid7(), session_of(NOW - timedelta(minutes=1)))
+    session, everybody = (
+        claims_of(uuid7()),
+        claims_of(uuid7(), session_of(NOW - timedelta(minutes=1))),
+    )
     row(session.session_id, session.subject, expires_at=soon)
     row(None, everybody.subject, expires_at=soon)
     assert revocations.is_revoked(session)
@@ -260,7 +277,9 @@ def test_expired_revocations_leave_the_snapshot(pass_time: Callable[[float], Non
 
 
 @pytest.mark.django_db(transaction=True)
-def test_session_revoked_again_stays_as_long_as_the_later(pass_time: Callable[[float], None]) -> None:
+def test_session_revoked_again_stays_as_long_as_the_later(
+    pass_time: Callable[[float], None],
+) -> None:
     claims = claims_of(uuid7())
     soon = timezone.now() + timedelta(milliseconds=200)
     row(claims.session_id, claims.subject, expires_at=soon)
@@ -277,7 +296,9 @@ def test_session_revoked_again_stays_as_long_as_the_later(pass_time: Callable[[f
 def test_database_that_was_replaced_is_read_as_a_whole(
     pass_time: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a restore, transactions are counted from another number: a lower one must not hide what is there."""
+    """After a restore, transactions are counted from another number: a lower one must not hide what
+    is there.
+    """
     claims = claims_of(uuid7())
     assert not revocations.is_revoked(claims)
     row(claims.session_id, claims.subject)

@@ -1,4 +1,6 @@
-"""Access tokens: a good one is read, and none of the hostile ones (reference/reliability.md, list T) gets further."""
+"""Access tokens: a good one is read, and none of the hostile ones (reference/reliability.md, list
+T) gets further.
+"""
 
 import logging
 import socket
@@ -71,7 +73,9 @@ def hostile_by_name() -> dict[str, HostileToken]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_hostile_token_is_refused_for_its_fault(hostile_by_name: dict[str, HostileToken], name: str) -> None:
+def test_hostile_token_is_refused_for_its_fault(
+    hostile_by_name: dict[str, HostileToken], name: str
+) -> None:
     hostile = hostile_by_name[name]
 
     with pytest.raises(tokens.InvalidToken) as refusal:
@@ -85,7 +89,9 @@ def test_hostile_tokens_have_names_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES[::7])
-def test_hostile_token_is_refused_again(hostile_by_name: dict[str, HostileToken], name: str) -> None:
+def test_hostile_token_is_refused_again(
+    hostile_by_name: dict[str, HostileToken], name: str
+) -> None:
     """The memory of good tokens must not take in a bad one."""
     for _ in range(2):
         with pytest.raises(tokens.InvalidToken):
@@ -185,7 +191,9 @@ def test_memory_of_good_tokens_stays_small() -> None:
     assert [memory.get(name, 1) for name in (b"one", b"two", b"three")] == [None, claims, claims]
 
 
-def test_new_key_is_believed_beside_the_old(rotating: list[Signer], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_key_is_believed_beside_the_old(
+    rotating: list[Signer], monkeypatch: pytest.MonkeyPatch
+) -> None:
     old, new = rotating[0], Signer("second")
     tokens.verified(old.token())
     rotating.append(new)
@@ -195,7 +203,9 @@ def test_new_key_is_believed_beside_the_old(rotating: list[Signer], monkeypatch:
     tokens.verified(old.token())
 
 
-def test_withdrawn_key_is_believed_no_more(rotating: list[Signer], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_withdrawn_key_is_believed_no_more(
+    rotating: list[Signer], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Not even for a token that was found good while the key was in the set."""
     token = rotating[0].token()
     tokens.verified(token)

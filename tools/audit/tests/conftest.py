@@ -1,4 +1,6 @@
-"""Three databases with the services' own tables, and a virtual host, made for this run and dropped after it."""
+"""Three databases with the services' own tables, and a virtual host, made for this run and dropped
+after it.
+"""
 
 import os
 import secrets
@@ -25,7 +27,8 @@ def _needed(name: str) -> str:
     value = os.environ.get(name)
     if not value:
         pytest.exit(
-            f"{name} is not set: run `make test`, or `. <(python3 deploy/souk test-env)`", returncode=2
+            f"{name} is not set: run `make test`, or `. <(python3 deploy/souk test-env)`",
+            returncode=2,
         )
     return value
 
@@ -36,7 +39,9 @@ def suffix() -> str:
 
 
 @pytest.fixture(scope="session")
-def database_urls(suffix: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def database_urls(
+    suffix: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
     """The migrated, empty databases of the three services."""
     server = _needed("TEST_DATABASE_URL")
     layout = Layout(tmp_path_factory.mktemp("stack"))
@@ -54,7 +59,9 @@ def database_urls(suffix: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 def _migrate(layout: Layout, service: str, url: str) -> None:
-    settings = variables.service(layout, dict.fromkeys(NAMES, 1), service, {}) | {"DATABASE_URL": url}
+    settings = variables.service(layout, dict.fromkeys(NAMES, 1), service, {}) | {
+        "DATABASE_URL": url
+    }
     subprocess.run(
         [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
         cwd=ROOT / "services" / service,
@@ -86,7 +93,9 @@ def _manage(url: str, method: str, path: str) -> None:
 
 
 class OpenDatabase(Database):
-    """A database as the test's own open transaction sees it: what a test breaks is rolled back, never committed."""
+    """A database as the test's own open transaction sees it: what a test breaks is rolled back,
+    never committed.
+    """
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
@@ -110,4 +119,6 @@ def world(database_urls: dict[str, str]) -> Iterator[World]:
 def sources(world: World, broker: Broker) -> Sources:
     databases = {service: OpenDatabase(world.of(service)) for service in SERVICES}
     topology: Path = ROOT / "deploy" / "topology.json"
-    return Sources(**databases, broker=broker, subscriptions=subscriptions_of(topology), settle_seconds=1.5)
+    return Sources(
+        **databases, broker=broker, subscriptions=subscriptions_of(topology), settle_seconds=1.5
+    )

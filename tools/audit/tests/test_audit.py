@@ -78,7 +78,11 @@ DEFECTS = {
         f"UPDATE order_history SET to_status = 'confirmed' WHERE order_id = '{REJECTED}' AND version = 2",
         {"I1", "I9"},
     ),
-    "an event was never sent": ("orders", f"UPDATE outbox SET sent_at = NULL WHERE {PLACED}", {"I5"}),
+    "an event was never sent": (
+        "orders",
+        f"UPDATE outbox SET sent_at = NULL WHERE {PLACED}",
+        {"I5"},
+    ),
     "an event is parked": (
         "orders",
         f"UPDATE outbox SET sent_at = NULL, parked_at = now(), last_error = 'no route' WHERE {PLACED}",
@@ -108,7 +112,11 @@ DEFECTS = {
         f"UPDATE order_history SET event_id = '{uuid.uuid4()}' WHERE order_id = '{CONFIRMED}' AND version = 2",
         {"I6"},
     ),
-    "a key names somebody else's order": ("orders", f"UPDATE idempotency_key SET caller = '{STAFF}'", {"I8"}),
+    "a key names somebody else's order": (
+        "orders",
+        f"UPDATE idempotency_key SET caller = '{STAFF}'",
+        {"I8"},
+    ),
     "a key names no order": (
         "orders",
         f"UPDATE idempotency_key SET body = convert_to('{json.dumps({'id': str(uuid.uuid4())})}', 'UTF8')",
@@ -148,7 +156,11 @@ DEFECTS = {
         f"UPDATE orders SET version = 7 WHERE id = '{VOID}'",
         {"I12"},
     ),
-    "a total is wrong": ("orders", f"UPDATE orders SET total = total + 1 WHERE id = '{CONFIRMED}'", {"I13"}),
+    "a total is wrong": (
+        "orders",
+        f"UPDATE orders SET total = total + 1 WHERE id = '{CONFIRMED}'",
+        {"I13"},
+    ),
     "a price was changed afterwards": (
         "orders",
         f"UPDATE order_line SET unit_price = 9 WHERE order_id = '{CONFIRMED}' AND product_id = '{LAMP}';"
@@ -174,7 +186,9 @@ def test_defect_is_named(name, world, sources):
 
 
 def test_event_in_a_dead_letter_did_not_vanish(world, sources):
-    event = world.send(Event("orders", "orders.order_placed.v1", VOID, {}, "products.orders"), handled=False)
+    event = world.send(
+        Event("orders", "orders.order_placed.v1", VOID, {}, "products.orders"), handled=False
+    )
     assert "I11" in failing(sources)
 
     world.products.execute(

@@ -1,4 +1,6 @@
-"""A small shop at rest, written straight into the tables: five orders, one for each way an order can end."""
+"""A small shop at rest, written straight into the tables: five orders, one for each way an order
+can end.
+"""
 
 import hashlib
 import json
@@ -83,7 +85,9 @@ class World:
             for kind, quantity in (("initial", initial), ("adjustment", adjusted)):
                 if quantity:
                     self._move(product, kind, quantity, None)
-            self.send(Event("products", "products.product_changed.v1", product, {}, "orders.catalogue"))
+            self.send(
+                Event("products", "products.product_changed.v1", product, {}, "orders.catalogue")
+            )
 
     def _move(self, product: uuid.UUID, kind: str, quantity: int, order: uuid.UUID | None) -> None:
         self.products.execute(

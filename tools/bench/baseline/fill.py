@@ -1,4 +1,7 @@
-"""Make the baseline's tables and rows; prints a token. Run as `python -m bench.baseline.fill COUNT`."""
+"""Make the baseline's tables and rows; prints a token.
+
+Run as `python -m bench.baseline.fill COUNT`.
+"""
 
 import os
 import sys

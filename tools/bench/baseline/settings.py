@@ -1,4 +1,6 @@
-"""Everything as `startproject` and the DRF tutorial would have it, tuned as far as one would without thinking about it."""
+"""Everything as `startproject` and the DRF tutorial would have it, tuned as far as one would
+without thinking about it.
+"""
 
 import os
 

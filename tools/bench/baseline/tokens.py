@@ -1,4 +1,6 @@
-"""HS256 tokens checked in the application, with one SELECT for the user: what simplejwt does by default."""
+"""HS256 tokens checked in the application, with one SELECT for the user: what simplejwt does by
+default.
+"""
 
 import time
 
@@ -24,5 +26,7 @@ class TokenAuthentication(BaseAuthentication):
 
 def token_for(user: User) -> str:
     return jwt.encode(
-        {"user_id": user.pk, "exp": int(time.time()) + 86_400}, settings.SECRET_KEY, algorithm="HS256"
+        {"user_id": user.pk, "exp": int(time.time()) + 86_400},
+        settings.SECRET_KEY,
+        algorithm="HS256",
     )

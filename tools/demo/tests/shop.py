@@ -1,4 +1,6 @@
-"""A server that answers as the shop's public API does, in what a replay uses; faults can be put in front."""
+"""A server that answers as the shop's public API does, in what a replay uses; faults can be put in
+front.
+"""
 
 import itertools
 from collections import Counter

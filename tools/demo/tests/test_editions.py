@@ -1,4 +1,6 @@
-"""Every edition of the set that people have: each small file here is read whole, and to the same plan."""
+"""Every edition of the set that people have: each small file here is read whole, and to the same
+plan.
+"""
 
 from collections import Counter
 from datetime import datetime, timedelta

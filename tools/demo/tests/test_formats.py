@@ -113,9 +113,8 @@ def test_quote_is_open_for_so_many_lines_at_most():
     fits, too_long = ([["1", "a", text, "", "", "", ""]] for text in (cell, cell + "x\n"))
 
     assert cells_of(table_of(written(fits, end="\n"))) == fits
-    assert [each.problem for each in table_of(written(too_long, end="\n")).records][
-        0
-    ] == "an open quote"
+    record = next(iter(table_of(written(too_long, end="\n")).records))
+    assert record.problem == "an open quote"
 
 
 def test_stray_quotes_in_the_last_column_join_no_lines():

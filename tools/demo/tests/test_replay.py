@@ -1,4 +1,6 @@
-"""A replay against a server that answers as the shop does: each step once, whatever happens on the way."""
+"""A replay against a server that answers as the shop does: each step once, whatever happens on the
+way.
+"""
 
 import asyncio
 import json

@@ -1,4 +1,6 @@
-"""The plan of a file: what becomes a product, a customer, an order, a return; and that it all adds up."""
+"""The plan of a file: what becomes a product, a customer, an order, a return; and that it all adds
+up.
+"""
 
 from decimal import Decimal
 

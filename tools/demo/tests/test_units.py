@@ -1,4 +1,6 @@
-"""What the next file wants of products that are there already, and what comes back of what was sold."""
+"""What the next file wants of products that are there already, and what comes back of what was
+sold.
+"""
 
 from demo.lines import parse_retail
 from demo.retail import plan_replay

@@ -21,5 +21,7 @@ class ProductFilterSet(StrictFilterSet):
     active = FlagFilter(staff_only=True, help_text="Staff only.")
 
     def check(self, values: Mapping[str, Any]) -> None:
-        if {"min_price", "max_price"} <= values.keys() and values["min_price"] > values["max_price"]:
+        if {"min_price", "max_price"} <= values.keys() and values["min_price"] > values[
+            "max_price"
+        ]:
             raise InvalidInput("min_price is above max_price.")

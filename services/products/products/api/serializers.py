@@ -30,7 +30,9 @@ class SlugField(CleanCharField):
     def to_internal_value(self, data: Any) -> str:
         slug = super().to_internal_value(data)
         if not SLUG.fullmatch(slug):
-            raise serializers.ValidationError("Use a-z, 0-9 and dashes between them.", "invalid_slug")
+            raise serializers.ValidationError(
+                "Use a-z, 0-9 and dashes between them.", "invalid_slug"
+            )
         return slug
 
 

@@ -9,7 +9,12 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    extend_schema,
+    extend_schema_view,
+)
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
@@ -36,17 +41,26 @@ LEDGER_ROWS = 100
 MAX_PRODUCT_BYTES = 128 * 1024
 PRODUCT_EXAMPLE = OpenApiExample(
     "A lantern",
-    {"slug": "white-lantern", "name": "White lantern", "price": "3.39", "currency": "GBP", "stock": 25},
+    {
+        "slug": "white-lantern",
+        "name": "White lantern",
+        "price": "3.39",
+        "currency": "GBP",
+        "stock": 25,
+    },
     request_only=True,
 )
 
 
 def _header(name: str, description: str) -> OpenApiParameter:
-    return OpenApiParameter(name, OpenApiTypes.STR, OpenApiParameter.HEADER, description=description)
+    return OpenApiParameter(
+        name, OpenApiTypes.STR, OpenApiParameter.HEADER, description=description
+    )
 
 
 IF_MATCH = _header(
-    "If-Match", 'The ETag of what you read, such as "3-25", or its version alone, "3"; a list, or *.'
+    "If-Match",
+    'The ETag of what you read, such as "3-25", or its version alone, "3"; a list, or *.',
 )
 IF_NONE_MATCH = _header("If-None-Match", "The ETag of what you have: 304 while it is so.")
 KEY = _header("Idempotency-Key", "Repeat safely with the same key.")
@@ -111,11 +125,15 @@ class ProductViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Product]
         body = self.get_serializer(self.get_object()).data
         return conditional.answer(request, body, f'"{body["version"]}-{body["stock"]}"')
 
-    @extend_schema(operation_id="edit_product", parameters=[IF_MATCH], request=serializers.ProductEdit)
+    @extend_schema(
+        operation_id="edit_product", parameters=[IF_MATCH], request=serializers.ProductEdit
+    )
     def partial_update(self, request: Request, product_id: UUID) -> Response:
         """Change fields of a product, but not its stock."""
         changes = self.valid(serializers.ProductEdit, partial=True)
-        edit_product(product_id=product_id, changes=changes, if_versions=_versions_to_match(request))
+        edit_product(
+            product_id=product_id, changes=changes, if_versions=_versions_to_match(request)
+        )
         return Response(self._body(product_id))
 
     @extend_schema(operation_id="delete_product", parameters=[IF_MATCH], responses={204: None})
@@ -126,7 +144,9 @@ class ProductViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Product]
         return Response(status=204)
 
     @extend_schema(operation_id="read_stock", responses=serializers.LedgerRead)
-    @action(detail=True, url_path="stock", permission_classes=[IsStaff], max_body_bytes=MAX_BODY_BYTES)
+    @action(
+        detail=True, url_path="stock", permission_classes=[IsStaff], max_body_bytes=MAX_BODY_BYTES
+    )
     def read_stock(self, request: Request, product_id: UUID) -> Response:
         """A product's stock, and the newest rows of its ledger."""
         product = self.get_object()
@@ -146,7 +166,9 @@ class ProductViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Product]
         """Add units to the stock, or remove them."""
         members = self.valid(serializers.StockAdjust)
         caller = caller_of(request).id
-        keyed = idempotency.from_request(request, "adjust_stock", caller=caller, about=str(product_id))
+        keyed = idempotency.from_request(
+            request, "adjust_stock", caller=caller, about=str(product_id)
+        )
 
         def adjust() -> Any:
             left = adjust_stock(product_id=product_id, by=caller, **members)
@@ -164,7 +186,9 @@ class ProductViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Product]
     list=extend_schema(operation_id="list_categories", description="Every category."),
     retrieve=extend_schema(operation_id="read_category", description="One category."),
 )
-class CategoryViewSet(StrictViewSetMixin, ListModelMixin, RetrieveModelMixin, GenericViewSet[Category]):
+class CategoryViewSet(
+    StrictViewSetMixin, ListModelMixin, RetrieveModelMixin, GenericViewSet[Category]
+):
     """The tree of categories."""
 
     permission_classes = [IsStaffOrReadOnly]

@@ -16,6 +16,8 @@ def state_of(product: Product, category: Category | None) -> Outgoing:
         price=product.price,
         currency=product.currency,
         active=product.active,
-        category=CategoryState(id=category.pk, slug=category.slug, name=category.name) if category else None,
+        category=CategoryState(id=category.pk, slug=category.slug, name=category.name)
+        if category
+        else None,
     )
     return Outgoing(event, subject=str(product.pk), sequence=product.version)

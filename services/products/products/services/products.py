@@ -117,5 +117,7 @@ def _lock_product(product_id: UUID, if_versions: Collection[int] | None) -> Prod
     if product is None:
         raise NotFound
     if if_versions is not None and product.version not in if_versions:
-        raise StaleVersion(f"It is at version {product.version} now.", members={"version": product.version})
+        raise StaleVersion(
+            f"It is at version {product.version} now.", members={"version": product.version}
+        )
     return product

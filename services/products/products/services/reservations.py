@@ -88,18 +88,27 @@ def settle_orders(*, received: OrderEvents) -> None:
     (docs/adr/0020-order-deadline.md); an order that was decided before changes nothing.
     """
     placed = {item.event.order_id: item for item in received if isinstance(item.event, OrderPlaced)}
-    ended = {item.event.order_id: item for item in received if not isinstance(item.event, OrderPlaced)}
+    ended = {
+        item.event.order_id: item for item in received if not isinstance(item.event, OrderPlaced)
+    }
     new = _claim(placed.values(), ended)
-    to_decide = {order_id: _quantities(placed[order_id].event) for order_id in placed if order_id in new}
+    to_decide = {
+        order_id: _quantities(placed[order_id].event) for order_id in placed if order_id in new
+    }
     to_release = _held_quantities(_lock_reserved(ended))
     products = _lock_products(to_decide | to_release, placed | ended)
     _give_back(to_release, products)
     shortages = {order_id: _decide(wanted, products) for order_id, wanted in to_decide.items()}
     taken = {order_id: wanted for order_id, wanted in to_decide.items() if not shortages[order_id]}
-    _record(taken=taken, released=to_release, rejected=[key for key, short in shortages.items() if short])
+    _record(
+        taken=taken,
+        released=to_release,
+        rejected=[key for key, short in shortages.items() if short],
+    )
     publish_many(_released(ended[order_id], held) for order_id, held in to_release.items())
     publish_many(
-        _decided(placed[order_id], wanted, shortages[order_id]) for order_id, wanted in to_decide.items()
+        _decided(placed[order_id], wanted, shortages[order_id])
+        for order_id, wanted in to_decide.items()
     )
 
 
@@ -111,12 +120,16 @@ def rows_of(received: OrderEvents) -> list[int]:
         lines = ReservationLine.objects.filter(reservation_id__in=ended).order_by()
         held = dict(lines.values_list("reservation_id").annotate(number=Count("id")))
     return [
-        len(item.event.lines) if isinstance(item.event, OrderPlaced) else held.get(item.event.order_id, 1)
+        len(item.event.lines)
+        if isinstance(item.event, OrderPlaced)
+        else held.get(item.event.order_id, 1)
         for item in received
     ]
 
 
-def _claim(placed: Iterable[Received[OrderPlaced]], ended: Mapping[UUID, Received[Ended]]) -> set[UUID]:
+def _claim(
+    placed: Iterable[Received[OrderPlaced]], ended: Mapping[UUID, Received[Ended]]
+) -> set[UUID]:
     """Insert a reservation for each order that has none; return the orders to decide.
 
     Orders that are ended or overdue are claimed as void: they will take nothing. A transaction that
@@ -130,7 +143,9 @@ def _claim(placed: Iterable[Received[OrderPlaced]], ended: Mapping[UUID, Receive
         claims.setdefault(item.event.order_id, status)
     with connection.cursor() as cursor:
         cursor.execute(CLAIM, [list(claims), [status.value for status in claims.values()]])
-        return {row[0] for row in cursor.fetchall() if claims[row[0]] is Reservation.Status.RESERVED}
+        return {
+            row[0] for row in cursor.fetchall() if claims[row[0]] is Reservation.Status.RESERVED
+        }
 
 
 def _lock_reserved(order_ids: Iterable[UUID]) -> list[UUID]:
@@ -146,7 +161,9 @@ def _held_quantities(order_ids: Sequence[UUID]) -> dict[UUID, Quantities]:
     held: dict[UUID, Quantities] = defaultdict(dict)
     if order_ids:
         rows = ReservationLine.objects.filter(reservation_id__in=order_ids).order_by("id")
-        for order_id, product_id, quantity in rows.values_list("reservation_id", "product_id", "quantity"):
+        for order_id, product_id, quantity in rows.values_list(
+            "reservation_id", "product_id", "quantity"
+        ):
             held[order_id][product_id] = quantity
     return held
 
@@ -173,7 +190,9 @@ def _lock_products(
     statement = LOCK_FREE_PRODUCTS if context.avoid_locks.get() else LOCK_PRODUCTS
     with connection.cursor() as cursor:
         cursor.execute(statement, [list(wanted)])
-        products = {row[0]: _LockedProduct(stock=row[1], active=row[2]) for row in cursor.fetchall()}
+        products = {
+            row[0]: _LockedProduct(stock=row[1], active=row[2]) for row in cursor.fetchall()
+        }
     if context.avoid_locks.get() and len(products) < len(wanted):
         _refuse_locked(wanted - products.keys(), orders, received)
     return products
@@ -203,7 +222,9 @@ def _decide(wanted: Quantities, products: dict[UUID, _LockedProduct]) -> list[Sh
         if reason:
             available = product.stock if product and product.active else 0
             short.append(
-                Shortage(product_id=product_id, requested=quantity, available=available, reason=reason)
+                Shortage(
+                    product_id=product_id, requested=quantity, available=available, reason=reason
+                )
             )
     if not short:
         for product_id, quantity in wanted.items():
@@ -220,16 +241,23 @@ def _shortage_reason(product: _LockedProduct | None, quantity: int) -> Reason | 
 
 
 def _record(
-    *, taken: Mapping[UUID, Quantities], released: Mapping[UUID, Quantities], rejected: Sequence[UUID]
+    *,
+    taken: Mapping[UUID, Quantities],
+    released: Mapping[UUID, Quantities],
+    rejected: Sequence[UUID],
 ) -> None:
     """Write the outcome: statuses, lines, one change a product, a ledger row for each line."""
     _set_status(list(released), Reservation.Status.RELEASED)
     _set_status(rejected, Reservation.Status.REJECTED)
     lines = [
-        (order, product, quantity) for order, held in taken.items() for product, quantity in held.items()
+        (order, product, quantity)
+        for order, held in taken.items()
+        for product, quantity in held.items()
     ]
     returns = [
-        (order, product, quantity) for order, held in released.items() for product, quantity in held.items()
+        (order, product, quantity)
+        for order, held in released.items()
+        for product, quantity in held.items()
     ]
     movements = [(*line[:2], -line[2], StockMovement.Kind.RESERVATION.value) for line in lines]
     movements += [(*line, StockMovement.Kind.RELEASE.value) for line in returns]
@@ -251,7 +279,9 @@ def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
 
 def _set_status(order_ids: Sequence[UUID], status: Reservation.Status) -> None:
     if order_ids:
-        Reservation.objects.filter(pk__in=order_ids).update(status=status, settled_at=timezone.now())
+        Reservation.objects.filter(pk__in=order_ids).update(
+            status=status, settled_at=timezone.now()
+        )
 
 
 def _decided(placed: Received[OrderPlaced], wanted: Quantities, short: list[Shortage]) -> Outgoing:
@@ -262,7 +292,9 @@ def _decided(placed: Received[OrderPlaced], wanted: Quantities, short: list[Shor
 
 
 def _released(ended: Received[Ended], held: Quantities) -> Outgoing:
-    return _outgoing(ended, StockReleased(order_id=ended.event.order_id, lines=_lines(held)), sequence=2)
+    return _outgoing(
+        ended, StockReleased(order_id=ended.event.order_id, lines=_lines(held)), sequence=2
+    )
 
 
 def _outgoing(
@@ -274,4 +306,7 @@ def _outgoing(
 
 
 def _lines(quantities: Quantities) -> list[Line]:
-    return [Line(product_id=product_id, quantity=quantity) for product_id, quantity in quantities.items()]
+    return [
+        Line(product_id=product_id, quantity=quantity)
+        for product_id, quantity in quantities.items()
+    ]

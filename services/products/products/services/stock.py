@@ -25,12 +25,20 @@ def adjust_stock(*, product_id: UUID, delta: int, reason: str, by: UUID) -> int:
             raise NotFound
         available = product.stock
         if available + delta < 0:
-            raise InsufficientStock(f"Only {available} are available.", members={"available": available})
+            raise InsufficientStock(
+                f"Only {available} are available.", members={"available": available}
+            )
         if delta > 0 and available + delta > MAX_STOCK:
-            raise StockTooLarge(f"At most {MAX_STOCK} can be kept.", members={"available": available})
+            raise StockTooLarge(
+                f"At most {MAX_STOCK} can be kept.", members={"available": available}
+            )
         product.stock += delta
         product.save(update_fields=["stock"])
         StockMovement.objects.create(
-            product=product, kind=StockMovement.Kind.ADJUSTMENT, quantity=delta, reason=reason, by=by
+            product=product,
+            kind=StockMovement.Kind.ADJUSTMENT,
+            quantity=delta,
+            reason=reason,
+            by=by,
         )
     return product.stock

@@ -62,8 +62,8 @@ class Anonymous(AnonymousUser):
 class BearerAuthentication(JWTStatelessUserAuthentication):
     """Takes the caller from `Authorization: Bearer`, in any case.
 
-    Stock simplejwt leaves whoever sends another scheme, or "bearer" in lower case, anonymous. Here a
-    request without the header is anonymous, and any header that proves nothing is 401.
+    Stock simplejwt leaves whoever sends another scheme, or "bearer" in lower case, anonymous. Here
+    a request without the header is anonymous, and any header that proves nothing is 401.
     """
 
     www_authenticate_realm = REALM
@@ -81,7 +81,9 @@ class BearerAuthentication(JWTStatelessUserAuthentication):
         """
         credentials = CREDENTIALS.fullmatch(header)
         if credentials is None:
-            raise AuthenticationFailed("The Authorization header holds no bearer token.", "invalid_token")
+            raise AuthenticationFailed(
+                "The Authorization header holds no bearer token.", "invalid_token"
+            )
         return credentials[1]
 
     def get_validated_token(self, raw_token: bytes) -> AccessToken:

@@ -1,7 +1,8 @@
 """simplejwt's token backend over our key ring: ES256, `kid`, `typ: at+jwt` (RFC 9068).
 
-Stock simplejwt signs with one key of the settings and writes no `kid`, and its `PyJWKClient` forgets
-the last good key set (docs/adr/0010-own-refresh-tokens.md). Verification is as strict as RFC 8725 advises.
+Stock simplejwt signs with one key of the settings and writes no `kid`, and its `PyJWKClient`
+forgets the last good key set (docs/adr/0010-own-refresh-tokens.md). Verification is as strict as
+RFC 8725 advises.
 """
 
 import base64

@@ -1,10 +1,11 @@
-"""The public keys that access tokens are signed with: fetched from users, remembered, and kept when users is away.
+"""The public keys that access tokens are signed with: fetched from users, remembered, and kept when
+users is away.
 
-A request never waits for a slow users service while a recent set is at hand: one thread fetches, outside any lock that readers take.
-Only where nobody has asked for a while does the first request wait for a newer set, so that a withdrawn key is refused in time even by
-a process that was idle.
-The setting `token_keys` (the dotted path of a function that returns the JWKS as a dict) replaces the
-fetch where the keys are at home.
+A request never waits for a slow users service while a recent set is at hand: one thread fetches,
+outside any lock that readers take. Only where nobody has asked for a while does the first request
+wait for a newer set, so that a withdrawn key is refused in time even by a process that was idle.
+The setting `token_keys` (the dotted path of a function that returns the JWKS as a dict) replaces
+the fetch where the keys are at home.
 """
 
 import json
@@ -31,7 +32,8 @@ logger = logging.getLogger(__name__)
 MAX_BODY_BYTES = 65_536
 CONNECT_SECONDS, READ_SECONDS = 1.0, 2.0
 REFRESH_SECONDS = 20.0
-#: A process that was idle does not use a set of that age before users was asked again, or did not answer.
+#: A process that was idle does not use a set of that age before users was asked again, or did not
+#: answer.
 TOO_OLD_SECONDS = 45.0
 UNKNOWN_KEY_PAUSE_SECONDS = 10.0
 NO_KEYS_PAUSE_SECONDS = 1.0
@@ -86,7 +88,10 @@ class KeySet:
         return key
 
     def refresh_if_old(self) -> None:
-        """Start a fetch when the set is old. Whoever asks meanwhile uses what is here, unless that is too old."""
+        """Start a fetch when the set is old.
+
+        Whoever asks meanwhile uses what is here, unless that is too old.
+        """
         if self._is_too_old():
             self._refresh_or_wait(REFRESH_SECONDS, wait_seconds=CONNECT_SECONDS + READ_SECONDS)
             return
@@ -103,8 +108,12 @@ class KeySet:
     def _is_too_old(self) -> bool:
         return time.monotonic() - self._settled_at >= TOO_OLD_SECONDS
 
-    def _refresh_or_wait(self, pause_seconds: float, *, wait_seconds: float = CONNECT_SECONDS) -> None:
-        """Fetch unless that was tried a moment ago; if another thread is at it, wait a little for its result."""
+    def _refresh_or_wait(
+        self, pause_seconds: float, *, wait_seconds: float = CONNECT_SECONDS
+    ) -> None:
+        """Fetch unless that was tried a moment ago; if another thread is at it, wait a little for
+        its result.
+        """
         if self._fetching.acquire(blocking=False):
             if self._age() >= pause_seconds:
                 self._fetch_and_release()
@@ -189,7 +198,8 @@ def _numbers(keys: Keys) -> dict[str, ec.EllipticCurvePublicNumbers]:
 def fetch_over_http(url: str, *, max_bytes: int = MAX_BODY_BYTES, part_bytes: int = 1) -> bytes:
     """Return the body at `url`, at most `max_bytes` of it, within about three seconds.
 
-    The time is looked at after each part: a longer read waits until it is full, and one byte is right where a request may wait for it.
+    The time is looked at after each part: a longer read waits until it is full, and one byte is
+    right where a request may wait for it.
 
     Raises:
         requests.RequestException: nobody answers, too slowly, or with something other than 200.
@@ -197,7 +207,9 @@ def fetch_over_http(url: str, *, max_bytes: int = MAX_BODY_BYTES, part_bytes: in
     """
     deadline = time.monotonic() + CONNECT_SECONDS + READ_SECONDS
     with requests.Session() as session:
-        session.trust_env = False  # a proxy from the environment has no business between two of our services
+        session.trust_env = (
+            False  # a proxy from the environment has no business between two of our services
+        )
         timeout = (CONNECT_SECONDS, READ_SECONDS)
         with session.get(url, timeout=timeout, stream=True, allow_redirects=False) as response:
             if response.status_code != 200:
@@ -249,6 +261,8 @@ def generation() -> int:
 
 
 def forget() -> None:
-    """Drop this process's set; the next use makes a new one from settings (for tests and after a rotation in users)."""
+    """Drop this process's set; the next use makes a new one from settings (for tests and after a
+    rotation in users).
+    """
     global _shared
     _shared = None

@@ -1,4 +1,7 @@
-"""Who may call, by role. What a caller may see of others' things is the selectors' business: that answers 404."""
+"""Who may call, by role.
+
+What a caller may see of others' things is the selectors' business: that answers 404.
+"""
 
 from typing import Any
 

@@ -1,6 +1,8 @@
-"""The revocations of users as a list over HTTP, asked for every few seconds: it tells what no event could while the broker is away.
+"""The revocations of users as a list over HTTP, asked for every few seconds: it tells what no event
+could while the broker is away.
 
-The event is the fast way, the list the sure one (docs/adr/0073-revocations-are-asked-for-too.md). Neither is in the way of a request.
+The event is the fast way, the list the sure one (docs/adr/0073-revocations-are-asked-for-too.md).
+Neither is in the way of a request.
 """
 
 import logging
@@ -41,7 +43,9 @@ class Revoked(BaseModel):
 
 
 class Answer(BaseModel):
-    """What is new since the horizon that was asked for, and the horizon to ask for next (servicekit.auth.revocations)."""
+    """What is new since the horizon that was asked for, and the horizon to ask for next
+    (servicekit.auth.revocations).
+    """
 
     horizon: int = Field(ge=0, le=MAX_BIG_INTEGER)
     revoked: list[Revoked]
@@ -56,7 +60,8 @@ class RevocationList(StrictAPIView):
     query_parameters: ClassVar = {"GET": frozenset({"since"})}
 
     def get(self, request: Request) -> HttpResponse:
-        """Answer with the sessions that were revoked since `?since=`, a horizon of an earlier answer; by default all.
+        """Answer with the sessions that were revoked since `?since=`, a horizon of an earlier
+        answer; by default all.
 
         Raises:
             ValidationError: the horizon is no number.
@@ -66,7 +71,8 @@ class RevocationList(StrictAPIView):
             raise ValidationError({"since": ["This is no horizon of an earlier answer."]})
         horizon, rows = revocations.rows_since(int(since))
         revoked = [
-            {"subject": subject, "session": session, "before": before} for subject, session, before, _ in rows
+            {"subject": subject, "session": session, "before": before}
+            for subject, session, before, _ in rows
         ]
         body = orjson.dumps({"horizon": horizon, "revoked": revoked})
         return HttpResponse(body, content_type="application/json")
@@ -84,7 +90,8 @@ class Follower:
         """Ask once, and keep what was told.
 
         Raises:
-            Exception: users or the database is away, or the answer is no list; the next call asks for the same again.
+            Exception: users or the database is away, or the answer is no list; the next call asks
+                for the same again.
         """
         answer = self._fetch(self._horizon)
         if answer.horizon < self._horizon:
@@ -114,14 +121,21 @@ class Follower:
         if is_well is not self._is_well:
             level = logging.INFO if is_well else logging.WARNING
             logger.log(
-                level, "revocations are %s", "read again" if is_well else "not read", extra={"reason": reason}
+                level,
+                "revocations are %s",
+                "read again" if is_well else "not read",
+                extra={"reason": reason},
             )
         self._is_well = is_well
 
 
 def follow_in_background() -> None:
-    """Follow the list of the users service that the setting `jwks_url` names; in users itself, which has none, do nothing."""
+    """Follow the list of the users service that the setting `jwks_url` names; in users itself,
+    which has none, do nothing.
+    """
     keys = kit_settings.jwks_url
     if keys and not kit_settings.token_keys:
         follower = Follower(urljoin(keys, f"/{PATH}"))
-        threading.Thread(target=follower.ask_again_and_again, name="revocations", daemon=True).start()
+        threading.Thread(
+            target=follower.ask_again_and_again, name="revocations", daemon=True
+        ).start()

@@ -1,7 +1,9 @@
-"""Sessions that ended before their tokens did: logout, password change, deactivation, change of role.
+"""Sessions that ended before their tokens did: logout, password change, deactivation, change of
+role.
 
-Each process keeps a snapshot of the table, at most a second old, so that a request costs no query of its own. Once complete, it
-reads only what is new to it, so that its cost does not grow with the table (docs/adr/0051-revocations-are-read-by-transaction.md).
+Each process keeps a snapshot of the table, at most a second old, so that a request costs no query
+of its own. Once complete, it reads only what is new to it, so that its cost does not grow with the
+table (docs/adr/0051-revocations-are-read-by-transaction.md).
 """
 
 import heapq
@@ -22,11 +24,13 @@ from servicekit.models import RevokedSession
 SNAPSHOT_SECONDS = 1.0
 #: Now and then a process reads the whole table again, whatever it believes to know.
 COMPLETE_SECONDS = 600.0
-#: How long the last token of a session may be accepted: it may be issued by a clock that is ahead, and be checked by one behind.
+#: How long the last token of a session may be accepted: it may be issued by a clock that is ahead,
+#: and be checked by one behind.
 KEEP = timedelta(seconds=LONGEST_LIFE_SECONDS + 2 * LEEWAY_SECONDS)
 
-# Every transaction below the horizon has ended: what it wrote is in this answer, or was never committed. So the rows of those at
-# or above it are all that a later look can find new, however late they commit. Rows and horizon are of one statement: one snapshot.
+# Every transaction below the horizon has ended: what it wrote is in this answer, or was never
+# committed. So the rows of those at or above it are all that a later look can find new, however
+# late they commit. Rows and horizon are of one statement: one snapshot.
 READ = """
     SELECT horizon.id, revoked.subject, revoked.session, revoked.before, revoked.expires_at
     FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS id) AS horizon
@@ -36,7 +40,10 @@ Row = tuple[UUID, UUID | None, datetime, datetime]
 
 
 class _Snapshot:
-    """The revocations that one process knows. One thread at a time adds to it, while any number look."""
+    """The revocations that one process knows.
+
+    One thread at a time adds to it, while any number look.
+    """
 
     def __init__(self) -> None:
         self.horizon = 0
@@ -96,11 +103,14 @@ _last_own: object = object()
 
 
 def revoke(session_id: UUID | None, subject: UUID, before: datetime) -> None:
-    """Refuse from now on the tokens of one session, or with None those of every session `subject` began before `before`.
+    """Refuse from now on the tokens of one session, or with None those of every session `subject`
+    began before `before`.
 
     Saying it twice changes nothing.
     """
-    row = RevokedSession(subject=subject, session=session_id, before=before, expires_at=timezone.now() + KEEP)
+    row = RevokedSession(
+        subject=subject, session=session_id, before=before, expires_at=timezone.now() + KEEP
+    )
     RevokedSession.objects.bulk_create([row], ignore_conflicts=True)
     _age_snapshot()
     # Again once others see the row: a thread may have looked before.
@@ -118,7 +128,9 @@ def keep(revoked: Sequence[tuple[UUID | None, UUID, datetime]]) -> None:
 
 
 def rows_since(horizon: int) -> tuple[int, list[Row]]:
-    """Return the present horizon, and the rows of transactions that had not ended by the one before; since 0, all rows."""
+    """Return the present horizon, and the rows of transactions that had not ended by the one
+    before; since 0, all rows.
+    """
     with connection.cursor() as cursor:
         cursor.execute(READ, [horizon, timezone.now()])
         found: list[tuple[Any, ...]] = cursor.fetchall()
@@ -145,7 +157,8 @@ def _current() -> _Snapshot:
     snapshot = _snapshot
     if snapshot.is_fresh():
         return snapshot
-    # One thread reads, the others go on with what is there; unless it lacks what this process itself has revoked.
+    # One thread reads, the others go on with what is there; unless it lacks what this process
+    # itself has revoked.
     if not _reading.acquire(blocking=snapshot.last_own is not _last_own):
         return snapshot
     try:
@@ -163,7 +176,8 @@ def _read() -> _Snapshot:
         known = _Snapshot()
     horizon, rows = rows_since(known.horizon)
     if horizon < known.horizon:
-        # The ids of transactions have gone back: this is another database, restored from a backup perhaps.
+        # The ids of transactions have gone back: this is another database, restored from a backup
+        # perhaps.
         known = _Snapshot()
         horizon, rows = rows_since(known.horizon)
     if known is not _snapshot:
@@ -176,7 +190,8 @@ def _read() -> _Snapshot:
 
 
 def _began_at(claims: Claims) -> float:
-    """Return when the session began: a UUIDv7 says it to the millisecond, `iat` only to the second and anew at each refresh.
+    """Return when the session began: a UUIDv7 says it to the millisecond, `iat` only to the second
+    and anew at each refresh.
 
     Whoever logs in again in the second of a revocation is thereby let in.
     """

@@ -1,6 +1,8 @@
-"""What an access token may look like, in numbers and names; no imports, so that any test can read it.
+"""What an access token may look like, in numbers and names; no imports, so that any test can read
+it.
 
-gateway/njs/claims.js and gateway/njs/verifier.js have the same rules for the edge; tests/repository compares them.
+gateway/njs/claims.js and gateway/njs/verifier.js have the same rules for the edge; tests/repository
+compares them.
 """
 
 #: Two machines' clocks may differ by as much.
@@ -16,4 +18,6 @@ MAX_KEY_ID_LENGTH = 128
 #: Of any other text: `jti`, a role.
 MAX_TEXT_LENGTH = 255
 # Each of these asks the reader to trust or do something that the header's writer chose.
-FORBIDDEN_HEADERS = frozenset({"crit", "b64", "zip", "enc", "jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256"})
+FORBIDDEN_HEADERS = frozenset(
+    {"crit", "b64", "zip", "enc", "jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256"}
+)

@@ -48,7 +48,9 @@ class Claims:
 
 
 class AccessToken(Token):
-    """An access token: `AccessToken(text)` verifies one, `str(AccessToken.for_session(…))` issues one."""
+    """An access token: `AccessToken(text)` verifies one, `str(AccessToken.for_session(…))` issues
+    one.
+    """
 
     token_type = "access"  # noqa: S105 - a kind, no secret
     lifetime = timedelta(seconds=LONGEST_LIFE_SECONDS)
@@ -167,7 +169,9 @@ def _is_for_us(audience: Any) -> bool:
 
 
 def _times(payload: dict[str, Any], now: float) -> tuple[int, int]:
-    issued_at, not_before, expires_at = (_seconds(payload.get(name)) for name in ("iat", "nbf", "exp"))
+    issued_at, not_before, expires_at = (
+        _seconds(payload.get(name)) for name in ("iat", "nbf", "exp")
+    )
     if expires_at + LEEWAY_SECONDS <= now:
         raise InvalidToken("expired")
     if max(issued_at, not_before) > now + LEEWAY_SECONDS:

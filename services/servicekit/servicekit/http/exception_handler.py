@@ -46,7 +46,9 @@ def exception_handler(error: Exception, view_context: Mapping[str, Any]) -> Resp
     if problem is None:
         return None
     body = body_of(problem, view_context["request"].path)
-    return Response(body, problem.status_code, headers=headers_of(problem), content_type=CONTENT_TYPE)
+    return Response(
+        body, problem.status_code, headers=headers_of(problem), content_type=CONTENT_TYPE
+    )
 
 
 def as_problem(error: Exception) -> exceptions.APIException | None:  # noqa: PLR0911 - a table of cases

@@ -13,7 +13,9 @@ from servicekit.http.serializers import CONVERSIONS
 
 # C0 and C1 controls but tab and line ends, the bidi overrides that make text lie, and byte order
 # marks.
-UNCLEAN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+UNCLEAN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
 MONEY = re.compile(r"[0-9]{1,10}(\.[0-9]{1,2})?")
 
 
@@ -80,7 +82,9 @@ CONVERSIONS[MoneyField.to_representation] = "{:.2f}".format
 class CleanCharField(serializers.CharField):
     """Text without control characters, bidi overrides and lone surrogates; kept as it came."""
 
-    default_error_messages = {"unclean": "Control characters and text direction overrides are not allowed."}
+    default_error_messages = {
+        "unclean": "Control characters and text direction overrides are not allowed."
+    }
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"trim_whitespace": False, **options})

@@ -106,7 +106,9 @@ class IdempotentRequest:
         return _replay(row) if row else Answer(status, body)
 
     def _row(self) -> IdempotencyKey | None:
-        rows = IdempotencyKey.objects.filter(caller=self.caller, operation=self.operation, key=self.key)
+        rows = IdempotencyKey.objects.filter(
+            caller=self.caller, operation=self.operation, key=self.key
+        )
         return rows.first()
 
 
@@ -148,5 +150,7 @@ def from_request(
         raise InvalidKey(f"{HEADER} is 1 to 255 visible ASCII characters.")
     # Not orjson: it fails on integers beyond 64 bits, which are JSON, and the serializer may not
     # have refused them yet.
-    canonical = json.dumps([about, request.data], sort_keys=True, separators=(",", ":"), default=str)
+    canonical = json.dumps(
+        [about, request.data], sort_keys=True, separators=(",", ":"), default=str
+    )
     return IdempotentRequest(caller, operation, key, hashlib.sha256(canonical.encode()).digest())

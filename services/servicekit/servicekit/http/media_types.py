@@ -20,7 +20,9 @@ MAX_CONTENT_TYPE, MAX_ACCEPT = 256, 8192
 WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 # No "*" in a name: that is RFC 2231, which is for mail.
 NAME, QUOTED = r"[!#$%&'+.^_`|~0-9A-Za-z-]+", r'"(?:[^"\\]|\\.)*"'
-MEDIA_TYPE = re.compile(rf"({WORD}/{WORD})((?:[ \t]*;[ \t]*(?:{NAME}=(?:{WORD}|{QUOTED}))?)*)[ \t]*")
+MEDIA_TYPE = re.compile(
+    rf"({WORD}/{WORD})((?:[ \t]*;[ \t]*(?:{NAME}=(?:{WORD}|{QUOTED}))?)*)[ \t]*"
+)
 PARAMETER = re.compile(rf"({NAME})=({WORD}|{QUOTED})")
 RANGE = re.compile(r"[ \t]*(application/json|application/\*|\*/\*)[ \t]*(?:;(.*))?", re.IGNORECASE)
 NO_QUALITY = re.compile(r"(?:^|;)[ \t]*q=0(?:\.0*)?[ \t]*(?:;|$)", re.IGNORECASE)
@@ -43,7 +45,9 @@ class UnsupportedEncoding(Problem):
     title = "Unsupported media type"
 
     def __init__(self) -> None:
-        super().__init__("Send the body without Content-Encoding.", headers={"Accept-Encoding": "identity"})
+        super().__init__(
+            "Send the body without Content-Encoding.", headers={"Accept-Encoding": "identity"}
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,9 @@ class MediaType:
     @property
     def is_json(self) -> bool:
         """Whether it is JSON in UTF-8, the only text of JSON (RFC 8259, 8.1)."""
-        charsets = {value.strip('"').lower() for name, value in self.parameters if name.lower() == "charset"}
+        charsets = {
+            value.strip('"').lower() for name, value in self.parameters if name.lower() == "charset"
+        }
         return self.name == JSON and charsets <= {"utf-8", "utf8"}
 
 

@@ -28,7 +28,10 @@ PROBLEM: dict[str, Any] = {
                 "type": "object",
                 "required": ["pointer", "code", "detail"],
                 "properties": {
-                    "pointer": {"type": "string", "description": "JSON Pointer (RFC 6901) into the body"},
+                    "pointer": {
+                        "type": "string",
+                        "description": "JSON Pointer (RFC 6901) into the body",
+                    },
                     "code": {"type": "string"},
                     "detail": {"type": "string"},
                 },
@@ -43,7 +46,13 @@ PROBLEM: dict[str, Any] = {
         "instance": "/api/orders/",
         "code": "invalid",
         "request_id": "5f1c5c6de6f84d0f9f6b0a3f0c6f4d1e",
-        "errors": [{"pointer": "/lines/0/quantity", "code": "min_value", "detail": "It must be at least 1."}],
+        "errors": [
+            {
+                "pointer": "/lines/0/quantity",
+                "code": "min_value",
+                "detail": "It must be at least 1.",
+            }
+        ],
     },
 }
 
@@ -87,5 +96,7 @@ def add_problems(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
     content = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for operations in result["paths"].values():
         for operation in operations.values():
-            operation["responses"].setdefault("default", {"description": "A problem", "content": content})
+            operation["responses"].setdefault(
+                "default", {"description": "A problem", "content": content}
+            )
     return result

@@ -121,7 +121,9 @@ class KeysetPagination(BasePagination):
         if count == len(self.rows) and not self.has_more:
             return None
         if not count:
-            raise ValueError("A page that is cut short has one body at least, or there is no way past it.")
+            raise ValueError(
+                "A page that is cut short has one body at least, or there is no way past it."
+            )
         cursor = _encode(self.ordering, self.rows[count - 1])
         query = {**self.request.query_params.dict(), "cursor": cursor}
         return f"{self.request.path}?{urlencode(query)}"
@@ -139,7 +141,9 @@ class KeysetPagination(BasePagination):
         ]
         if "ordering" in self.parameters(view):
             names = sorted(ordering.name for ordering in view.orderings)
-            found.append(_parameter("ordering", "The order of the list.", {"type": "string", "enum": names}))
+            found.append(
+                _parameter("ordering", "The order of the list.", {"type": "string", "enum": names})
+            )
         return found
 
 
@@ -159,7 +163,9 @@ def _ordering(request: Request, orderings: Sequence[Ordering]) -> Ordering:
 
 def _page_size(request: Request) -> int:
     text = request.query_params.get("page_size", str(DEFAULT_PAGE_SIZE))
-    if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MAX_PAGE_SIZE):
+    if not (
+        text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MAX_PAGE_SIZE
+    ):
         raise InvalidInput(f"page_size is a whole number from 1 to {MAX_PAGE_SIZE}.")
     return int(text)
 

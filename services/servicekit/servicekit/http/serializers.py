@@ -58,12 +58,18 @@ class StrictSerializer(serializers.Serializer[Any]):
             ValidationError: the first unknown members, or what the fields object to.
         """
         names = data if isinstance(data, dict) else ()
-        unknown = sorted(islice((name for name in names if name not in self.fields), MAX_UNKNOWN_NAMED))
+        unknown = sorted(
+            islice((name for name in names if name not in self.fields), MAX_UNKNOWN_NAMED)
+        )
         if unknown:
             known = ", ".join(self.fields) or "none"
             raise serializers.ValidationError(
                 {
-                    name: [serializers.ErrorDetail(f"Unknown member. Known: {known}.", "unknown_member")]
+                    name: [
+                        serializers.ErrorDetail(
+                            f"Unknown member. Known: {known}.", "unknown_member"
+                        )
+                    ]
                     for name in unknown
                 }
             )
@@ -140,7 +146,9 @@ def _columns(serializer_class: type[RowSerializer], prefix: str = "") -> list[st
 
 
 @cache
-def _maker(serializer_class: type[RowSerializer], prefix: str = "") -> Callable[[Row], dict[str, Any]]:
+def _maker(
+    serializer_class: type[RowSerializer], prefix: str = ""
+) -> Callable[[Row], dict[str, Any]]:
     """Return what makes a body of a row: all values as they are, then those written otherwise."""
     columns: list[tuple[str, str]] = []
     conversions: list[tuple[str, Convert]] = []

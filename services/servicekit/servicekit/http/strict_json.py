@@ -74,7 +74,9 @@ def _refuse_constant(text: str) -> Any:
     raise InvalidJson(f"{text} is not JSON.")
 
 
-_decoder = json.JSONDecoder(object_pairs_hook=_members, parse_float=_finite, parse_constant=_refuse_constant)
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_members, parse_float=_finite, parse_constant=_refuse_constant
+)
 
 
 def _check_depth(document: bytes) -> None:

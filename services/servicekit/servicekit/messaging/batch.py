@@ -109,7 +109,9 @@ def _rows(results: Sequence[DecodingResult]) -> list[int]:
     """Return how many rows each will write; one where its handler does not count them."""
     rows = [1] * len(results)
     by_handler = {
-        result.handler.rows for result in results if isinstance(result, Decoded) and result.handler.rows
+        result.handler.rows
+        for result in results
+        if isinstance(result, Decoded) and result.handler.rows
     }
     for count_rows in by_handler:
         # One call for all events of a handler: it may have to ask the database.

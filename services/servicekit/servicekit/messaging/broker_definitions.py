@@ -70,7 +70,9 @@ def topology_definitions(topology: Topology) -> dict[str, Any]:
     }
 
 
-def full_definitions(topology: Topology, passwords: Mapping[str, str], vhost: str = "souk") -> dict[str, Any]:
+def full_definitions(
+    topology: Topology, passwords: Mapping[str, str], vhost: str = "souk"
+) -> dict[str, Any]:
     """Return the whole file: the topology in `vhost`, a user per service, and an administrator.
 
     Raises:

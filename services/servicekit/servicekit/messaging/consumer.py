@@ -150,7 +150,9 @@ class Consumer:
         for queue in queues:
             queue.resume_postponed()
 
-    def _process(self, heartbeat_thread: HeartbeatThread, queue: Subscription, handle: Handle) -> None:
+    def _process(
+        self, heartbeat_thread: HeartbeatThread, queue: Subscription, handle: Handle
+    ) -> None:
         """Handle one batch of a queue, and acknowledge it.
 
         Only one: the other queues, and what arrives meanwhile, are looked at before the next.
@@ -205,7 +207,9 @@ class Consumer:
             time.sleep(0.05)
 
 
-def _store_dead_letters(queue: str, batch: Sequence[Delivery], *, is_suspect: bool = False) -> BatchOutcome:
+def _store_dead_letters(
+    queue: str, batch: Sequence[Delivery], *, is_suspect: bool = False
+) -> BatchOutcome:
     """Move what the broker gave up on into the table."""
     for delivery in batch:
         dead_letters.store_undeliverable(queue, delivery)

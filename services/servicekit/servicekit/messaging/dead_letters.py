@@ -75,7 +75,9 @@ def first_death(headers: Mapping[Any, Any]) -> tuple[str, str]:
     return str(death.get("queue", "")), str(death.get("reason", ""))
 
 
-def redrive(*, letter_ids: Sequence[int], publisher: Publisher, service: str, by: str, note: str) -> int:
+def redrive(
+    *, letter_ids: Sequence[int], publisher: Publisher, service: str, by: str, note: str
+) -> int:
     """Send letters back to their queues with a fresh attempt counter; return how many.
 
     A crash after the broker's confirm redrives twice, which the inbox absorbs. A message that
@@ -132,7 +134,8 @@ def _mark(letters: list[DeadLetter], state: DeadLetter.State) -> None:
 def _record(letters: list[DeadLetter], action: DeadLetter.State, *, by: str, note: str) -> None:
     now = timezone.now()
     DeadLetterAction.objects.bulk_create(
-        DeadLetterAction(letter=letter, action=action.value, by=by, note=note, at=now) for letter in letters
+        DeadLetterAction(letter=letter, action=action.value, by=by, note=note, at=now)
+        for letter in letters
     )
 
 

@@ -133,7 +133,9 @@ class Envelope:
         return message.headers, message.body
 
     @classmethod
-    def from_amqp(cls, *, headers: Mapping[str, Any], content_type: str | None, body: bytes) -> "Envelope":
+    def from_amqp(
+        cls, *, headers: Mapping[str, Any], content_type: str | None, body: bytes
+    ) -> "Envelope":
         """Decode an envelope.
 
         Raises:

@@ -49,7 +49,9 @@ class BatchProcessor:
         """Drop the connection over which retries are sent."""
         self._publisher.close()
 
-    def handle(self, queue: str, batch: Sequence[Delivery], *, is_suspect: bool = False) -> BatchOutcome:
+    def handle(
+        self, queue: str, batch: Sequence[Delivery], *, is_suspect: bool = False
+    ) -> BatchOutcome:
         """Handle a batch; what fails in it is retried, delayed or stored as a dead letter.
 
         With `is_suspect` an error that looks like an outage is taken for the fault of the batch if
@@ -121,7 +123,9 @@ class BatchProcessor:
         self._avoid_locks_until = time.monotonic() + AVOID_LOCKS_SECONDS
         return True
 
-    def _postpone_locked(self, queue: str, batch: Sequence[Delivery], error: RowsLocked) -> BatchOutcome:
+    def _postpone_locked(
+        self, queue: str, batch: Sequence[Delivery], error: RowsLocked
+    ) -> BatchOutcome:
         """Retry later what needs the locked rows, and handle the rest now."""
         locked = [delivery for delivery in batch if delivery.event_id in error.event_ids]
         if not locked:
@@ -131,7 +135,9 @@ class BatchProcessor:
         outcome = BatchOutcome(postponed=self._schedule_retry(queue, locked, error))
         return outcome + self.handle(queue, rest) if rest else outcome
 
-    def _schedule_retry(self, queue: str, deliveries: Sequence[Delivery], error: Exception) -> list[Delivery]:
+    def _schedule_retry(
+        self, queue: str, deliveries: Sequence[Delivery], error: Exception
+    ) -> list[Delivery]:
         """Send each delivery to its next delay queue; after the last it becomes a dead letter.
 
         Returns those that the broker does not take now, as they should be tried again: it is away,

@@ -56,7 +56,9 @@ class Outcome:
 class Publisher:
     """Publishes windows of messages over a connection of its own, made when it is needed."""
 
-    def __init__(self, url: str, *, confirm_timeout_seconds: float = CONFIRM_TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self, url: str, *, confirm_timeout_seconds: float = CONFIRM_TIMEOUT_SECONDS
+    ) -> None:
         self._url = url
         self._timeout = confirm_timeout_seconds
         self._connection: kombu.Connection | None = None

@@ -136,7 +136,9 @@ class Relay:
             self._mark_sent(outcome.confirmed)
         return len(outcome.confirmed)
 
-    def execute(self, statement: str, parameters: list[Any], *, binary: bool = False) -> psycopg.Cursor[Any]:
+    def execute(
+        self, statement: str, parameters: list[Any], *, binary: bool = False
+    ) -> psycopg.Cursor[Any]:
         """Run a statement; `binary` for data, which would come as text of twice its size."""
         if self._database is None:
             self._database = direct_connection()
@@ -264,7 +266,9 @@ def _messages(rows: list[tuple[Any, ...]]) -> tuple[list[Message], dict[int, str
 
 
 def _message(row: tuple[Any, ...]) -> Message:
-    position, event_id, event_type, subject, sequence, data, traceparent, causation, created_at = row
+    position, event_id, event_type, subject, sequence, data, traceparent, causation, created_at = (
+        row
+    )
     envelope = Envelope(
         id=event_id,
         type=event_type,

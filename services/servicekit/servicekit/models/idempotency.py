@@ -19,7 +19,9 @@ class IdempotencyKey(models.Model):
     class Meta:
         db_table = "idempotency_key"
         constraints = [
-            models.UniqueConstraint(fields=["caller", "operation", "key"], name="idempotency_key_once")
+            models.UniqueConstraint(
+                fields=["caller", "operation", "key"], name="idempotency_key_once"
+            )
         ]
         indexes = [models.Index(fields=["created_at"], name="idempotency_created_at")]
 

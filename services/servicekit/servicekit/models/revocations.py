@@ -25,7 +25,9 @@ class RevokedSession(models.Model):
     session = models.UUIDField(null=True)
     before = models.DateTimeField()
     expires_at = models.DateTimeField(db_index=True)
-    written_in = models.BigIntegerField(db_default=CURRENT_TRANSACTION, db_index=True, editable=False)
+    written_in = models.BigIntegerField(
+        db_default=CURRENT_TRANSACTION, db_index=True, editable=False
+    )
 
     class Meta:
         db_table = "revoked_session"

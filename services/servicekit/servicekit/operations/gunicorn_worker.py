@@ -60,7 +60,9 @@ class DrainingThreadWorker(ProblemsMixin, ThreadWorker):  # type: ignore[misc]
         The answer has announced it by then, so a proxy may be sending the next request already.
         """
         deadline = time.monotonic() + UNREAD_SECONDS
-        return keepalive and bool(conn.parser.finish_body(deadline=deadline, max_bytes=UNREAD_BYTES))
+        return keepalive and bool(
+            conn.parser.finish_body(deadline=deadline, max_bytes=UNREAD_BYTES)
+        )
 
     def _accept_waiting(self, listener: Any) -> None:
         accepted = -1

@@ -61,14 +61,18 @@ class _Context:
     def __init__(self, service: str) -> None:
         self._service = service
 
-    def __call__(self, _logger: Any, _name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    def __call__(
+        self, _logger: Any, _name: str, line: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
         known = {
             "service": self._service,
             "request_id": context.request_id.get(),
             "traceparent": context.traceparent.get(),
             "cause": context.causation.get(),
         }
-        line.update({name: str(value) for name, value in known.items() if value and name not in line})
+        line.update(
+            {name: str(value) for name, value in known.items() if value and name not in line}
+        )
         return line
 
 
@@ -85,7 +89,9 @@ def _redacted(name: str, value: Any) -> Any:
     if isinstance(value, int | float):
         return value
     if isinstance(value, dict):
-        return {_without_secrets(str(key)): _redacted(str(key), item) for key, item in value.items()}
+        return {
+            _without_secrets(str(key)): _redacted(str(key), item) for key, item in value.items()
+        }
     if isinstance(value, list | tuple | set | frozenset):
         return [_redacted("", item) for item in value]
     # The renderer writes other types as their repr, which may quote a secret: an error the address

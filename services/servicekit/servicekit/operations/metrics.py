@@ -31,9 +31,13 @@ from servicekit import env
 from servicekit.conf import kit_settings
 
 EVENTS_PUBLISHED = Counter("souk_events_published_total", "Events the broker confirmed")
-EVENTS_HANDLED = Counter("souk_events_handled_total", "Events by outcome", ["queue", "type", "outcome"])
+EVENTS_HANDLED = Counter(
+    "souk_events_handled_total", "Events by outcome", ["queue", "type", "outcome"]
+)
 DEAD_LETTERS = Counter("souk_dead_letters_total", "Messages given up on", ["queue", "reason"])
-RELAY_ERRORS = Counter("souk_relay_errors_total", "Windows or rows that could not be published", ["kind"])
+RELAY_ERRORS = Counter(
+    "souk_relay_errors_total", "Windows or rows that could not be published", ["kind"]
+)
 TOPOLOGY_ERRORS = Counter(
     "souk_topology_errors_total", "Queues found missing or unbound, by check", ["queue"]
 )
@@ -70,7 +74,9 @@ class DatabaseGauges(Collector):
             gauges = [gauge for function in functions for gauge in function()]
         except Error:
             return []
-        return [GaugeMetricFamily(gauge.name, gauge.description, value=gauge.value) for gauge in gauges]
+        return [
+            GaugeMetricFamily(gauge.name, gauge.description, value=gauge.value) for gauge in gauges
+        ]
 
 
 def exposition() -> bytes:

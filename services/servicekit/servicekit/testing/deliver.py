@@ -32,7 +32,9 @@ def make_delivery(
         "ce-sequence": str(sequence),
         "ce-time": "2026-01-01T00:00:00Z",
     }
-    return Delivery(tag=0, body=json.dumps(data).encode(), headers=headers, content_type=CONTENT_TYPE)
+    return Delivery(
+        tag=0, body=json.dumps(data).encode(), headers=headers, content_type=CONTENT_TYPE
+    )
 
 
 def deliver(router: Router, queue: str, deliveries: Sequence[Delivery], *, times: int = 1) -> None:

@@ -105,10 +105,14 @@ def set_kit(settings: Any) -> SetKit:
 
 @pytest.fixture
 def broker_url(vhost: str, broker_admin: BrokerAdmin, topology: Topology, set_kit: SetKit) -> str:
-    """The AMQP address of a virtual host with the whole topology, which the kit's settings name, too."""
+    """The AMQP address of a virtual host with the whole topology, which the kit's settings name,
+    too.
+    """
     definitions = topology_definitions(topology)
     broker_admin.call("POST", f"/definitions/{vhost}", json.loads(json.dumps(definitions)))
-    wait_until(lambda: len(broker_admin.call("GET", f"/queues/{vhost}")) == len(definitions["queues"]))
+    wait_until(
+        lambda: len(broker_admin.call("GET", f"/queues/{vhost}")) == len(definitions["queues"])
+    )
     parts = urlsplit(os.environ["TEST_BROKER_URL"])
     url = urlunsplit((parts.scheme, parts.netloc, f"/{vhost}", "", ""))
     set_kit(broker_url=url)

@@ -1,6 +1,7 @@
 """Tokens that must be refused, each with one fault (RFC 8725): by the services and by the gateway.
 
-All are signed with the test run's own key where a signature can be good: it is their one fault that must stop them.
+All are signed with the test run's own key where a signature can be good: it is their one fault that
+must stop them.
 """
 
 import base64
@@ -32,7 +33,9 @@ DEEP = b"[" * 1500 + b"]" * 1500
 
 
 class HostileToken(NamedTuple):
-    """A token, what is wrong with it, and the `code` of the InvalidToken that it must be refused with."""
+    """A token, what is wrong with it, and the `code` of the InvalidToken that it must be refused
+    with.
+    """
 
     name: str
     token: str
@@ -42,7 +45,8 @@ class HostileToken(NamedTuple):
 def hostile_tokens(signer: Signer = SIGNER) -> list[HostileToken]:
     """Return them all, under names that are the same in every run.
 
-    `signer` is the key that the verifier under test trusts. After five minutes they are merely expired: make new ones.
+    `signer` is the key that the verifier under test trusts. After five minutes they are merely
+    expired: make new ones.
     """
     makers = (
         _algorithms, _public_key_as_secret, _strangers, _key_ids, _headers, _claims, _times, _time_literals,
@@ -52,7 +56,9 @@ def hostile_tokens(signer: Signer = SIGNER) -> list[HostileToken]:
 
 
 def hostile_headers(signer: Signer = SIGNER) -> list[tuple[str, str]]:
-    """Return names and values of Authorization headers that hold no single bearer token, though a good one is in most."""
+    """Return names and values of Authorization headers that hold no single bearer token, though a
+    good one is in most.
+    """
     token = signer.token()
     return list({
         "no scheme": token, "empty": "", "blank": " ", "scheme only": "Bearer", "scheme and blank": "Bearer ",
@@ -106,7 +112,9 @@ def _public_key_as_secret(signer: Signer) -> Iterator[HostileToken]:
         signed = f"{encode(header)}.{encode(payload)}"
         for name, secret in secrets.items():
             mac = hmac.digest(secret, signed.encode(), "sha256")
-            yield HostileToken(f"{algorithm} keyed with the {name}", f"{signed}.{encode(mac)}", code)
+            yield HostileToken(
+                f"{algorithm} keyed with the {name}", f"{signed}.{encode(mac)}", code
+            )
 
 
 def _strangers(signer: Signer) -> Iterator[HostileToken]:
@@ -169,7 +177,9 @@ def _times(signer: Signer) -> Iterator[HostileToken]:
     now = int(time.time())
     began = {"iat": now - 300, "nbf": now - 300}
     yield HostileToken("expired a minute ago", signer.token(**began, exp=now - 61), "expired")
-    yield HostileToken("expired just before the leeway", signer.token(**began, exp=now - 6), "expired")
+    yield HostileToken(
+        "expired just before the leeway", signer.token(**began, exp=now - 6), "expired"
+    )
     yield HostileToken("expires in 100 years", signer.token(exp=now + 100 * 365 * 86400), "time")
     longer = now + LONGEST_LIFE_SECONDS + 1
     yield HostileToken("lives a second longer than any", signer.token(iat=now, exp=longer), "time")
@@ -178,7 +188,9 @@ def _times(signer: Signer) -> Iterator[HostileToken]:
     values: tuple[object, ...] = (None, str(now), "", -1, 0, True, [], [now], {}, 2**53, 10**30)
     for name in ("exp", "iat", "nbf"):
         for value in values:
-            yield HostileToken(f"{name} {_label(value, now)}", signer.token(**{name: value}), "time")
+            yield HostileToken(
+                f"{name} {_label(value, now)}", signer.token(**{name: value}), "time"
+            )
 
 
 def _label(value: object, now: int) -> str:
@@ -223,9 +235,13 @@ def _payloads_changed(signer: Signer) -> Iterator[HostileToken]:
     header, _, signature = signer.token().split(".")
     for name, change in {"roles": ["staff"], "sub": str(SOMEBODY)}.items():
         payload = encode(compact(make_claims(**{name: change})))
-        yield HostileToken(f"{name} changed after signing", f"{header}.{payload}.{signature}", "signature")
+        yield HostileToken(
+            f"{name} changed after signing", f"{header}.{payload}.{signature}", "signature"
+        )
     other = encode(compact(signer.header(cty="x")))
-    yield HostileToken("header changed after signing", f"{other}.{payload}.{signature}", "signature")
+    yield HostileToken(
+        "header changed after signing", f"{other}.{payload}.{signature}", "signature"
+    )
 
 
 def _encodings(signer: Signer) -> Iterator[HostileToken]:

@@ -1,7 +1,7 @@
 """Answers checked against the published OpenAPI documents (docs/openapi), by schemathesis.
 
-The test clients of the services and of the end-to-end suite call it for every answer, so a member that is
-dropped, renamed, added or of another type fails the test that sees it first.
+The test clients of the services and of the end-to-end suite call it for every answer, so a member
+that is dropped, renamed, added or of another type fails the test that sees it first.
 """
 
 import re
@@ -33,8 +33,9 @@ PROBLEM = "application/problem+json"
 class Published:
     """The published documents of some services.
 
-    Objects are closed for the check: JSON Schema allows members that it does not name, we want to hear of them.
-    Problems stay open, since each code may bring members of its own (RFC 9457, section 3.2).
+    Objects are closed for the check: JSON Schema allows members that it does not name, we want to
+    hear of them. Problems stay open, since each code may bring members of its own (RFC 9457,
+    section 3.2).
     """
 
     def __init__(self, files: Iterable[Path]) -> None:
@@ -44,7 +45,8 @@ class Published:
     def check(
         self, method: str, path: str, *, status: int, headers: Mapping[str, str], content: bytes
     ) -> None:
-        """Compare an answer with what its operation promises; where there is none, it must be a problem.
+        """Compare an answer with what its operation promises; where there is none, it must be a
+        problem.
 
         Raises:
             AssertionError: naming the operation and every difference.
@@ -65,12 +67,16 @@ class Published:
             elapsed=0.0,
             verify=True,
         )
-        case = operation.Case(path_parameters=dict.fromkeys(PATH_PARAMETER.findall(operation.path), "any"))
+        case = operation.Case(
+            path_parameters=dict.fromkeys(PATH_PARAMETER.findall(operation.path), "any")
+        )
         try:
             case.validate_response(answer, checks=HEAD_CHECKS if method == "HEAD" else CHECKS)
         except FailureGroup as group:
             faults = "\n".join(f"{fault.title}: {fault.message}" for fault in group.exceptions)
-            raise AssertionError(f"{operation.label} {status}: {faults}\n{content[:2000]!r}") from None
+            raise AssertionError(
+                f"{operation.label} {status}: {faults}\n{content[:2000]!r}"
+            ) from None
 
     def _operation(self, method: str, path: str) -> "APIOperation[Any, Any, Any, Any] | None":
         plain = path.partition("?")[0]

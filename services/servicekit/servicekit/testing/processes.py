@@ -56,7 +56,9 @@ def memory_of_family_mib(process_id: int) -> float:
 
     Each page that processes share is divided among them.
     """
-    children = Path(f"/proc/{process_id}/task/{process_id}/children").read_text(encoding="ascii").split()
+    children = (
+        Path(f"/proc/{process_id}/task/{process_id}/children").read_text(encoding="ascii").split()
+    )
     return sum(_pss_mib(each) for each in [process_id, *map(int, children)])
 
 

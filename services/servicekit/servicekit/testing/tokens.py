@@ -1,4 +1,6 @@
-"""Access tokens for tests, signed with a key of the test run's own: the services' and the gateway's."""
+"""Access tokens for tests, signed with a key of the test run's own: the services' and the
+gateway's.
+"""
 
 import base64
 import hashlib
@@ -53,7 +55,9 @@ class Signer:
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
     def mirrored(self, token: str) -> str:
-        """Return the token with its other signature: of an ECDSA signature (r, s), (r, n - s) is as good."""
+        """Return the token with its other signature: of an ECDSA signature (r, s), (r, n - s) is as
+        good.
+        """
         signed, _, signature = token.rpartition(".")
         raw = base64.urlsafe_b64decode(signature + "==")
         s = CURVE_ORDER - int.from_bytes(raw[32:], "big")
@@ -65,7 +69,9 @@ class Signer:
         return f"{signed}.{encode(self.signature(signed.encode()))}"
 
     def token(self, header: dict[str, Any] | None = None, /, **changed: Any) -> str:
-        """Return a good token but for the members of header and claims that are given; None leaves one out."""
+        """Return a good token but for the members of header and claims that are given; None leaves
+        one out.
+        """
         return self.seal(compact(self.header(**(header or {}))), compact(make_claims(**changed)))
 
 
@@ -99,7 +105,9 @@ def jwks() -> dict[str, Any]:
     return {"keys": [SIGNER.jwk()]}
 
 
-def make_token(subject: UUID | None = None, *, roles: tuple[str, ...] = ("customer",), **claims: Any) -> str:
+def make_token(
+    subject: UUID | None = None, *, roles: tuple[str, ...] = ("customer",), **claims: Any
+) -> str:
     """Return a good token of `subject`; `claims` replace what it says."""
     return SIGNER.token(sub=str(subject or uuid7()), roles=list(roles), **claims)
 

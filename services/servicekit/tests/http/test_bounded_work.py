@@ -65,7 +65,9 @@ def test_large_faulty_body_costs_little_more_than_a_small_one(
 ) -> None:
     small, large = body(1000).encode(), body(11_000).encode()
 
-    calls = [calls_of(lambda raw=raw: nobody.call("POST", "/basket/", raw=raw)) for raw in (small, large)]  # type: ignore[misc]
+    calls = [
+        calls_of(lambda raw=raw: nobody.call("POST", "/basket/", raw=raw)) for raw in (small, large)
+    ]  # type: ignore[misc]
 
     assert calls[1] - calls[0] <= 10_000 * calls_an_item + 50
 
@@ -74,7 +76,9 @@ def test_first_unknown_members_are_named(nobody: Caller) -> None:
     answer = nobody.call("POST", "/basket/", raw=unknown_members(5000).encode())
 
     errors = problem(answer, 400, "invalid")["errors"]
-    assert [one["pointer"] for one in errors] == [f"/m{index}" for index in range(MAX_UNKNOWN_NAMED)]
+    assert [one["pointer"] for one in errors] == [
+        f"/m{index}" for index in range(MAX_UNKNOWN_NAMED)
+    ]
 
 
 def test_first_faulty_items_are_named_where_they_are(nobody: Caller) -> None:
@@ -88,6 +92,8 @@ def test_first_faulty_items_are_named_where_they_are(nobody: Caller) -> None:
 
 
 def test_what_was_sent_is_not_quoted_at_length(nobody: Caller) -> None:
-    answer = nobody.post("/basket/", {"lines": [{"product": "x" * 100_000, "quantity": "x" * 100_000}]})
+    answer = nobody.post(
+        "/basket/", {"lines": [{"product": "x" * 100_000, "quantity": "x" * 100_000}]}
+    )
 
     assert len(answer.content) < 2000

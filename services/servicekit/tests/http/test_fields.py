@@ -71,7 +71,13 @@ def test_what_resembles_an_integer_is_refused(value: object) -> None:
 
 @pytest.mark.parametrize(
     ("value", "code"),
-    [(0, "min_value"), (-(2**63), "min_value"), (100, "max_value"), (10**30, "max_value"), (None, "null")],
+    [
+        (0, "min_value"),
+        (-(2**63), "min_value"),
+        (100, "max_value"),
+        (10**30, "max_value"),
+        (None, "null"),
+    ],
 )
 def test_integer_out_of_bounds_is_refused(value: int | None, code: str) -> None:
     assert code_of(StrictIntegerField(min_value=1, max_value=99), value) == code
@@ -208,7 +214,8 @@ def test_every_unknown_member_is_named() -> None:
 
 def test_unknown_member_inside_is_refused() -> None:
     assert (
-        errors_of(Outer, {"inner": {"size": 1, "colour": 2}})["inner"]["colour"][0].code == "unknown_member"
+        errors_of(Outer, {"inner": {"size": 1, "colour": 2}})["inner"]["colour"][0].code
+        == "unknown_member"
     )
 
 
@@ -233,7 +240,12 @@ def test_id_is_taken_in_any_case(change: Callable[[str], str]) -> None:
     "value",
     [
         *("", " ", AN_ID[:-1], AN_ID + "0", f" {AN_ID}", f"{AN_ID}\n", AN_ID.replace("-", "")),
-        *(f"{{{AN_ID}}}", f"urn:uuid:{AN_ID}", AN_ID.replace("0", "\u0660"), AN_ID.replace("-", "\u2010")),
+        *(
+            f"{{{AN_ID}}}",
+            f"urn:uuid:{AN_ID}",
+            AN_ID.replace("0", "\u0660"),
+            AN_ID.replace("-", "\u2010"),
+        ),
         *(0, True, 10**40, [], {}, [AN_ID]),
     ],
 )

@@ -23,7 +23,13 @@ def staff() -> Caller:
 
 
 def add_event(**overrides: Any) -> str:
-    row = {"type": "test", "subject": "one", "sequence": 1, "data": b"", "created_at": timezone.now()}
+    row = {
+        "type": "test",
+        "subject": "one",
+        "sequence": 1,
+        "data": b"",
+        "created_at": timezone.now(),
+    }
     return str(OutboxEvent.objects.create(id=uuid7(), **row | overrides).id)
 
 

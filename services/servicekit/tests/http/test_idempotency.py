@@ -33,7 +33,9 @@ def effects() -> int:
     return OutboxEvent.objects.count()
 
 
-def request_with(key: str = "key", body: bytes = b"{}", caller: UUID | None = None) -> IdempotentRequest:
+def request_with(
+    key: str = "key", body: bytes = b"{}", caller: UUID | None = None
+) -> IdempotentRequest:
     return IdempotentRequest(caller or UUID(int=7), "place", key, hashlib.sha256(body).digest())
 
 
@@ -81,7 +83,9 @@ def test_request_without_a_key_has_its_effect_each_time(customer: Caller) -> Non
     ],
     ids=["order and blanks", "escapes", "empty"],
 )
-def test_same_body_in_other_words_is_the_same_request(customer: Caller, first: bytes, again: bytes) -> None:
+def test_same_body_in_other_words_is_the_same_request(
+    customer: Caller, first: bytes, again: bytes
+) -> None:
     customer.call("POST", PLACE, raw=first, Idempotency_Key="key")
 
     answer = customer.call("POST", PLACE, raw=again, Idempotency_Key="key")
@@ -134,7 +138,11 @@ def test_number_of_any_size_is_no_failure(customer: Caller, number: float) -> No
     for _ in range(2):
         decoded(customer.post(PLACE, {"a": number}, Idempotency_Key="key"), 201)
 
-    problem(customer.post(PLACE, {"a": number * 2}, Idempotency_Key="key"), 422, "idempotency_key_reused")
+    problem(
+        customer.post(PLACE, {"a": number * 2}, Idempotency_Key="key"),
+        422,
+        "idempotency_key_reused",
+    )
     assert effects() == 1
 
 
@@ -155,7 +163,9 @@ def test_keys_of_two_operations_are_two() -> None:
         assert (one.claim(), other.claim()) == (None, None)
 
 
-@pytest.mark.parametrize("key", ["k", "k" * 255, "!~\"'\\;,", "8e03978e-40d5-43e8-bc93-6894a57f9324"])
+@pytest.mark.parametrize(
+    "key", ["k", "k" * 255, "!~\"'\\;,", "8e03978e-40d5-43e8-bc93-6894a57f9324"]
+)
 def test_visible_ascii_is_a_key(customer: Caller, key: str) -> None:
     for _ in range(2):
         decoded(customer.post(PLACE, {}, Idempotency_Key=key), 201)
@@ -208,7 +218,9 @@ def test_twins_at_once_have_one_effect(customer: Caller) -> None:
     with ThreadPoolExecutor(12) as threads:
         answers = [future.result(30) for future in [threads.submit(post) for _ in range(12)]]
 
-    assert {(answer.status_code, answer.content) for answer in answers} == {(201, answers[0].content)}
+    assert {(answer.status_code, answer.content) for answer in answers} == {
+        (201, answers[0].content)
+    }
     assert sum(not answer.has_header(idempotency.REPLAYED) for answer in answers) == 1
     assert effects() == 1
 

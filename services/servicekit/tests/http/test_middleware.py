@@ -38,7 +38,9 @@ def measured(method: str, route: str, status: int) -> float:
 
 def series() -> int:
     return sum(
-        len(metric.samples) for metric in REGISTRY.collect() if metric.name == "souk_http_request_seconds"
+        len(metric.samples)
+        for metric in REGISTRY.collect()
+        if metric.name == "souk_http_request_seconds"
     )
 
 
@@ -86,7 +88,9 @@ def test_each_request_without_an_id_gets_its_own(nobody: Caller) -> None:
     assert len(ids) == 10
 
 
-def test_context_holds_during_the_request_only(nobody: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_context_holds_during_the_request_only(
+    nobody: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[Any] = []
 
     def look() -> None:
@@ -108,7 +112,9 @@ def test_context_holds_during_the_request_only(nobody: Caller, monkeypatch: pyte
         f"00-{'0' * 32}-b7ad6b7169203331-01", f"00-0af7651916cd43dd8448eb211c80319c-{'0' * 16}-01", "00-" + "x" * 32 + TRACE[35:],
     ],
 )  # fmt: skip
-def test_ill_formed_trace_is_dropped(nobody: Caller, monkeypatch: pytest.MonkeyPatch, sent: str) -> None:
+def test_ill_formed_trace_is_dropped(
+    nobody: Caller, monkeypatch: pytest.MonkeyPatch, sent: str
+) -> None:
     """W3C Trace Context, 3.2.2: a trace or span of nothing but zeros is none."""
     seen: list[Any] = []
     look = staticmethod(lambda: seen.append(context.traceparent.get()))

@@ -72,7 +72,11 @@ def cursor_of(value: Any) -> str:
 def test_pages_hold_every_row_once(nobody: Caller, order: str, size: int) -> None:
     added = add_rows(40)
 
-    found = [row for rows in pages_of(nobody, f"/events/?ordering={order}&page_size={size}") for row in rows]
+    found = [
+        row
+        for rows in pages_of(nobody, f"/events/?ordering={order}&page_size={size}")
+        for row in rows
+    ]
 
     assert sorted(ids(found)) == sorted(added)
 
@@ -82,9 +86,13 @@ def test_pages_keep_the_order(nobody: Caller, order: str) -> None:
     add_rows(40)
     wanted = ORDERS[order]
 
-    found = [row for rows in pages_of(nobody, f"/events/?ordering={order}&page_size=3") for row in rows]
+    found = [
+        row for rows in pages_of(nobody, f"/events/?ordering={order}&page_size=3") for row in rows
+    ]
 
-    read = {"price": float, "created_at": datetime.fromisoformat}.get(wanted.field, lambda value: value)
+    read = {"price": float, "created_at": datetime.fromisoformat}.get(
+        wanted.field, lambda value: value
+    )
     values = [(read(row[wanted.field]), row["id"]) for row in found]
     assert values == sorted(values, reverse=wanted.descending)
 
@@ -96,7 +104,9 @@ def test_pages_hold_every_row_once_while_rows_come_and_go(nobody: Caller, order:
 
     for rows in pages_of(nobody, f"/events/?ordering={order}&page_size=4"):
         seen += ids(rows)
-        OutboxEvent.objects.filter(id__in=[*leave[:5], *[one for one in seen[-1:] if one in leave]]).delete()
+        OutboxEvent.objects.filter(
+            id__in=[*leave[:5], *[one for one in seen[-1:] if one in leave]]
+        ).delete()
         leave = leave[5:]
         if len(seen) < 80:
             add_rows(3)
@@ -122,7 +132,9 @@ def test_page_goes_on_after_a_row_that_is_gone(nobody: Caller) -> None:
 def test_ties_alone_are_paged(nobody: Caller, order: str) -> None:
     added = add_rows(25, subject="same", sequence=1, created_at=NOON)
 
-    found = [row for rows in pages_of(nobody, f"/events/?ordering={order}&page_size=2") for row in rows]
+    found = [
+        row for rows in pages_of(nobody, f"/events/?ordering={order}&page_size=2") for row in rows
+    ]
 
     assert sorted(ids(found)) == sorted(added)
 
@@ -169,7 +181,10 @@ def test_rows_may_be_instances() -> None:
 def test_ordering_that_is_not_offered_is_refused(nobody: Caller) -> None:
     body = problem(nobody.get("/events/?ordering=-subject"), 400, "invalid")
 
-    assert body["detail"] == "ordering is one of -id, created_at, -created_at, subject, -sequence, price."
+    assert (
+        body["detail"]
+        == "ordering is one of -id, created_at, -created_at, subject, -sequence, price."
+    )
 
 
 def test_link_keeps_the_other_parameters(nobody: Caller) -> None:
@@ -178,7 +193,9 @@ def test_link_keeps_the_other_parameters(nobody: Caller) -> None:
 
     found = [
         len(rows)
-        for rows in pages_of(nobody, "/events/?type=a%26b%20c%3D%C3%A9&ordering=subject&page_size=4")
+        for rows in pages_of(
+            nobody, "/events/?type=a%26b%20c%3D%C3%A9&ordering=subject&page_size=4"
+        )
     ]
 
     assert found == [4, 4, 1]
@@ -188,7 +205,11 @@ def test_longest_value_still_makes_a_cursor(nobody: Caller) -> None:
     for n in range(3):
         add_rows(1, subject="\N{PILE OF POO}" * 199 + str(n))
 
-    assert [len(rows) for rows in pages_of(nobody, "/events/?ordering=subject&page_size=1")] == [1, 1, 1]
+    assert [len(rows) for rows in pages_of(nobody, "/events/?ordering=subject&page_size=1")] == [
+        1,
+        1,
+        1,
+    ]
 
 
 @EVERY_ORDER
@@ -255,7 +276,9 @@ FORGED_VALUES = {
 
 
 @pytest.mark.parametrize("name", FORGED)
-def test_forged_cursor_is_refused(nobody: Caller, caplog: pytest.LogCaptureFixture, name: str) -> None:
+def test_forged_cursor_is_refused(
+    nobody: Caller, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
     add_rows(3)
 
     answer = nobody.get(f"/events/?ordering=created_at&cursor={FORGED[name]}")
@@ -265,7 +288,8 @@ def test_forged_cursor_is_refused(nobody: Caller, caplog: pytest.LogCaptureFixtu
 
 
 @pytest.mark.parametrize(
-    ("order", "value"), [(order, value) for order, values in FORGED_VALUES.items() for value in values]
+    ("order", "value"),
+    [(order, value) for order, values in FORGED_VALUES.items() for value in values],
 )
 def test_forged_value_in_a_cursor_is_refused(nobody: Caller, order: str, value: str) -> None:
     add_rows(3)
@@ -296,7 +320,9 @@ def test_refused_cursor_raises_invalid_input() -> None:
     request = Request(RequestFactory().get("/", {"cursor": "forged"}))
 
     with pytest.raises(InvalidInput):
-        KeysetPagination().paginate_queryset(OutboxEvent.objects.values("id"), request, EventViewSet())
+        KeysetPagination().paginate_queryset(
+            OutboxEvent.objects.values("id"), request, EventViewSet()
+        )
 
 
 @pytest.mark.parametrize(("size", "count"), [("1", 1), ("99", 99), ("100", 100), ("007", 7)])
@@ -358,7 +384,8 @@ def test_unknown_parameter_is_refused(nobody: Caller, query: str) -> None:
     assert [one["code"] for one in body["errors"]] == ["unknown_parameter"]
     assert len(body["errors"][0]["detail"]) < 500
     assert (
-        "cursor, event, max_price, min_price, ordering, page_size, parked, sequence, type" in body["detail"]
+        "cursor, event, max_price, min_price, ordering, page_size, parked, sequence, type"
+        in body["detail"]
     )
 
 
@@ -374,7 +401,9 @@ def test_repeated_parameter_is_refused(nobody: Caller, query: str) -> None:
 def test_every_wrong_parameter_is_named(nobody: Caller) -> None:
     body = problem(nobody.get("/events/?a=1&b=2&type=1&type=2"), 400, "invalid")
 
-    assert [one["code"] for one in body["errors"]] == ["unknown_parameter"] * 2 + ["repeated_parameter"]
+    assert [one["code"] for one in body["errors"]] == ["unknown_parameter"] * 2 + [
+        "repeated_parameter"
+    ]
 
 
 def test_nul_in_a_parameter_is_refused(nobody: Caller) -> None:

@@ -9,7 +9,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation, ValidationError
+from django.core.exceptions import (
+    BadRequest,
+    PermissionDenied,
+    SuspiciousOperation,
+    ValidationError,
+)
 from django.db import connection, connections, transaction
 from django.http import Http404, HttpResponse, UnreadablePostError
 from django.test import RequestFactory
@@ -103,7 +108,12 @@ def pointers(answer: HttpResponse) -> list[tuple[str, str]]:
 )
 @pytest.mark.filterwarnings("ignore:.*")
 def test_error_is_a_problem_wherever_it_is_raised(
-    nobody: Caller, fail_as: Callable[..., None], path: str, error: Exception, status: int, code: str
+    nobody: Caller,
+    fail_as: Callable[..., None],
+    path: str,
+    error: Exception,
+    status: int,
+    code: str,
 ) -> None:
     fail_as(error)
 
@@ -129,7 +139,9 @@ def test_failure_of_ours_shows_nothing_of_it(
 
     text = json.dumps(problem(answer, 500, "internal_error")).lower()
     assert not [
-        word for word in ("hunter2", "srv", ".py", "runtimeerror", "traceback", "django") if word in text
+        word
+        for word in ("hunter2", "srv", ".py", "runtimeerror", "traceback", "django")
+        if word in text
     ]
     assert "hunter2" in caplog.text
 
@@ -190,7 +202,9 @@ def test_faults_of_a_body_are_pointed_at(nobody: Caller) -> None:
         7,
     ]
 
-    answer = nobody.post("/basket/", {"lines": lines, "note": "a\u202eb", "price": 2.5, "a/b~c": 1.0})
+    answer = nobody.post(
+        "/basket/", {"lines": lines, "note": "a\u202eb", "price": 2.5, "a/b~c": 1.0}
+    )
 
     assert pointers(answer) == [
         ("/lines/1/product", "invalid"),
@@ -218,7 +232,9 @@ def test_faults_of_a_body_are_pointed_at(nobody: Caller) -> None:
     ],
     ids=repr,
 )
-def test_fault_has_a_pointer_and_a_code(nobody: Caller, body: Any, expected: list[tuple[str, str]]) -> None:
+def test_fault_has_a_pointer_and_a_code(
+    nobody: Caller, body: Any, expected: list[tuple[str, str]]
+) -> None:
     assert pointers(nobody.post("/basket/", body)) == expected
 
 
@@ -283,7 +299,9 @@ def test_other_format_is_not_acceptable(nobody: Caller, accept: str) -> None:
     problem(nobody.get("/open/", Accept=accept), 406, "not_acceptable")
 
 
-@pytest.mark.parametrize("accept", ["application/json", "*/*", "application/*", "text/html, */*;q=0.1"])
+@pytest.mark.parametrize(
+    "accept", ["application/json", "*/*", "application/*", "text/html, */*;q=0.1"]
+)
 def test_json_is_acceptable(nobody: Caller, accept: str) -> None:
     assert nobody.get("/open/", Accept=accept)["Content-Type"] == "application/json"
 
@@ -336,7 +354,9 @@ def test_body_over_the_limit_is_too_large(nobody: Caller) -> None:
 
 
 @BOTH
-def test_foreign_host_is_misdirected(nobody: Caller, fail_with: Callable[..., None], path: str) -> None:
+def test_foreign_host_is_misdirected(
+    nobody: Caller, fail_with: Callable[..., None], path: str
+) -> None:
     fail_with(RequestFactory().get("/", headers={"Host": "evil.example"}).get_host)
 
     answer = nobody.get(path)
@@ -347,14 +367,18 @@ def test_foreign_host_is_misdirected(nobody: Caller, fail_with: Callable[..., No
 
 @BOTH
 @pytest.mark.usefixtures("no_database")
-def test_database_away_is_unavailable(nobody: Caller, fail_with: Callable[..., None], path: str) -> None:
+def test_database_away_is_unavailable(
+    nobody: Caller, fail_with: Callable[..., None], path: str
+) -> None:
     fail_with(OutboxEvent.objects.count)
 
     answer = nobody.get(path)
 
     body = problem(answer, 503, "service_unavailable")
     assert int(answer["Retry-After"]) > 0
-    assert not [word for word in ("127.0.0.1", "port", "postgres", "pool") if word in body["detail"]]
+    assert not [
+        word for word in ("127.0.0.1", "port", "postgres", "pool") if word in body["detail"]
+    ]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -395,7 +419,9 @@ def test_statement_that_takes_too_long_is_unavailable(
 
 @pytest.mark.django_db(transaction=True)
 @BOTH
-def test_locked_row_is_unavailable(nobody: Caller, fail_with: Callable[..., None], path: str) -> None:
+def test_locked_row_is_unavailable(
+    nobody: Caller, fail_with: Callable[..., None], path: str
+) -> None:
     locked, finish = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -427,7 +453,11 @@ def test_locked_row_is_unavailable(nobody: Caller, fail_with: Callable[..., None
 @BOTH
 @pytest.mark.parametrize("value", ["a\0b", "x" * 201])
 def test_value_that_cannot_be_stored_is_invalid_and_logged(
-    nobody: Caller, fail_with: Callable[..., None], caplog: pytest.LogCaptureFixture, path: str, value: str
+    nobody: Caller,
+    fail_with: Callable[..., None],
+    caplog: pytest.LogCaptureFixture,
+    path: str,
+    value: str,
 ) -> None:
     fail_with(lambda: list(OutboxEvent.objects.filter(subject=value)) or OutboxEvent.objects.update_or_create(
         id=uuid7(), defaults={"subject": value, "sequence": 1, "data": b"", "created_at": "2026-01-01T00:00Z"}
@@ -436,7 +466,9 @@ def test_value_that_cannot_be_stored_is_invalid_and_logged(
     problem(nobody.get(path), 400, "invalid")
 
     assert [
-        record.levelno for record in caplog.records if record.name == "servicekit.http.exception_handler"
+        record.levelno
+        for record in caplog.records
+        if record.name == "servicekit.http.exception_handler"
     ] == [logging.ERROR]
     assert not OutboxEvent.objects.exists()
 

@@ -32,7 +32,9 @@ def execute(statement: str, parameters: Any = None) -> list[Any]:
 
 def change_type(name: str = "text") -> None:
     """In a session of its own, as a migration is."""
-    with psycopg.connect(os.environ["TEST_DATABASE_URL"], dbname=connection.settings_dict["NAME"]) as other:
+    with psycopg.connect(
+        os.environ["TEST_DATABASE_URL"], dbname=connection.settings_dict["NAME"]
+    ) as other:
         other.execute(f"ALTER TABLE shelf ALTER COLUMN code TYPE {name} USING code::{name}")
 
 
@@ -133,7 +135,9 @@ def test_refusal_of_the_second_run_is_the_answer(runs: Any, path: str) -> None:
 
 
 @BOTH
-def test_request_of_a_session_on_a_standby_is_answered_by_the_new_server(runs: Any, path: str) -> None:
+def test_request_of_a_session_on_a_standby_is_answered_by_the_new_server(
+    runs: Any, path: str
+) -> None:
     runs(write_then_read)
     execute("SET default_transaction_read_only = on")
 

@@ -79,7 +79,10 @@ REFUSED = {
     "escape with a sign": b'"\\u+041"',
 }
 ACCEPTED: dict[str, tuple[bytes, Any]] = {
-    "object": (b'{"a": [1, -2.5, true, false, null, "x"]}', {"a": [1, -2.5, True, False, None, "x"]}),
+    "object": (
+        b'{"a": [1, -2.5, true, false, null, "x"]}',
+        {"a": [1, -2.5, True, False, None, "x"]},
+    ),
     "blanks": (b" \t\r\n[ 1 ]\n", [1]),
     "text": ('"é😀"'.encode(), "é😀"),
     "surrogate pair": (b'"\\ud83d\\ude00"', "😀"),
@@ -126,7 +129,12 @@ def test_deepest_value_is_read(leaf: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("raw", "reason"),
-    [(b'{"a":1,"a":2}', "same name"), (b"[NaN]", "NaN"), (b"[" * 5000, "deeper"), (b"[1,\n}", "line 2")],
+    [
+        (b'{"a":1,"a":2}', "same name"),
+        (b"[NaN]", "NaN"),
+        (b"[" * 5000, "deeper"),
+        (b"[1,\n}", "line 2"),
+    ],
 )
 def test_refusal_says_why(raw: bytes, reason: str) -> None:
     with pytest.raises(InvalidJson, match=reason):
@@ -135,7 +143,9 @@ def test_refusal_says_why(raw: bytes, reason: str) -> None:
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None)),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=4)
+    ),
     max_leaves=20,
 )
 
@@ -155,7 +165,8 @@ def all_texts(value: Any) -> list[str]:
 def all_numbers_finite(value: Any) -> bool:
     if isinstance(value, dict | list):
         return all(
-            all_numbers_finite(inner) for inner in (value.values() if isinstance(value, dict) else value)
+            all_numbers_finite(inner)
+            for inner in (value.values() if isinstance(value, dict) else value)
         )
     return not isinstance(value, float) or math.isfinite(value)
 

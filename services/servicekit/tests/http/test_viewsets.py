@@ -19,7 +19,13 @@ def nobody() -> Caller:
 
 
 def add_event(**overrides: Any) -> str:
-    row = {"type": "test", "subject": "one", "sequence": 1, "data": b"", "created_at": timezone.now()}
+    row = {
+        "type": "test",
+        "subject": "one",
+        "sequence": 1,
+        "data": b"",
+        "created_at": timezone.now(),
+    }
     return str(OutboxEvent.objects.create(id=uuid7(), **row | overrides).id)
 
 
@@ -31,7 +37,9 @@ def test_one_row_is_found_by_its_id_in_either_case(nobody: Caller) -> None:
     assert decoded(nobody.get(f"/events/{event_id.upper()}/"))["id"] == event_id
 
 
-@pytest.mark.parametrize("path", ["/events/{other}/", "/events/{hex}/", "/events/7/", "/events/x.json/"])
+@pytest.mark.parametrize(
+    "path", ["/events/{other}/", "/events/{hex}/", "/events/7/", "/events/x.json/"]
+)
 def test_what_is_not_there_is_404(nobody: Caller, path: str) -> None:
     event_id = add_event()
 
@@ -56,7 +64,9 @@ def test_route_names_no_id() -> None:
         ("/events/{}/touch/", "POST, OPTIONS"),
     ],
 )
-def test_other_method_is_405_with_those_that_are_allowed(nobody: Caller, path: str, allowed: str) -> None:
+def test_other_method_is_405_with_those_that_are_allowed(
+    nobody: Caller, path: str, allowed: str
+) -> None:
     for method in ("PUT", "DELETE", "PROPFIND"):
         answer = nobody.call(method, path.format(add_event()))
 

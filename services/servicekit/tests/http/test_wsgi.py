@@ -35,9 +35,13 @@ def ask(path: str, method: str = "GET", body: bytes = b"", query: str = "", **he
     environ: dict[str, Any] = {"PATH_INFO": path, "QUERY_STRING": query, "REQUEST_METHOD": method}
     setup_testing_defaults(environ)
     environ |= {"wsgi.input": io.BytesIO(body), "HTTP_HOST": "testserver", **headers}
-    environ |= {"CONTENT_LENGTH": str(len(body))} if body and "CONTENT_LENGTH" not in headers else {}
+    environ |= (
+        {"CONTENT_LENGTH": str(len(body))} if body and "CONTENT_LENGTH" not in headers else {}
+    )
     started: list[Any] = []
-    answer = b"".join(application(environ, lambda status, fields: started.extend([status, dict(fields)])))
+    answer = b"".join(
+        application(environ, lambda status, fields: started.extend([status, dict(fields)]))
+    )
     return int(started[0][:3]), started[1], answer
 
 
@@ -51,7 +55,9 @@ def assert_problem(answer: tuple[Any, dict[str, str], bytes], status: int) -> di
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 @pytest.mark.parametrize("path", ["/open/", "/echo/", "/plain/", "/nowhere/", "/livez"])
 @pytest.mark.parametrize("sent", UNREADABLE.values(), ids=UNREADABLE)
-def test_unreadable_content_type_is_a_problem_on_every_route(path: str, method: str, sent: str) -> None:
+def test_unreadable_content_type_is_a_problem_on_every_route(
+    path: str, method: str, sent: str
+) -> None:
     answer = ask(path, method, b"{}", CONTENT_TYPE=sent)
 
     assert "application/json" in assert_problem(answer, 415)["detail"]
@@ -91,7 +97,9 @@ def test_json_is_read_whatever_else_its_type_says(sent: str) -> None:
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip", "x"])
 def test_packed_body_is_told_to_come_unpacked(coding: str) -> None:
-    answer = ask("/echo/", "POST", b"{}", CONTENT_TYPE="application/json", HTTP_CONTENT_ENCODING=coding)
+    answer = ask(
+        "/echo/", "POST", b"{}", CONTENT_TYPE="application/json", HTTP_CONTENT_ENCODING=coding
+    )
 
     assert_problem(answer, 415)
     assert answer[1]["Accept-Encoding"] == "identity"
@@ -123,7 +131,9 @@ def test_accept_is_read_or_refused(accept: str, status: int) -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("path", ["/open/", "/nowhere/", "/plain/"])
 def test_odd_header_never_breaks_the_answer(path: str, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
-    monkeypatch.setattr("tests.project.views.Failing.fail", staticmethod(lambda: None), raising=False)
+    monkeypatch.setattr(
+        "tests.project.views.Failing.fail", staticmethod(lambda: None), raising=False
+    )
 
     status = ask(path, **headers)[0]
 
@@ -131,7 +141,9 @@ def test_odd_header_never_breaks_the_answer(path: str, headers: dict[str, str], 
 
 
 def test_body_without_a_length_is_not_taken_for_an_empty_one() -> None:
-    answer = ask("/basket/", "POST", CONTENT_TYPE="application/json", HTTP_TRANSFER_ENCODING="chunked")
+    answer = ask(
+        "/basket/", "POST", CONTENT_TYPE="application/json", HTTP_TRANSFER_ENCODING="chunked"
+    )
 
     assert assert_problem(answer, 411)["code"] == "length_required"
 

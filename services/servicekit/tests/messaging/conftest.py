@@ -31,6 +31,12 @@ def proxy(broker_url: str) -> Iterator[StallingProxy]:
     parts = urlsplit(broker_url)
     with StallingProxy((parts.hostname or "", parts.port or 0)) as proxy:
         proxy.url = urlunsplit(
-            (parts.scheme, f"{parts.username}:{parts.password}@127.0.0.1:{proxy.port}", parts.path, "", "")
+            (
+                parts.scheme,
+                f"{parts.username}:{parts.password}@127.0.0.1:{proxy.port}",
+                parts.path,
+                "",
+                "",
+            )
         )
         yield proxy

@@ -28,11 +28,15 @@ class Sender:
 
     def raw(self, body: bytes, *, content_type: str = "application/json", **headers: Any) -> None:
         self._key += 1
-        message = Message(self._key, topology.redrive_name("products"), QUEUE, body, headers, content_type)
+        message = Message(
+            self._key, topology.redrive_name("products"), QUEUE, body, headers, content_type
+        )
         assert not self._publisher.publish([message]).refused
 
     def event(self, order_id: str, *, event_id: Any = None, **data: Any) -> None:
-        delivery = make_delivery(OrderPlaced.type, {"order_id": order_id, **data}, event_id=event_id)
+        delivery = make_delivery(
+            OrderPlaced.type, {"order_id": order_id, **data}, event_id=event_id
+        )
         self.raw(delivery.body, **delivery.headers)
 
     def close(self) -> None:
@@ -66,7 +70,12 @@ def message(key: int, routing_key: str = OrderPlaced.type, body: bytes = b"{}") 
 
 def add_event(event_type: str, subject: str) -> None:
     OutboxEvent.objects.create(
-        id=uuid4(), type=event_type, subject=subject, sequence=2, data=b"{}", created_at=timezone.now()
+        id=uuid4(),
+        type=event_type,
+        subject=subject,
+        sequence=2,
+        data=b"{}",
+        created_at=timezone.now(),
     )
 
 
@@ -89,4 +98,6 @@ def all_sent() -> bool:
 
 
 def relay_errors(kind: str) -> float:
-    return metrics.RELAY_ERRORS.labels(kind)._value.get()  # the client has no public reader of one child
+    return metrics.RELAY_ERRORS.labels(
+        kind
+    )._value.get()  # the client has no public reader of one child

@@ -28,17 +28,25 @@ def any_broker(request: pytest.FixtureRequest, topology: Topology) -> Iterator[T
     if request.param == "memory":
         yield MemoryBroker(topology)
         return
-    url, admin, vhost = (request.getfixturevalue(name) for name in ("broker_url", "broker_admin", "vhost"))
+    url, admin, vhost = (
+        request.getfixturevalue(name) for name in ("broker_url", "broker_admin", "vhost")
+    )
     with closing(RealBroker(url, admin, vhost)) as real:
         yield real
 
 
-def message(key: int, body: bytes = b"{}", routing_key: str = OrderPlaced.type, **headers: Any) -> Message:
+def message(
+    key: int, body: bytes = b"{}", routing_key: str = OrderPlaced.type, **headers: Any
+) -> Message:
     return Message(key, EXCHANGE, routing_key, body, headers)
 
 
-def taken(any_broker: TestBroker, queue: str, count: int, *, after_seconds: float = 0) -> list[Delivery]:
-    """Take until `count` deliveries are there: RabbitMQ confirms before a message can be fetched by everyone."""
+def taken(
+    any_broker: TestBroker, queue: str, count: int, *, after_seconds: float = 0
+) -> list[Delivery]:
+    """Take until `count` deliveries are there: RabbitMQ confirms before a message can be fetched by
+    everyone.
+    """
     any_broker.pass_time(after_seconds)
     deliveries: list[Delivery] = []
 
@@ -51,7 +59,9 @@ def taken(any_broker: TestBroker, queue: str, count: int, *, after_seconds: floa
 
 
 class TestBrokerContract:
-    def test_message_reaches_the_queue_that_is_bound_to_its_key(self, any_broker: TestBroker) -> None:
+    def test_message_reaches_the_queue_that_is_bound_to_its_key(
+        self, any_broker: TestBroker
+    ) -> None:
         outcome = any_broker.publish([message(7)])
 
         assert outcome.confirmed == [7]
@@ -70,7 +80,9 @@ class TestBrokerContract:
     def test_order_is_kept(self, any_broker: TestBroker) -> None:
         any_broker.publish([message(n, str(n).encode()) for n in range(50)])
 
-        assert [one.body for one in taken(any_broker, QUEUE, 50)] == [str(n).encode() for n in range(50)]
+        assert [one.body for one in taken(any_broker, QUEUE, 50)] == [
+            str(n).encode() for n in range(50)
+        ]
 
     @pytest.mark.parametrize(
         "body",
@@ -98,14 +110,20 @@ class TestBrokerContract:
         assert delivery.headers in ({**headers, "x-delivery-count": 0}, headers)
         assert delivery.content_type == "application/json"
 
-    def test_unroutable_message_is_refused_and_its_neighbours_are_not(self, any_broker: TestBroker) -> None:
-        outcome = any_broker.publish([message(1), message(2, routing_key="orders.unheard.v1"), message(3)])
+    def test_unroutable_message_is_refused_and_its_neighbours_are_not(
+        self, any_broker: TestBroker
+    ) -> None:
+        outcome = any_broker.publish(
+            [message(1), message(2, routing_key="orders.unheard.v1"), message(3)]
+        )
 
         assert outcome.confirmed == [1, 3]
         assert "no queue takes orders.unheard.v1" in outcome.refused[2]
 
     def test_event_nobody_consumes_yet_is_routable(self, any_broker: TestBroker) -> None:
-        assert any_broker.publish([message(1, routing_key="orders.order_confirmed.v1")]).confirmed == [1]
+        assert any_broker.publish(
+            [message(1, routing_key="orders.order_confirmed.v1")]
+        ).confirmed == [1]
 
     def test_unacknowledged_messages_come_back_in_order(self, any_broker: TestBroker) -> None:
         any_broker.publish([message(n, str(n).encode()) for n in range(3)])
@@ -144,8 +162,12 @@ class TestBrokerContract:
         dead = taken(any_broker, topology.dead_name("products"), 1)[0]
         assert first_death(dead.headers) == (QUEUE, "delivery_limit")
 
-    def test_delayed_message_returns_to_the_queue_its_key_names(self, any_broker: TestBroker) -> None:
-        any_broker.publish([Message(1, topology.retry_name("products", "1s"), QUEUE, b"again", {"n": 1})])
+    def test_delayed_message_returns_to_the_queue_its_key_names(
+        self, any_broker: TestBroker
+    ) -> None:
+        any_broker.publish(
+            [Message(1, topology.retry_name("products", "1s"), QUEUE, b"again", {"n": 1})]
+        )
         assert any_broker.take(QUEUE) == []
 
         delivery = taken(any_broker, QUEUE, 1, after_seconds=1)[0]
@@ -175,8 +197,12 @@ class TestBrokerContract:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_relay_and_consumer_run_on_the_fake(topology: Topology, publish: Any, recorder: Recorder) -> None:
-    """The fast way through relay, queue, retries and dead letters: no server but the database, no second passes."""
+def test_relay_and_consumer_run_on_the_fake(
+    topology: Topology, publish: Any, recorder: Recorder
+) -> None:
+    """The fast way through relay, queue, retries and dead letters: no server but the database, no
+    second passes.
+    """
     memory = MemoryBroker(topology)
     tries: list[str] = []
 

@@ -51,7 +51,9 @@ def test_repeated_event_has_one_effect(broker_url: str, sender: Sender, recorder
     assert not DeadLetter.objects.exists()
 
 
-def test_killed_database_connection_is_survived(broker_url: str, sender: Sender, recorder: Recorder) -> None:
+def test_killed_database_connection_is_survived(
+    broker_url: str, sender: Sender, recorder: Recorder
+) -> None:
     with consuming(recorder, broker_url):
         for n in range(5):
             sender.event(f"order-{n}")
@@ -68,7 +70,9 @@ def test_killed_database_connection_is_survived(broker_url: str, sender: Sender,
 def test_handler_longer_than_the_heartbeat_keeps_its_connection(
     broker_url: str, sender: Sender, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """py-amqp sends no heartbeat while a handler runs: the broker would drop the connection and deliver again."""
+    """py-amqp sends no heartbeat while a handler runs: the broker would drop the connection and
+    deliver again.
+    """
     monkeypatch.setattr(amqp_connection, "HEARTBEAT_SECONDS", 2)
     runs = []
 

@@ -1,4 +1,6 @@
-"""Contracts: a renamed field must fail at its producer, and a reader that wants more than is published at its consumer."""
+"""Contracts: a renamed field must fail at its producer, and a reader that wants more than is
+published at its consumer.
+"""
 
 import json
 from collections.abc import Callable
@@ -17,7 +19,9 @@ from servicekit.messaging.router import Router
 
 
 def make_module(**fields: Any) -> tuple[ModuleType, PublishedEvent]:
-    """Return an events module of the `shop` service with one event of these fields, and a sample of it."""
+    """Return an events module of the `shop` service with one event of these fields, and a sample of
+    it.
+    """
     module = ModuleType("shop.events")
     definitions: dict[str, Any] = {name: (type(value), ...) for name, value in fields.items()}
     event_class = create_model(
@@ -105,7 +109,10 @@ def test_consumer_reads_what_is_published_and_no_more(services: Path) -> None:
 @pytest.mark.parametrize("name", ["price", "quantity"])
 def test_consumer_that_fills_in_what_is_always_sent_is_told(services: Path, name: str) -> None:
     hopeful: Callable[..., Any] = create_model(
-        "ThingSold", __base__=ConsumedEvent, __cls_kwargs__={"service": "shop"}, **{name: (Decimal, 1)}
+        "ThingSold",
+        __base__=ConsumedEvent,
+        __cls_kwargs__={"service": "shop"},
+        **{name: (Decimal, 1)},
     )
 
     with pytest.raises(ContractChanged, match=f"fills in {name}"):
@@ -116,7 +123,10 @@ def test_document_names_senders_and_receivers(services: Path) -> None:
     root = services.parent
     (root / "deploy").mkdir()
     (root / "docs").mkdir()
-    topology = {"shop": {"queues": {}}, "reader": {"queues": {"reader.shop": ["shop.thing_sold.v1"]}}}
+    topology = {
+        "shop": {"queues": {}},
+        "reader": {"queues": {"reader.shop": ["shop.thing_sold.v1"]}},
+    }
     (root / "deploy" / "topology.json").write_text(json.dumps(topology))
 
     with pytest.raises(CommandError, match="out of date"):
@@ -129,4 +139,7 @@ def test_document_names_senders_and_receivers(services: Path) -> None:
         "shop.sends.shop.thing_sold.v1",
         "reader.shop.receives.shop.thing_sold.v1",
     }
-    assert "quantity" in document["components"]["messages"]["shop.thing_sold.v1"]["payload"]["properties"]
+    assert (
+        "quantity"
+        in document["components"]["messages"]["shop.thing_sold.v1"]["payload"]["properties"]
+    )

@@ -53,7 +53,10 @@ def test_bad_messages_become_dead_letters_and_good_ones_settle(
 ) -> None:
     for name, (body, headers, _reason) in BAD.items():
         sender.event(f"before {name}")
-        sender.raw(body, **(make_delivery(OrderPlaced.type, {}).headers if headers == "headers" else headers))
+        sender.raw(
+            body,
+            **(make_delivery(OrderPlaced.type, {}).headers if headers == "headers" else headers),
+        )
     sender.raw(b"{}", **make_delivery("orders.never_heard_of.v1", {}).headers)
     sender.raw(b"{}", content_type="text/plain", **make_delivery(OrderPlaced.type, {}).headers)
     sender.event("after all")
@@ -85,7 +88,12 @@ def test_message_that_the_client_library_cannot_read_is_a_dead_letter(
     properties: dict[str, Any],
 ) -> None:
     """py-amqp raises from the middle of the stream: the connection would be lost again and again."""
-    message = {"routing_key": QUEUE, "payload": "{}", "payload_encoding": "string", "properties": properties}
+    message = {
+        "routing_key": QUEUE,
+        "payload": "{}",
+        "payload_encoding": "string",
+        "properties": properties,
+    }
     answer = broker_admin.call(
         "POST", f"/exchanges/{vhost}/{topology.redrive_name('products')}/publish", message
     )
@@ -100,7 +108,13 @@ def test_message_that_the_client_library_cannot_read_is_a_dead_letter(
 
 @pytest.mark.parametrize(
     "headers",
-    [{b"\xff": 1}, {"nan": float("nan")}, {"a": nested(3000)}, {"\ud800": "\udfff"}, {"at": timezone.now()}],
+    [
+        {b"\xff": 1},
+        {"nan": float("nan")},
+        {"a": nested(3000)},
+        {"\ud800": "\udfff"},
+        {"at": timezone.now()},
+    ],
     ids=["key of bytes", "not a number", "deep", "lone surrogates", "time"],
 )
 def test_any_headers_fit_in_a_dead_letter(headers: dict[str, Any]) -> None:
@@ -112,7 +126,9 @@ def test_any_headers_fit_in_a_dead_letter(headers: dict[str, Any]) -> None:
 
 
 def test_what_is_added_on_the_way_makes_no_other_letter() -> None:
-    """A crash between the copy for a retry and the acknowledgement leaves the same event twice, with other headers."""
+    """A crash between the copy for a retry and the acknowledgement leaves the same event twice,
+    with other headers.
+    """
     first = make_delivery(OrderPlaced.type, {"order_id": "one"})
     for added in ({}, {"souk-attempt": 2}, {"x-death": [{"count": 3}]}, {"x-delivery-count": 1}):
         letter = Delivery(1, first.body, {**first.headers, **added}, first.content_type)
@@ -121,7 +137,9 @@ def test_what_is_added_on_the_way_makes_no_other_letter() -> None:
     assert DeadLetter.objects.count() == 1
 
 
-def test_known_id_with_other_content_is_an_alarm(broker_url: str, sender: Sender, recorder: Recorder) -> None:
+def test_known_id_with_other_content_is_an_alarm(
+    broker_url: str, sender: Sender, recorder: Recorder
+) -> None:
     event_id = uuid4()
     sender.event("true", event_id=event_id)
     sender.event("forged", event_id=event_id)
@@ -140,11 +158,17 @@ def test_redriven_letter_is_handled_after_the_repair(
     with consuming(recorder, broker_url):
         wait_until(DeadLetter.objects.exists)
 
-    recorder.router.queues[QUEUE]["orders.order_renamed.v1"] = recorder.router.queues[QUEUE][OrderPlaced.type]
+    recorder.router.queues[QUEUE]["orders.order_renamed.v1"] = recorder.router.queues[QUEUE][
+        OrderPlaced.type
+    ]
     letter = DeadLetter.objects.get()
     publisher = Publisher(broker_url)
     dead_letters.redrive(
-        letter_ids=[letter.pk], publisher=publisher, service="products", by="ops", note="handler added"
+        letter_ids=[letter.pk],
+        publisher=publisher,
+        service="products",
+        by="ops",
+        note="handler added",
     )
     publisher.close()
     with consuming(recorder, broker_url):

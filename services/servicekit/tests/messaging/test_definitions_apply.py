@@ -7,7 +7,11 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from servicekit.messaging.broker_definitions import apply, full_definitions, passwords_of_environment
+from servicekit.messaging.broker_definitions import (
+    apply,
+    full_definitions,
+    passwords_of_environment,
+)
 from servicekit.messaging.topology import Topology
 from servicekit.testing.waiting import wait_until
 
@@ -38,7 +42,9 @@ def test_definitions_are_applied_any_number_of_times(broker_admin, topology, vho
     apply(wanted, ADMIN_URL, wait_seconds=5)
     apply(definitions(topology, vhost_to_be, "second"), ADMIN_URL, wait_seconds=5)
 
-    wait_until(lambda: len(broker_admin.call("GET", f"/queues/{vhost_to_be}")) == len(wanted["queues"]))
+    wait_until(
+        lambda: len(broker_admin.call("GET", f"/queues/{vhost_to_be}")) == len(wanted["queues"])
+    )
     users = {user["name"] for user in broker_admin.call("GET", "/users")}
     assert {"users", "products", "orders"} <= users
     # An installation that had no jobs in a service gets their virtual host at the next start.
@@ -69,4 +75,6 @@ def test_passwords_come_from_the_environment(topology, monkeypatch, tmp_path):
     (tmp_path / "secret").write_text("of orders\n")
     monkeypatch.setenv("BROKER_PASSWORD_ORDERS_FILE", str(tmp_path / "secret"))
 
-    assert passwords_of_environment(topology) == {name: f"of {name}" for name in (*topology.queues, "admin")}
+    assert passwords_of_environment(topology) == {
+        name: f"of {name}" for name in (*topology.queues, "admin")
+    }

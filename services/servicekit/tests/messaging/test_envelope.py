@@ -10,9 +10,24 @@ from servicekit.messaging.router import Router
 from servicekit.testing.deliver import make_delivery
 from tests.project.consumed import OrderPlaced
 
-ALWAYS_THERE = ["ce-id", "ce-type", "ce-source", "ce-specversion", "ce-subject", "ce-sequence", "ce-time"]
+ALWAYS_THERE = [
+    "ce-id",
+    "ce-type",
+    "ce-source",
+    "ce-specversion",
+    "ce-subject",
+    "ce-sequence",
+    "ce-time",
+]
 WRONG = {
-    "ce-time": ["2026", "2026-01", "2026-01-01", "2026-01-01T10", "20260101T100000Z", "2026-01-01T10:00:00"],
+    "ce-time": [
+        "2026",
+        "2026-01",
+        "2026-01-01",
+        "2026-01-01T10",
+        "20260101T100000Z",
+        "2026-01-01T10:00:00",
+    ],
     "ce-sequence": ["", " ", "one", "-1", "1_0", "+1", "\u0661", str(2**63)],
     "ce-id": ["", "1", "{}"],
     "ce-specversion": ["", "0.3", "1"],
@@ -33,7 +48,11 @@ def test_whole_envelope_is_read_as_sent() -> None:
 
     envelope = envelope_of(headers)
 
-    assert (str(envelope.id), envelope.subject, envelope.sequence) == (headers["ce-id"], "order-1", 7)
+    assert (str(envelope.id), envelope.subject, envelope.sequence) == (
+        headers["ce-id"],
+        "order-1",
+        7,
+    )
     assert envelope.time.isoformat() == "2026-01-01T00:00:00+00:00"
 
 

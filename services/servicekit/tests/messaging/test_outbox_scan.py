@@ -50,8 +50,12 @@ def test_event_of_a_slow_transaction_is_not_skipped(
     assert positions["slow"] < positions["quick"]
 
 
-def test_poll_does_not_read_what_an_open_snapshot_keeps(relay: Relay, publish: Callable[..., None]) -> None:
-    """A backup keeps every row that was sent meanwhile in the index of unsent rows: each poll would read them all."""
+def test_poll_does_not_read_what_an_open_snapshot_keeps(
+    relay: Relay, publish: Callable[..., None]
+) -> None:
+    """A backup keeps every row that was sent meanwhile in the index of unsent rows: each poll would
+    read them all.
+    """
     with closing(direct_connection()) as backup:
         backup.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         backup.execute("SELECT count(*) FROM outbox")
@@ -61,7 +65,9 @@ def test_poll_does_not_read_what_an_open_snapshot_keeps(relay: Relay, publish: C
         for _ in range(2):
             relay.scan_start.request_full_scan()
             assert relay.step() == 0
-        full_look = entries_read_by(lambda: relay.scan_start.request_full_scan() or relay.step(), relay)
+        full_look = entries_read_by(
+            lambda: relay.scan_start.request_full_scan() or relay.step(), relay
+        )
         quick_look = entries_read_by(relay.step, relay)
 
     assert full_look >= 2000
@@ -74,7 +80,9 @@ def entries_read_by(work: Callable[[], object], relay: Relay) -> int:
     def entries() -> int:
         relay.execute("SELECT pg_stat_force_next_flush()", [])
         relay.execute("SELECT 1", [])
-        statement = "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'outbox_unsent'"
+        statement = (
+            "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'outbox_unsent'"
+        )
         return int(relay.execute(statement, []).fetchone()[0])  # type: ignore[index]
 
     before = entries()

@@ -82,7 +82,9 @@ def test_discarded_event_never_leaves(broker_url: str) -> None:
         outbox("retry", str(event.pk))
 
 
-@pytest.mark.parametrize("state", [{"parked_at": None}, {"parked_at": None, "sent_at": timezone.now()}])
+@pytest.mark.parametrize(
+    "state", [{"parked_at": None}, {"parked_at": None, "sent_at": timezone.now()}]
+)
 def test_event_that_is_not_parked_is_left_alone(state: dict[str, Any]) -> None:
     parked, other = make_event(), make_event(**state)
 

@@ -27,7 +27,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_poison_is_isolated_and_dies_after_its_retries(
     broker_url: str, sender: Sender, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the broker's own counter, every neighbour in a crashing consumer's hand would share the penalty."""
+    """With the broker's own counter, every neighbour in a crashing consumer's hand would share the
+    penalty.
+    """
     tries = []
 
     def fail(order_id: str) -> None:
@@ -68,7 +70,9 @@ def test_database_away_burns_no_attempt(
 def test_driver_error_on_a_live_connection_is_no_outage(
     broker_url: str, sender: Sender, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """psycopg refuses more than 65,535 parameters with an OperationalError that has no SQLSTATE, as a lost connection does."""
+    """psycopg refuses more than 65,535 parameters with an OperationalError that has no SQLSTATE, as
+    a lost connection does.
+    """
     monkeypatch.setattr(topology, "RETRY_DELAYS", {"1s": 1})
 
     def fail(order_id: str) -> None:
@@ -136,7 +140,9 @@ def test_event_that_needs_a_locked_row_is_postponed_and_its_neighbours_are_handl
 
 
 class DeafPublisher(Publisher):
-    """A publisher whose broker accepts nothing, as while an alarm blocks publishers, until `hears` is set."""
+    """A publisher whose broker accepts nothing, as while an alarm blocks publishers, until `hears`
+    is set.
+    """
 
     hears = False
 
@@ -154,7 +160,9 @@ def test_consumer_goes_on_while_the_broker_takes_no_retries(
     recorder: Recorder,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """An alarm ends when the queues are drained: a consumer that waits for it to end would wait for ever."""
+    """An alarm ends when the queues are drained: a consumer that waits for it to end would wait for
+    ever.
+    """
     monkeypatch.setattr(topology, "RETRY_DELAYS", {"1s": 1, "10s": 1, "60s": 1})
     broken = {"broken"}
 

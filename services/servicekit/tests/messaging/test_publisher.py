@@ -12,8 +12,12 @@ from tests.project.events import OrderPlaced
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.mark.parametrize("kilobytes", [1, 20_000], ids=["awaiting a confirm", "in the middle of sending"])
-def test_blocked_broker_fails_in_time_instead_of_hanging(proxy: StallingProxy, kilobytes: int) -> None:
+@pytest.mark.parametrize(
+    "kilobytes", [1, 20_000], ids=["awaiting a confirm", "in the middle of sending"]
+)
+def test_blocked_broker_fails_in_time_instead_of_hanging(
+    proxy: StallingProxy, kilobytes: int
+) -> None:
     with closing(Publisher(proxy.url, confirm_timeout_seconds=1)) as publisher:
         publisher.publish([message(1)])
         proxy.stall()
@@ -38,7 +42,9 @@ def test_late_confirm_is_not_taken_for_another_message(proxy: StallingProxy) -> 
 
 
 def test_confirms_of_a_window_match_their_messages(broker_url: str) -> None:
-    window = [message(n, OrderPlaced.type if n % 3 else "orders.nobody_listens.v1") for n in range(300)]
+    window = [
+        message(n, OrderPlaced.type if n % 3 else "orders.nobody_listens.v1") for n in range(300)
+    ]
 
     with closing(Publisher(broker_url)) as publisher:
         outcome = publisher.publish(window)

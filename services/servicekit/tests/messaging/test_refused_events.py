@@ -19,7 +19,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_unroutable_event_stays_unsent_and_holds_up_nobody(
     relay: Relay, publish: Callable[..., None], broker_admin: BrokerAdmin, vhost: str
 ) -> None:
-    """Without mandatory, RabbitMQ confirms an event that no queue takes: it would be lost and counted as sent."""
+    """Without mandatory, RabbitMQ confirms an event that no queue takes: it would be lost and
+    counted as sent.
+    """
     broker_admin.call("DELETE", f"/bindings/{vhost}/e/orders.events/q/{QUEUE}/{OrderPlaced.type}")
     publish("lost?")
     add_event("orders.order_cancelled.v1", "fine")
@@ -40,7 +42,9 @@ def test_refused_event_leaves_once_its_queue_is_bound_again(
     vhost: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """However often it was refused: a missing binding or a full queue passes, and no event is to blame."""
+    """However often it was refused: a missing binding or a full queue passes, and no event is to
+    blame.
+    """
     binding = f"/bindings/{vhost}/e/orders.events/q/{QUEUE}"
     broker_admin.call("DELETE", f"{binding}/{OrderPlaced.type}")
     publish("patient", "second")
@@ -79,7 +83,9 @@ def test_refused_type_is_tried_with_one_event_and_the_others_flow(
 def test_event_that_closes_the_channel_holds_up_nobody(
     broker_url: str, publish: Callable[..., None], broker_admin: BrokerAdmin, vhost: str
 ) -> None:
-    """A missing exchange or permission makes the broker close the channel, and it does not say over which message."""
+    """A missing exchange or permission makes the broker close the channel, and it does not say over
+    which message.
+    """
     publish("first", "second")
     OutboxEvent.objects.filter(subject="first").update(type="nobody.knows_this_service.v1")
     publish("third", "fourth")
@@ -98,7 +104,9 @@ def test_full_queue_leaves_rows_unsent(
 ) -> None:
     limit = {"pattern": f"^{QUEUE}$", "definition": {"max-length": 3}, "apply-to": "queues"}
     broker_admin.call("PUT", f"/policies/{vhost}/short", limit)
-    wait_until(lambda: broker_admin.call("GET", f"/queues/{vhost}/{QUEUE}").get("policy") == "short")
+    wait_until(
+        lambda: broker_admin.call("GET", f"/queues/{vhost}/{QUEUE}").get("policy") == "short"
+    )
 
     def publish_one_more() -> bool:
         publish("more")

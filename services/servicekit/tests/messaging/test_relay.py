@@ -36,7 +36,11 @@ def test_events_leave_oldest_first_and_are_marked(
 
 @pytest.mark.parametrize("spoil", [{"data": b'"' + b"x" * MAX_DATA_BYTES + b'"'}, {"type": ""}])
 def test_event_that_can_never_leave_is_parked_and_the_next_flows(
-    relay: Relay, publish: Callable[..., None], broker_admin: BrokerAdmin, vhost: str, spoil: dict[str, Any]
+    relay: Relay,
+    publish: Callable[..., None],
+    broker_admin: BrokerAdmin,
+    vhost: str,
+    spoil: dict[str, Any],
 ) -> None:
     publish("spoilt")
     OutboxEvent.objects.update(**({"sequence": -(2**63), "id": uuid4()} | spoil))

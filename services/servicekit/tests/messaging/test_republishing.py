@@ -1,4 +1,6 @@
-"""Events that were sent, published again by type and time: with their ids, recorded, and without a second effect."""
+"""Events that were sent, published again by type and time: with their ids, recorded, and without a
+second effect.
+"""
 
 from datetime import datetime, timedelta
 from io import StringIO
@@ -44,7 +46,9 @@ def make_sent(order_id: str = "order-1", **overrides: Any) -> OutboxEvent:
     return OutboxEvent.objects.create(**{**values, **overrides})
 
 
-def republish(*words: str, event_type: str = OrderPlaced.type, since: datetime | None = None) -> str:
+def republish(
+    *words: str, event_type: str = OrderPlaced.type, since: datetime | None = None
+) -> str:
     out = StringIO()
     start = (since or ago(hours=2)).isoformat()
     call_command("outbox", "republish", "--type", event_type, "--since", start, *words, stdout=out)

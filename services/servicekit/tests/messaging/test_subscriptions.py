@@ -110,14 +110,18 @@ def test_queue_that_comes_back_is_read_again(
 
 @pytest.fixture
 def as_service(broker_admin: Any, topology: Topology) -> Iterator[Any]:
-    """Return a function: the connection of a service with its real rights, in a virtual host of its own."""
+    """Return a function: the connection of a service with its real rights, in a virtual host of its
+    own.
+    """
     vhost, users = f"rights-{uuid.uuid4().hex[:8]}", tuple(topology.queues)
     passwords = {
         **dict.fromkeys(users, "secret"),
         "admin": urlsplit(os.environ["TEST_BROKER_ADMIN_URL"]).password,
     }
     broker_definitions.apply(
-        full_definitions(topology, passwords, vhost), os.environ["TEST_BROKER_ADMIN_URL"], wait_seconds=5
+        full_definitions(topology, passwords, vhost),
+        os.environ["TEST_BROKER_ADMIN_URL"],
+        wait_seconds=5,
     )
     parts = urlsplit(os.environ["TEST_BROKER_URL"])
 
@@ -156,7 +160,9 @@ def test_service_may_bind_what_the_topology_says(as_service: Any, topology: Topo
         ("unsubscribed", "users.events", "users.user_sessions_revoked.v1"),
     ],
 )
-def test_service_may_bind_nothing_else(as_service: Any, queue: str, exchange: str, key: str) -> None:
+def test_service_may_bind_nothing_else(
+    as_service: Any, queue: str, exchange: str, key: str
+) -> None:
     with as_service("products") as connection, pytest.raises(amqp.AccessRefused):
         connection.channel().queue_bind(queue, exchange, key)
 
@@ -167,4 +173,6 @@ def test_service_may_publish_to_its_own_exchange_only(as_service: Any, exchange:
         channel = connection.channel()
         channel.confirm_select()
         with pytest.raises(amqp.AccessRefused):
-            channel.basic_publish_confirm(amqp.Message(b"{}"), exchange, "products.users", timeout=5)
+            channel.basic_publish_confirm(
+                amqp.Message(b"{}"), exchange, "products.users", timeout=5
+            )

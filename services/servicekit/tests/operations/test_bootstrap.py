@@ -25,7 +25,9 @@ def wanted(name: str, password: str) -> dict[str, Any]:
 def log_in(user: str, password: str, database: str) -> None:
     parts = urlsplit(ADMIN)
     address = f"{parts.hostname}:{parts.port}"
-    with psycopg.connect(host=parts.hostname, port=parts.port, user=user, password=password, dbname=database):
+    with psycopg.connect(
+        host=parts.hostname, port=parts.port, user=user, password=password, dbname=database
+    ):
         assert address
 
 
@@ -59,9 +61,13 @@ def test_role_and_database_are_made_once_and_the_password_follows(admin, name):
 
 
 def test_password_never_reaches_the_server_or_its_log(admin, name):
-    """A slow or failing statement is logged as it was sent; the session itself is asked for what the log gets."""
+    """A slow or failing statement is logged as it was sent; the session itself is asked for what
+    the log gets.
+    """
     told: list[str] = []
-    admin.add_notice_handler(lambda notice: told.append(f"{notice.message_primary} {notice.message_detail}"))
+    admin.add_notice_handler(
+        lambda notice: told.append(f"{notice.message_primary} {notice.message_detail}")
+    )
     admin.execute("SET client_min_messages = log")
     admin.execute("SET log_min_duration_statement = 0")
 
@@ -69,7 +75,9 @@ def test_password_never_reaches_the_server_or_its_log(admin, name):
 
     assert any("CREATE ROLE" in line for line in told)
     assert not [line for line in told if "hunter2" in line or "SCRAM" in line]
-    stored = admin.execute("SELECT rolpassword FROM pg_authid WHERE rolname = %s", [name]).fetchone()
+    stored = admin.execute(
+        "SELECT rolpassword FROM pg_authid WHERE rolname = %s", [name]
+    ).fetchone()
     assert stored[0].startswith("SCRAM-SHA-256$")
     log_in(name, "hunter2 hunter2", name)
 
@@ -116,7 +124,9 @@ def test_prepare_waits_for_another_that_is_at_work():
 
 @pytest.mark.django_db(transaction=True)
 def test_prepare_waits_longer_than_any_lock_timeout(caplog, monkeypatch):
-    """A first preparation that migrates for minutes: the second says that it waits, and goes on afterwards."""
+    """A first preparation that migrates for minutes: the second says that it waits, and goes on
+    afterwards.
+    """
     monkeypatch.setitem(connection.settings_dict["OPTIONS"], "options", "-c lock_timeout=100")
     raised: list[BaseException] = []
 
@@ -128,7 +138,10 @@ def test_prepare_waits_longer_than_any_lock_timeout(caplog, monkeypatch):
         finally:
             connection.close()
 
-    with direct_connection() as holder, caplog.at_level("INFO", logger="servicekit.operations.bootstrap"):
+    with (
+        direct_connection() as holder,
+        caplog.at_level("INFO", logger="servicekit.operations.bootstrap"),
+    ):
         holder.execute("SELECT pg_advisory_lock(%s)", [bootstrap.LOCK])
         thread = threading.Thread(target=prepare)
         thread.start()

@@ -1,4 +1,6 @@
-"""What gunicorn itself answers, at a service's own port: problems, and the limits lie above the gateway's."""
+"""What gunicorn itself answers, at a service's own port: problems, and the limits lie above the
+gateway's.
+"""
 
 import json
 import socket

@@ -1,4 +1,6 @@
-"""A real gunicorn with a real port: told to stop under a storm of requests, it answers each one that it did not refuse."""
+"""A real gunicorn with a real port: told to stop under a storm of requests, it answers each one
+that it did not refuse.
+"""
 
 import http.client
 import os
@@ -34,7 +36,9 @@ def free_port() -> int:
 
 
 def ask(port: int) -> str:
-    """One POST on a connection of its own: answered, refused (before anything was sent) or lost (after)."""
+    """One POST on a connection of its own: answered, refused (before anything was sent) or lost
+    (after).
+    """
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         connection.connect()
@@ -63,7 +67,9 @@ def serving(folder: Path, application: str, port: int) -> Iterator[subprocess.Po
     (folder / "little.py").write_text(application)
     command = [sys.executable, "-m", "gunicorn", "--worker-class", "servicekit.operations.gunicorn_worker.DrainingThreadWorker",
                "--workers", "2", "--threads", "4", "--bind", f"127.0.0.1:{port}", "--no-control-socket", "--keep-alive", "75", "little"]  # fmt: skip
-    server = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    server = subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         wait_until(lambda: ask(port) == "answered")
         yield server
@@ -110,7 +116,12 @@ def test_workers_end_with_their_parent_and_finish_what_they_have(tmp_path: Path)
     (tmp_path / "little.py").write_text(SLOW)
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "-c", "python:servicekit.gunicorn_conf", "little"]
-    variables = {**os.environ, "WEB_BIND": f"127.0.0.1:{port}", "WEB_PROCESSES": "2", "WEB_THREADS": "4"}
+    variables = {
+        **os.environ,
+        "WEB_BIND": f"127.0.0.1:{port}",
+        "WEB_PROCESSES": "2",
+        "WEB_THREADS": "4",
+    }
     server = subprocess.Popen(command, cwd=tmp_path, env=variables, stdout=subprocess.DEVNULL)
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:

@@ -37,7 +37,9 @@ def written(logger: logging.Logger) -> io.StringIO:
     configuration = logging.config.DictConfigurator(logs.logging("orders"))  # type: ignore[attr-defined]
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(configuration.configure_formatter(configuration.config["formatters"]["json"]))
+    handler.setFormatter(
+        configuration.configure_formatter(configuration.config["formatters"]["json"])
+    )
     logger.addHandler(handler)
     return stream
 
@@ -99,7 +101,9 @@ def test_members_of_the_line_itself_win(log: Log) -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("value", ["hunter2", ["hunter2"], 4711, b"hunter2"], ids=repr)
 def test_secret_is_known_by_its_name(log: Log, name: str, value: object) -> None:
-    line = log("x", extra={name: value, "nested": {"deeper": {name: value}}, "listed": [{name: value}]})
+    line = log(
+        "x", extra={name: value, "nested": {"deeper": {name: value}}, "listed": [{name: value}]}
+    )
 
     assert line[name] == logs.REDACTED
     assert "hunter2" not in json.dumps(line)
@@ -187,7 +191,9 @@ def test_secret_in_a_traceback_is_hidden(log: Log) -> None:
     token = make_token()
 
     def connect() -> None:
-        raise RuntimeError("no broker") from ConnectionError(f"amqp://souk:hunter2@broker refused {token}")
+        raise RuntimeError("no broker") from ConnectionError(
+            f"amqp://souk:hunter2@broker refused {token}"
+        )
 
     try:
         connect()

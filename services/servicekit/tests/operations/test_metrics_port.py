@@ -30,7 +30,11 @@ def process(*words: str, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
     """A command of the test project on this test's database."""
     default = connection.settings_dict
     url = f"postgres://{default['USER']}:{default['PASSWORD']}@{default['HOST']}:{default['PORT']}/{default['NAME']}"
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.project.settings", "DATABASE_URL": url}
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "tests.project.settings",
+        "DATABASE_URL": url,
+    }
     command = [sys.executable, "-m", "django", *words]
     running = subprocess.Popen(command, cwd=KIT, env={**environment, **variables})
     try:

@@ -64,7 +64,12 @@ def test_event_that_the_broker_refuses_is_named_with_its_reason() -> None:
 
 def letter(state: str) -> None:
     DeadLetter.objects.create(
-        queue="q", reason="r", body=b"", fingerprint=uuid7().bytes, received_at=timezone.now(), state=state
+        queue="q",
+        reason="r",
+        body=b"",
+        fingerprint=uuid7().bytes,
+        received_at=timezone.now(),
+        state=state,
     )
 
 

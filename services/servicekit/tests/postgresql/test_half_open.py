@@ -71,7 +71,9 @@ def _wait_until_asleep(backend: int) -> None:
 
 def _statement_timeout(prelude: str) -> str:
     code = f"{prelude}\nfrom servicekit import env\nprint(env.database()['OPTIONS']['options'])"
-    variables = {name: value for name, value in os.environ.items() if name != "STATEMENT_TIMEOUT_SECONDS"}
+    variables = {
+        name: value for name, value in os.environ.items() if name != "STATEMENT_TIMEOUT_SECONDS"
+    }
     done = subprocess.run(
         [sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True
     )
@@ -90,5 +92,7 @@ def test_web_that_could_take_every_connection_is_refused(monkeypatch: pytest.Mon
         web_size.check_connections(admin)
 
         monkeypatch.setenv("WEB_SCALE", "3")
-        with pytest.raises(web_size.TooManyConnections, match=r"WEB_PROCESSES \(8\) x WEB_THREADS \(10\)"):
+        with pytest.raises(
+            web_size.TooManyConnections, match=r"WEB_PROCESSES \(8\) x WEB_THREADS \(10\)"
+        ):
             web_size.check_connections(admin)

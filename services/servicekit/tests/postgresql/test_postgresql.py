@@ -91,7 +91,9 @@ def warm(statement: str, *parameters: list[Any]) -> None:
 
 def change_type() -> None:
     """In a session of its own, as a migration is."""
-    with psycopg.connect(os.environ["TEST_DATABASE_URL"], dbname=connection.settings_dict["NAME"]) as other:
+    with psycopg.connect(
+        os.environ["TEST_DATABASE_URL"], dbname=connection.settings_dict["NAME"]
+    ) as other:
         other.execute("ALTER TABLE shelf ALTER COLUMN code TYPE text")
 
 

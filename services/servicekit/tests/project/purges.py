@@ -3,6 +3,8 @@
 from servicekit.operations.purge import Purge
 
 NOTHING = Purge(
-    "nothing", "DELETE FROM inbox WHERE id = %(batch)s AND id = -%(batch)s AND id = %(days)s", days=0
+    "nothing",
+    "DELETE FROM inbox WHERE id = %(batch)s AND id = -%(batch)s AND id = %(days)s",
+    days=0,
 )
 PURGES = [NOTHING]

@@ -132,14 +132,20 @@ class EventFilterSet(filters.StrictFilterSet):
     max_price = filters.MoneyFilter(field_name="price", lookup_expr="lte")
     sequence = filters.ChoiceFilter(choices=[("1", "one"), ("2", "two")])
     event = filters.IdFilter(field_name="id")
-    parked = filters.FlagFilter(field_name="parked_at", lookup_expr="isnull", exclude=True, staff_only=True)
+    parked = filters.FlagFilter(
+        field_name="parked_at", lookup_expr="isnull", exclude=True, staff_only=True
+    )
 
     def check(self, values: Mapping[str, Any]) -> None:
-        if {"min_price", "max_price"} <= values.keys() and values["min_price"] > values["max_price"]:
+        if {"min_price", "max_price"} <= values.keys() and values["min_price"] > values[
+            "max_price"
+        ]:
             raise InvalidInput("min_price is above max_price.")
 
 
-class EventViewSet(StrictViewSetMixin, ListModelMixin, RetrieveModelMixin, GenericViewSet[OutboxEvent]):
+class EventViewSet(
+    StrictViewSetMixin, ListModelMixin, RetrieveModelMixin, GenericViewSet[OutboxEvent]
+):
     permission_classes = ()
     lookup_field = "id"
     serializer_class = EventRead
@@ -175,7 +181,9 @@ class Place(StrictAPIView):
     """Its effect is one event in the outbox, once for each key."""
 
     def post(self, request: Request, shelf: str) -> Response:
-        keyed = idempotency.from_request(request, "place", caller=caller_of(request).id, about=shelf)
+        keyed = idempotency.from_request(
+            request, "place", caller=caller_of(request).id, about=shelf
+        )
         with transaction.atomic():
             replay = keyed.claim() if keyed else None
             if replay is None:
@@ -185,7 +193,9 @@ class Place(StrictAPIView):
                 headers = {**replay.headers, idempotency.REPLAYED: "true"}
         return Response(replay.body, replay.status, headers=headers)
 
-    def _place(self, request: Request, keyed: idempotency.IdempotentRequest | None) -> idempotency.Answer:
+    def _place(
+        self, request: Request, keyed: idempotency.IdempotentRequest | None
+    ) -> idempotency.Answer:
         outbox.publish(OrderPlaced(order_id="one"), subject=str(caller_of(request).id), sequence=1)
         if request.data.get("fail"):
             raise ConnectionError("after the effect")

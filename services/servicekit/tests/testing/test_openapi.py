@@ -37,7 +37,9 @@ def document(tmp_path: Path) -> Published:
                 "info": {"title": "Things", "version": "1"},
                 "paths": {
                     "/api/things/{thing_id}/": {
-                        "parameters": [{"name": "thing_id", "in": "path", "required": True, "schema": {}}],
+                        "parameters": [
+                            {"name": "thing_id", "in": "path", "required": True, "schema": {}}
+                        ],
                         "get": {"operationId": "read_thing", "responses": responses},
                     }
                 },
@@ -54,7 +56,12 @@ def _content(media_type: str, name: str) -> dict[str, Any]:
 
 
 def _check(
-    document: Published, body: Any, status: int = 200, *, kind: str = "json", path: str = "/api/things/7/"
+    document: Published,
+    body: Any,
+    status: int = 200,
+    *,
+    kind: str = "json",
+    path: str = "/api/things/7/",
 ) -> None:
     content = json.dumps(body).encode() if body is not None else b""
     headers = {"Content-Type": f"application/{kind}"} if content else {}
@@ -66,7 +73,11 @@ def test_answer_as_documented_passes(document: Published) -> None:
     _check(document, None, 304)
     _check(document, PROBLEM_BODY, 404, kind="problem+json")
     document.check(
-        "HEAD", "/api/things/7/", status=200, headers={"Content-Type": "application/json"}, content=b""
+        "HEAD",
+        "/api/things/7/",
+        status=200,
+        headers={"Content-Type": "application/json"},
+        content=b"",
     )
 
 

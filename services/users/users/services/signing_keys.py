@@ -1,7 +1,9 @@
-"""The key ring: next is published before it signs, previous stays published until its last token is over.
+"""The key ring: next is published before it signs, previous stays published until its last token is
+over.
 
-No logout ever comes from a rotation: a verifier has had the next key for longer than it caches the set, and finds the previous one for
-as long as a token of it can live (RFC 7517, 7638; design, section 6).
+No logout ever comes from a rotation: a verifier has had the next key for longer than it caches the
+set, and finds the previous one for as long as a token of it can live (RFC 7517, 7638; design,
+section 6).
 """
 
 import base64
@@ -32,10 +34,12 @@ LIFE_SECONDS = LONGEST_LIFE_SECONDS
 JWKS_MAX_AGE_SECONDS = 30
 #: Published at least this long before it signs: everybody's cached set is older than that by then.
 PUBLISH_AHEAD_SECONDS = JWKS_MAX_AGE_SECONDS + 60
-#: Kept this long after it signed its last token: a token's life, the leeway, and processes that still hold the old ring.
+#: Kept this long after it signed its last token: a token's life, the leeway, and processes that
+#: still hold the old ring.
 KEEP_PREVIOUS_SECONDS = LIFE_SECONDS + 60
 RING_CACHE_SECONDS = 5.0
-#: A withdrawn key is refused everywhere by then; tests/repository adds up what each verifier may take.
+#: A withdrawn key is refused everywhere by then; tests/repository adds up what each verifier may
+#: take.
 REFUSED_WITHIN_SECONDS = 60
 LOCK = 0x4B_45_59
 
@@ -46,14 +50,18 @@ State = SigningKey.State
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """What an emergency rotation did: the key that signs from now on, and those whose tokens are refused."""
+    """What an emergency rotation did: the key that signs from now on, and those whose tokens are
+    refused.
+    """
 
     signing_kid: str
     withdrawn_kids: list[str]
 
 
 class NextKeyTooYoung(RuntimeError):
-    """The next key has not been published for long enough; signing with it would refuse good tokens."""
+    """The next key has not been published for long enough; signing with it would refuse good
+    tokens.
+    """
 
     def __init__(self, wait_seconds: int) -> None:
         super().__init__(f"The next key must stay published for {wait_seconds} s more.")
@@ -108,10 +116,13 @@ def jwks() -> dict[str, Any]:
 
 
 def ensure_signing_keys() -> list[str]:
-    """Make a current and a next key where there are none; return the ids of the new ones. Several at once make one set.
+    """Make a current and a next key where there are none; return the ids of the new ones.
+
+    Several at once make one set.
 
     Raises:
-        UnreadableKeys: the keys that are there were encrypted under a key that KEY_ENCRYPTION_KEY no longer holds.
+        UnreadableKeys: the keys that are there were encrypted under a key that KEY_ENCRYPTION_KEY
+            no longer holds.
     """
     made = []
     with transaction.atomic():
@@ -124,7 +135,9 @@ def ensure_signing_keys() -> list[str]:
 
 
 def renew_encryption() -> int:
-    """Encrypt every key under the first of KEY_ENCRYPTION_KEY that is not yet; return how many. Then the others may be removed.
+    """Encrypt every key under the first of KEY_ENCRYPTION_KEY that is not yet; return how many.
+
+    Then the others may be removed.
 
     Raises:
         UnreadableKeys: one was encrypted under a key that is not there any more.
@@ -145,7 +158,9 @@ def renew_encryption() -> int:
 
 
 def rotate_signing_key() -> str:
-    """Let the next key sign from now on; return its id. The current key becomes previous, and a new next is published.
+    """Let the next key sign from now on; return its id.
+
+    The current key becomes previous, and a new next is published.
 
     Raises:
         NextKeyTooYoung: verifiers may not have the next key yet.
@@ -169,8 +184,9 @@ def rotate_signing_key() -> str:
 def withdraw_signing_keys() -> Withdrawal:
     """Withdraw every key at once and sign with a new one: for a key that was stolen.
 
-    The next key is withdrawn too: it lies beside the others, encrypted alike. Access tokens of the withdrawn keys are refused as soon as
-    a verifier has asked for the set again (docs/operations.md, "Keys"); sessions go on, since refresh tokens are signed by none.
+    The next key is withdrawn too: it lies beside the others, encrypted alike. Access tokens of the
+    withdrawn keys are refused as soon as a verifier has asked for the set again
+    (docs/operations.md, "Keys"); sessions go on, since refresh tokens are signed by none.
     """
     with transaction.atomic():
         _lock()
@@ -184,7 +200,9 @@ def withdraw_signing_keys() -> Withdrawal:
 
 
 def cipher() -> MultiFernet:
-    """Return what encrypts keys and answers at rest; the first of KEY_ENCRYPTION_KEY encrypts, all decrypt."""
+    """Return what encrypts keys and answers at rest; the first of KEY_ENCRYPTION_KEY encrypts, all
+    decrypt.
+    """
     return MultiFernet([Fernet(key) for key in settings.KEY_ENCRYPTION_KEYS])
 
 
@@ -200,7 +218,9 @@ def _read() -> Ring:
 
 
 def _is_in_use(row: SigningKey) -> bool:
-    """Whether tokens of it may be valid: a previous key is kept in the table for longer than they live."""
+    """Whether tokens of it may be valid: a previous key is kept in the table for longer than they
+    live.
+    """
     return row.state != State.PREVIOUS or _wait_for(row) > 0
 
 

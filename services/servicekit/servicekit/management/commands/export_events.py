@@ -16,7 +16,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--root", type=Path, default=REPOSITORY, help="the repository")
-        parser.add_argument("--check", action="store_true", help="write nothing; fail if it would change")
+        parser.add_argument(
+            "--check", action="store_true", help="write nothing; fail if it would change"
+        )
 
     def handle(self, *, root: Path, check: bool, **_options: Any) -> None:
         topology = Topology.load(root / "deploy" / "topology.json")

@@ -106,9 +106,13 @@ class Command(BaseCommand):
             events = outbox_actions.sent_events(event_type=event_type, since=since, until=until)
             self.stdout.write(f"{events.count()} would be published again.")
             return
-        count = outbox_actions.republish(event_type=event_type, since=since, until=until, by=by, note=note)
+        count = outbox_actions.republish(
+            event_type=event_type, since=since, until=until, by=by, note=note
+        )
         if not count:
-            raise CommandError(f"No {event_type} to publish again was sent from {since} to {until}.")
+            raise CommandError(
+                f"No {event_type} to publish again was sent from {since} to {until}."
+            )
         self.stdout.write(
             f"{count} will be published again, with their ids: who has handled them ignores them."
         )
@@ -122,8 +126,12 @@ class Command(BaseCommand):
 
 
 def _add_republish(parser: CommandParser) -> None:
-    parser.add_argument("--type", required=True, dest="event_type", help="users.user_sessions_revoked.v1")
-    parser.add_argument("--since", type=_moment, required=True, help=f"{EXAMPLE_TIME}: sent since then")
+    parser.add_argument(
+        "--type", required=True, dest="event_type", help="users.user_sessions_revoked.v1"
+    )
+    parser.add_argument(
+        "--since", type=_moment, required=True, help=f"{EXAMPLE_TIME}: sent since then"
+    )
     parser.add_argument("--until", type=_moment, help="sent before then; default: now")
     parser.add_argument("--dry-run", action="store_true", help="only say how many there are")
     _add_author(parser)

@@ -16,7 +16,9 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--wait", type=float, default=120.0, help="seconds to wait for the database")
+        parser.add_argument(
+            "--wait", type=float, default=120.0, help="seconds to wait for the database"
+        )
 
     def handle(self, *, wait: float, **_options: Any) -> None:
         # The first process of a container is not ended by a signal that it does not handle.

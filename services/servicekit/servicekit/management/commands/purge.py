@@ -13,7 +13,9 @@ class Command(BaseCommand):
         try:
             done = purge.run()
         except purge.PurgeRuns as error:
-            raise CommandError(f"{error} The worker does so every few seconds: try again.") from error
+            raise CommandError(
+                f"{error} The worker does so every few seconds: try again."
+            ) from error
         for one in done:
             note = f"  FAILED: {one.error}" if one.error else ""
             self.stdout.write(f"{one.table:<18} {one.deleted:>9} deleted{note}")
