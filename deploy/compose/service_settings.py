@@ -20,9 +20,7 @@ def with_settings(compose: str, example: str) -> str:
     section = SECTION.search(example)
     names = NAME.findall(section[1]) if section else []
     if not names or not BLOCK.search(compose):
-        raise SystemExit(
-            "compose.yaml or .env.example has lost the part with the services' settings"
-        )
+        raise SystemExit("compose.yaml or .env.example has lost the part with the settings")
     lines = "".join(f"  {name}: ${{{name}:-}}\n" for name in names)
     return BLOCK.sub(lambda _: lines, compose)
 

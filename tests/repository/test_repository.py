@@ -80,9 +80,8 @@ def test_every_setting_of_the_services_is_read_and_passed_on() -> None:
     read = {name for path in sources("services") for name in variables_read(path)}
     command = [sys.executable, "-m", "compose.service_settings", "--check"]
 
-    check = subprocess.run(
-        command, cwd=REPOSITORY / "deploy", capture_output=True, text=True, check=False
-    )
+    folder = REPOSITORY / "deploy"
+    check = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
     assert documented - read == set(), "nothing reads them"
     assert check.returncode == 0, check.stdout

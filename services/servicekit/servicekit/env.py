@@ -135,9 +135,8 @@ def database(name: str = "DATABASE_URL") -> dict[str, Any]:
         url, port = urlsplit(""), 0
     is_postgres = url.scheme in {"postgres", "postgresql"}
     if not is_postgres or not url.hostname or not url.path.strip("/"):
-        raise ImproperlyConfigured(
-            f"{name} is no database URL. Use postgres://user:password@host:port/name."
-        )
+        form = "postgres://user:password@host:port/name"
+        raise ImproperlyConfigured(f"{name} is no database URL. Use {form}.")
     return {
         "ENGINE": "servicekit.postgresql",
         "NAME": unquote(url.path.strip("/")),

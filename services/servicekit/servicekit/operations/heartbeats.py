@@ -49,11 +49,8 @@ def touch(process: str) -> None:
 def stale(processes: list[str]) -> list[str]:
     """Return those of `processes` that gave no sign of life for 15 seconds."""
     since = timezone.now() - timedelta(seconds=STALE_AFTER_SECONDS)
-    alive = set(
-        Heartbeat.objects.filter(process__in=processes, beat_at__gte=since).values_list(
-            "process", flat=True
-        )
-    )
+    beats = Heartbeat.objects.filter(process__in=processes, beat_at__gte=since)
+    alive = set(beats.values_list("process", flat=True))
     return [process for process in processes if process not in alive]
 
 

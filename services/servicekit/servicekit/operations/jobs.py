@@ -40,6 +40,7 @@ def celery_app(service: str) -> Celery:
 def _configuration() -> dict[str, Any]:
     # Jobs have a virtual host of their own: Celery publishes through the default exchange, which
     # among the events would be every queue.
+    jobs = {**HOUSEKEEPING, **kit_settings.jobs}
     return {
         "broker_url": kit_settings.jobs_broker_url,
         "task_default_queue": f"{kit_settings.service}.celery",
@@ -52,10 +53,7 @@ def _configuration() -> dict[str, Any]:
         "broker_connection_retry_on_startup": True,
         "timezone": "UTC",
         "beat_scheduler": "servicekit.operations.jobs:Scheduler",
-        "beat_schedule": {
-            task: _entry(task, seconds)
-            for task, seconds in {**HOUSEKEEPING, **kit_settings.jobs}.items()
-        },
+        "beat_schedule": {task: _entry(task, seconds) for task, seconds in jobs.items()},
     }
 
 

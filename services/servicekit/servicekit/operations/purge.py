@@ -57,23 +57,21 @@ class Purged:
     error: str = ""
 
 
-# A row that somebody retried has actions, which go with it.
+# A row that a person retried has actions, which go with it.
 _DELETE_EVENTS = """
     WITH old AS MATERIALIZED (
         SELECT position FROM outbox
-        WHERE {age} < statement_timestamp() - %(days)s * interval '1 day'
+        WHERE {only} {age} < statement_timestamp() - %(days)s * interval '1 day'
         ORDER BY {age} LIMIT %(batch)s FOR UPDATE SKIP LOCKED
     ), gone AS (
         DELETE FROM outbox_action WHERE event_id = ANY(ARRAY(SELECT position FROM old))
     )
     DELETE FROM outbox WHERE position = ANY(ARRAY(SELECT position FROM old))
 """
-OUTBOX = Purge("outbox", _DELETE_EVENTS.format(age="sent_at"), days=7)
+OUTBOX = Purge("outbox", _DELETE_EVENTS.format(only="", age="sent_at"), days=7)
 DISCARDED_EVENTS = Purge(
     "outbox (discarded)",
-    _DELETE_EVENTS.format(age="discarded_at").replace(
-        "WHERE", "WHERE parked_at IS NOT NULL AND", 1
-    ),
+    _DELETE_EVENTS.format(only="parked_at IS NOT NULL AND", age="discarded_at"),
     days=90,
 )
 #: Money and stock have unique keys of their own in their ledgers, for ever: a repeat after 30 days
