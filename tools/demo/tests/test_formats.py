@@ -2,6 +2,7 @@
 
 import csv
 import io
+import zipfile
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -193,6 +194,24 @@ def test_empty_rows_keep_the_numbers_of_the_others_and_short_rows_are_filled():
         (3, ["1", "a", "", "", "", "", ""]),
         (5, ["2", "b", "", "", "", "", ""]),
     ]
+
+
+def test_dimensions_that_a_program_wrote_wrong_hide_no_rows():
+    rows = [NAMES, ["1", "a", "b", 6, "", "", "c"]]
+    edited = io.BytesIO()
+    with (
+        zipfile.ZipFile(workbook_of(("Sheet", rows))) as book,
+        zipfile.ZipFile(edited, "w") as copy,
+    ):
+        for name in book.namelist():
+            copy.writestr(
+                name, book.read(name).replace(b'<dimension ref="A1:G2"', b'<dimension ref="A1:B1"')
+            )
+    assert b"A1:B1" in edited.getvalue()
+
+    (table,) = workbook_tables(edited)
+
+    assert [each.cells[-1] for each in table.records] == ["c"]
 
 
 def test_workbook_without_known_columns_is_refused():

@@ -34,10 +34,14 @@ HALF_AN_ANSWER = Reply(body={"detail": "torn"}, cut="within")
 
 
 class HttpServer:
-    """`requests` are in the order in which they came; `answer` is called for one at a time."""
+    """`requests` are in the order in which they came; `answer` is called for one at a time.
+
+    `connections` is how many the clients opened.
+    """
 
     def __init__(self, answer: Callable[[Request], Reply]) -> None:
         self.requests: list[Request] = []
+        self.connections = 0
         self._answer = answer
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -58,6 +62,11 @@ class HttpServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                super().setup()
+                with server._lock:
+                    server.connections += 1
 
             def handle_any(self) -> None:
                 length = int(self.headers.get("Content-Length", 0))

@@ -1,7 +1,6 @@
 """Calls against a real server: what is repeated, what is an answer, and when the client gives up."""
 
 import asyncio
-import threading
 
 import aiohttp
 import pytest
@@ -119,30 +118,17 @@ def test_empty_body_is_none_and_has_no_content_type():
     assert "content-type" not in server.requests[0].headers
 
 
-def test_no_more_than_the_allowed_requests_are_open_at_a_time():
-    open_now, most, both = 0, 0, threading.Barrier(2)
-    counting = threading.Lock()
+def test_no_more_than_the_allowed_connections_are_opened():
+    server = HttpServer(in_turn(Reply()))
 
-    def reply_to(request):
-        nonlocal open_now, most
-        with counting:
-            open_now += 1
-            most = max(most, open_now)
-        both.wait(timeout=10)  # breaks unless two are open; a third would find three
-        with counting:
-            open_now -= 1
-        return Reply()
-
-    async def run(url):
-        async with Api(url, parallel=2) as api:
+    async def run():
+        async with Api(server.url, parallel=2) as api:
             await asyncio.gather(*(api.call("GET", f"/{number}") for number in range(6)))
 
-    server = HttpServer(lambda _: Reply())
-    server.reply_to = reply_to
     with server.running():
-        asyncio.run(run(server.url))
+        asyncio.run(run())
 
-    assert most == 2
+    assert (len(server.requests), server.connections) == (6, 2)
 
 
 def test_single_request_is_never_repeated():

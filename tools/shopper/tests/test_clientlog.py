@@ -18,7 +18,8 @@ NOTES_AND_HANGS = """
 import signal, sys
 from pathlib import Path
 from shopper.clientlog import ClientLog
-ClientLog(Path(sys.argv[1])).wrote("order", "o1", key="k1", account="a@b.c")
+log = ClientLog(Path(sys.argv[1]))  # kept: to let go of it would write what is left
+log.wrote("order", "o1", key="k1", account="a@b.c")
 print("noted", flush=True)
 signal.pause()
 """
