@@ -1,13 +1,12 @@
 """Stock is conserved: never negative or oversold, whatever is repeated, reordered or at once."""
 
-import threading
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import IntegrityError, connection, connections, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Sum
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
@@ -20,6 +19,7 @@ from products.models import MAX_STOCK, Product, Reservation, StockMovement
 from products.services.stock import adjust_stock
 from servicekit.database import is_try_again
 from servicekit.testing.deliver import deliver, outbox_events
+from servicekit.testing.races import at_once
 from tests.factories import cancelled, make_product, placed
 
 QUEUE = "products.orders"
@@ -187,25 +187,9 @@ class _Counter:
         return execute(*arguments)
 
 
-def at_once(works: Sequence[Callable[[], None]]) -> list[BaseException]:
+def errors_of(works: Sequence[Callable[[], None]]) -> list[BaseException]:
     """Run the works in threads that start together; return what they raised."""
-    barrier, errors = threading.Barrier(len(works)), []
-
-    def run(work: Callable[[], None]) -> None:
-        try:
-            barrier.wait(10)
-            work()
-        except BaseException as error:  # the test judges it
-            errors.append(error)
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=[work]) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    return errors
+    return [result for result in at_once(*works) if isinstance(result, BaseException)]
 
 
 def persistently(messages: list[Any]) -> Callable[[], None]:
@@ -227,7 +211,7 @@ def test_last_hundred_units_go_to_exactly_a_hundred_of_five_hundred() -> None:
     product = make_product(stock=100)
     works = [persistently([placed({product.pk: 1}) for _ in range(125)]) for _ in range(4)]
 
-    assert at_once(works) == []
+    assert errors_of(works) == []
 
     kinds = [one["type"] for one in answers().values()]
     assert (kinds.count("stock_reserved"), kinds.count("stock_rejected")) == (100, 400)
@@ -252,7 +236,9 @@ def test_opposite_product_orders_never_deadlock() -> None:
             deliver(router, QUEUE, [placed(dict.fromkeys(sequence, 1))]) for _ in range(40)
         ]  # type: ignore[return-value]
 
-    assert at_once([work(ids), work(ids[::-1]), work(ids[::2] + ids[1::2]), work(ids[::-1])]) == []
+    assert (
+        errors_of([work(ids), work(ids[::-1]), work(ids[::2] + ids[1::2]), work(ids[::-1])]) == []
+    )
 
     assert deadlocks() == before
     assert_conserved()
@@ -270,7 +256,7 @@ def test_batches_that_take_and_give_back_crosswise_never_deadlock() -> None:
         return lambda: [persistently(batch)() for batch in batches]  # type: ignore[return-value]
 
     pairs = [(first.pk, second.pk), (second.pk, first.pk)] * 2
-    assert at_once([work(*pair) for pair in pairs]) == []
+    assert errors_of([work(*pair) for pair in pairs]) == []
 
     assert deadlocks() == before
     assert_conserved()
@@ -323,7 +309,7 @@ def test_one_order_in_two_consumers_has_one_effect() -> None:
     messages = [placed({product.pk: 1}) for _ in range(50)]
 
     assert (
-        at_once([persistently(messages), persistently(messages), persistently(messages[::-1])])
+        errors_of([persistently(messages), persistently(messages), persistently(messages[::-1])])
         == []
     )
 
@@ -337,7 +323,7 @@ def test_releases_at_once_release_once() -> None:
     product, order_id = make_product(stock=5), uuid7()
     deliver(router, QUEUE, [placed({product.pk: 5}, order_id)])
 
-    assert at_once([persistently([cancelled(order_id)]) for _ in range(6)]) == []
+    assert errors_of([persistently([cancelled(order_id)]) for _ in range(6)]) == []
 
     product.refresh_from_db()
     assert product.stock == 5
@@ -356,7 +342,7 @@ def test_adjustments_race_with_orders_and_conserve() -> None:
                 return
 
     works = [persistently([placed({product.pk: 1}) for _ in range(30)]) for _ in range(2)]
-    assert at_once([*works, remove, remove]) == []
+    assert errors_of([*works, remove, remove]) == []
 
     assert_conserved()
 

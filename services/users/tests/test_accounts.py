@@ -14,9 +14,10 @@ from uuid_utils.compat import uuid7
 from servicekit.auth import tokens as access_tokens
 from servicekit.models import OutboxEvent
 from servicekit.testing.deliver import outbox_events
+from servicekit.testing.races import at_once
 from servicekit.testing.waiting import wait_until
 from tests.factories import PASSWORD, make_account
-from tests.races import at_once, somebody_waits_for_us
+from tests.races import somebody_waits_for_us
 from users.errors import EmailTaken, WrongCredentials, WrongPassword
 from users.models import EMAIL, Account, InvalidEmail, RefreshToken, Session
 from users.services import accounts, sessions

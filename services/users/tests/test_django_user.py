@@ -15,8 +15,8 @@ from django.db.migrations.executor import MigrationExecutor
 
 from servicekit.auth import tokens as access_tokens
 from servicekit.testing.deliver import outbox_events
+from servicekit.testing.races import at_once
 from tests.factories import PASSWORD, make_account
-from tests.races import at_once
 from users.errors import EmailTaken, WrongCredentials
 from users.models import Account, InvalidEmail, Session
 from users.services import accounts, sessions

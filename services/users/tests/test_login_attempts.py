@@ -11,8 +11,8 @@ from django.db.models import F
 from django.utils import timezone
 
 from servicekit.testing.client import Caller, decoded, problem
+from servicekit.testing.races import at_once
 from tests.factories import PASSWORD, make_account
-from tests.races import at_once
 from users.errors import TooManyAttempts, WrongCredentials
 from users.models import LoginAttempt
 from users.services import login_attempts, sessions

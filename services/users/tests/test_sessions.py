@@ -16,8 +16,8 @@ from servicekit.auth import revocations
 from servicekit.auth import tokens as access_tokens
 from servicekit.models import RevokedSession
 from servicekit.testing.deliver import outbox_events
+from servicekit.testing.races import at_once
 from tests.factories import PASSWORD, make_account
-from tests.races import at_once
 from users.errors import InvalidRefreshToken, WrongCredentials
 from users.models import Account, RefreshToken, Session
 from users.services import sessions

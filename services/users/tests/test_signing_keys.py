@@ -16,9 +16,9 @@ from servicekit.auth import tokens as access_tokens
 from servicekit.auth.token_rules import LEEWAY_SECONDS, LONGEST_LIFE_SECONDS
 from servicekit.testing.client import Caller, problem
 from servicekit.testing.deliver import outbox_events
+from servicekit.testing.races import at_once
 from servicekit.testing.tokens import make_claims
 from tests.factories import PASSWORD, make_account
-from tests.races import at_once
 from users.errors import InvalidRefreshToken, NoSigningKey, UnreadableKeys
 from users.models import SigningKey
 from users.services import sessions, signing_keys

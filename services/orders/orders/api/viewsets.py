@@ -33,6 +33,7 @@ from servicekit.auth.authentication import caller_of, is_staff
 from servicekit.http import conditional, idempotency
 from servicekit.http.idempotency import Answer, IdempotentRequest
 from servicekit.http.pagination import Ordering
+from servicekit.http.parsers import MAX_BODY_BYTES
 from servicekit.http.problems import CONTENT_TYPE as PROBLEM
 from servicekit.http.viewsets import StrictViewSetMixin
 
@@ -109,7 +110,7 @@ class OrderViewSet(StrictViewSetMixin, GenericViewSet[Order]):
         return conditional.answer(request, body, f'"{body["version"]}"')
 
     @extend_schema(operation_id="cancel_order", request=None, responses=OrderRead)
-    @action(detail=True, methods=["post"])
+    @action(detail=True, methods=["post"], max_body_bytes=MAX_BODY_BYTES)
     def cancel(self, request: Request, order_id: UUID) -> Response:
         """Takes an order back."""
         self.refuse_members()

@@ -63,3 +63,12 @@ def test_cancel_with_nothing_in_its_body_cancels(customer: Caller, body: bytes, 
     answer = customer.post(f"{PATH}{order.pk}/cancel/", raw=body, content_type=kind)
 
     assert decoded(answer)["status"] == "cancelled"
+
+
+@pytest.mark.django_db
+def test_only_a_new_order_may_have_a_large_body(customer: Caller) -> None:
+    order = make_order(user_id=customer.id)
+    large = b'{"note": "' + b"x" * 20 * 1024 + b'"}'
+
+    problem(customer.call("POST", f"{PATH}{order.pk}/cancel/", raw=large), 413)
+    problem(customer.call("POST", PATH, raw=large), 400)
