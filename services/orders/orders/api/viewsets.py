@@ -83,7 +83,7 @@ class OrderViewSet(StrictViewSetMixin, GenericViewSet[Order]):
         """The caller's orders, newest first; staff see everybody's."""
         rows = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         orders = selectors.with_lines(rows or [])
-        return self.get_paginated_response(OrderRead(orders, many=True).data)
+        return self.get_paginated_response(OrderRead.bodies(orders))
 
     @extend_schema(
         operation_id="place_order",
@@ -170,7 +170,7 @@ def _place(
     keyed = idempotency.from_request(request, operation, caller=caller_id, about=about)
     answer = idempotency.perform(
         keyed,
-        lambda: OrderRead(place_order(user_id=caller_id, items=items)).data,
+        lambda: OrderRead.body(place_order(user_id=caller_id, items=items)),
         status=201 if seconds is None else idempotency.OPEN,
     )
     headers = _headers(answer, preferred)
@@ -223,4 +223,4 @@ def _visible_orders(request: Request) -> QuerySet[Any]:
 
 
 def _body(row: dict[str, Any]) -> dict[str, Any]:
-    return OrderRead(selectors.with_lines([row])[0]).data
+    return OrderRead.body(selectors.with_lines([row])[0])

@@ -5,7 +5,7 @@ fields for each request and asks each field for each value. `RowSerializer` asks
 a process which conversion each needs.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from itertools import islice
@@ -90,8 +90,7 @@ class RowList(serializers.ListSerializer[Any]):
 
     def to_representation(self, data: Any) -> list[Any]:
         """Return the body of each row."""
-        make = _maker(cast("type[RowSerializer]", type(self.child)))
-        return [make(row) for row in data]
+        return cast("RowSerializer", self.child).bodies(data)
 
 
 class RowSerializer(serializers.Serializer[Any]):
@@ -116,9 +115,23 @@ class RowSerializer(serializers.Serializer[Any]):
         """Return the names for `values()`."""
         return _columns(cls)
 
+    @classmethod
+    def body(cls, row: Row) -> dict[str, Any]:
+        """Return the body of a row, like `cls(row).data`, without a serializer for each request.
+
+        To make that takes 0.1 ms of CPU, a fifteenth of what placing an order takes.
+        """
+        return _maker(cls)(row)
+
+    @classmethod
+    def bodies(cls, rows: Iterable[Row]) -> list[dict[str, Any]]:
+        """Return the body of each row, like `cls(rows, many=True).data`."""
+        make = _maker(cls)
+        return [make(row) for row in rows]
+
     def to_representation(self, instance: Row) -> dict[str, Any]:
         """Return the body of a row."""
-        return _maker(type(self))(instance)
+        return self.body(instance)
 
 
 #: By a field's own way to write a value, ours of the same result; None is for what JSON has anyway.

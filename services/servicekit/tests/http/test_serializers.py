@@ -81,6 +81,11 @@ def test_row_becomes_a_body() -> None:
     assert list(Box(ROW).data) == list(BODY)
 
 
+def test_body_needs_no_serializer() -> None:
+    assert Box.body(ROW) == Box(ROW).data
+    assert Box.bodies([ROW, ROW]) == Box([ROW, ROW], many=True).data
+
+
 def test_nested_body_is_null_where_its_first_column_is() -> None:
     assert Box({**ROW, "shelf__id": None, "shelf__name": None}).data["shelf"] is None
 
