@@ -1,13 +1,10 @@
-"""The files themselves: the dialect of njs 0.7.9, nginx's and gixy's opinion, the two render
-scripts.
-"""
+"""The files themselves: the dialect of njs 0.7.9, nginx's and gixy's opinion, what container-entry renders."""
 
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,8 +14,7 @@ from harness.nginx import GATEWAY, Gateway, free_port, wait_until
 
 SCRIPTS = sorted((GATEWAY / "njs").glob("*.js"))
 TEMPLATES = sorted((GATEWAY / "templates").glob("*.template"))
-# Each is a syntax error in njs 0.7.9, or worse: `await` inside a call's arguments crashes the
-# worker (README).
+# Each is a syntax error in njs 0.7.9, or worse: `await` inside a call's arguments crashes the worker (README).
 FORBIDDEN = {
     "await that is not `const x = await call();` or `await call();`": r"^(?!\s*(?:const \w+ = )?await [^;]*\bawait\b|\s*(?:const \w+ = )?await ).*\bawait\b",
     "two awaits in one line": r"\bawait\b.*\bawait\b",
@@ -74,7 +70,7 @@ def test_configuration_is_accepted_by_nginx(gateway: Gateway, tmp_path: Path) ->
 @pytest.mark.parametrize("upstreams", ["fixed", "by_name"])
 def test_gixy_finds_nothing(tmp_path: Path, upstreams: str) -> None:
     gixy = Path(sys.executable).with_name("gixy")
-    assert by_render_py(tmp_path, **REQUIRED, UPSTREAMS=upstreams).returncode == 0
+    assert render(tmp_path, **REQUIRED, UPSTREAMS=upstreams).returncode == 0
 
     checked = subprocess.run(
         [gixy, str(tmp_path / "conf" / "nginx.conf")], capture_output=True, text=True, check=False
@@ -100,19 +96,11 @@ def test_every_variable_is_listed_once_and_used() -> None:
     assert variables_of(TEMPLATES) == set(listed_variables())
 
 
-def by_render_py(directory: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    return run(
-        [sys.executable, str(GATEWAY / "render.py"), str(directory / "conf")], directory, variables
-    )
-
-
-def by_container_entry(directory: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+def render(directory: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     return run([str(GATEWAY / "container-entry"), "--render"], directory, variables)
 
 
-def run(
-    command: list[str], directory: Path, variables: dict[str, str]
-) -> subprocess.CompletedProcess[str]:
+def run(command: list[str], directory: Path, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"], "RUN_DIR": str(directory)} | variables
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
@@ -121,34 +109,26 @@ def written(directory: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in (directory / "conf").glob("*")}
 
 
-Render = Callable[..., subprocess.CompletedProcess[str]]
-both = pytest.mark.parametrize("render", [by_render_py, by_container_entry])
 REQUIRED = {
     "GATEWAY_LISTEN": "127.0.0.1:1", "USERS_UPSTREAM": "127.0.0.1:2", "PRODUCTS_UPSTREAM": "127.0.0.1:3", "ORDERS_UPSTREAM": "127.0.0.1:4",
 }  # fmt: skip
 
 
-@both
 @pytest.mark.parametrize("missing", REQUIRED)
-def test_missing_variable_is_named(tmp_path: Path, render: Render, missing: str) -> None:
+def test_missing_variable_is_named(tmp_path: Path, missing: str) -> None:
     rendered = render(tmp_path, **REQUIRED | {missing: ""})
 
     assert rendered.returncode == 1
-    assert (
-        rendered.stderr == f"gateway: {missing} is not set: gateway/defaults.env says what it is\n"
-    )
+    assert rendered.stderr == f"gateway: {missing} is not set: gateway/defaults.env says what it is\n"
     assert written(tmp_path) == {}
 
 
-@both
 @pytest.mark.parametrize("value", ["10", "0.5", "-1", "9s"])
-def test_hold_that_is_no_digit_is_refused(tmp_path: Path, render: Render, value: str) -> None:
+def test_hold_that_is_no_digit_is_refused(tmp_path: Path, value: str) -> None:
     rendered = render(tmp_path, **REQUIRED | {"HOLD_SECONDS": value})
 
     assert rendered.returncode == 1
-    assert (
-        rendered.stderr == f"gateway: HOLD_SECONDS is a whole number from 0 to 9, not '{value}'\n"
-    )
+    assert rendered.stderr == f"gateway: HOLD_SECONDS is a whole number from 0 to 9, not '{value}'\n"
     assert written(tmp_path) == {}
 
 
@@ -156,21 +136,14 @@ IN_QUOTES = ['a"', "a\nb", "a\n", "a\rb", "$host", "${PATH}", "a\\"]
 ANYWHERE = ["a;b", "a}", "a{", "a'", "a #"]
 
 
-@both
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *(
-            (name, value)
-            for name in ("GATEWAY_HOSTS", "TOKEN_ISSUER")
-            for value in (*ANYWHERE, *IN_QUOTES)
-        ),
+        *((name, value) for name in ("GATEWAY_HOSTS", "TOKEN_ISSUER") for value in (*ANYWHERE, *IN_QUOTES)),
         *(("KEYS_DIR", value) for value in IN_QUOTES),  # paths stand in quotes
     ],
 )
-def test_value_that_would_be_syntax_is_refused(
-    tmp_path: Path, render: Render, name: str, value: str
-) -> None:
+def test_value_that_would_be_syntax_is_refused(tmp_path: Path, name: str, value: str) -> None:
     rendered = render(tmp_path, **REQUIRED | {name: value})
 
     assert rendered.returncode == 1
@@ -178,16 +151,14 @@ def test_value_that_would_be_syntax_is_refused(
     assert written(tmp_path) == {}
 
 
-@both
-def test_run_directory_too_long_for_a_socket_is_refused(tmp_path: Path, render: Render) -> None:
+def test_run_directory_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
     rendered = render(tmp_path, **REQUIRED | {"RUN_DIR": str(tmp_path / ("x" * 100))})
 
     assert rendered.returncode == 1
     assert "RUN_DIR is too long" in rendered.stderr
 
 
-@both
-def test_rendered_files_hold_no_variable(tmp_path: Path, render: Render) -> None:
+def test_rendered_files_hold_no_variable(tmp_path: Path) -> None:
     assert render(tmp_path, **REQUIRED, GATEWAY_HOSTS="localhost,shop.example.org").returncode == 0
 
     files = written(tmp_path)
@@ -196,31 +167,49 @@ def test_rendered_files_hold_no_variable(tmp_path: Path, render: Render) -> None
     assert "server_name localhost shop.example.org;" in files["nginx.conf"]
 
 
-@pytest.mark.parametrize(
-    "variables",
-    [
-        {"RESOLVER": "127.0.0.11"},
-        {"RESOLVER": "127.0.0.1:5353", "UPSTREAMS": "by_name", "USERS_UPSTREAM": "users-web:8000"},
-        {"RESOLVER": "127.0.0.1", "GATEWAY_HOSTS": "a,b c", "KEYS_DIR": "/var/lib/souk/keys", "TOKEN_ISSUER": "a & b|c/d"},
-        {"RESOLVER": "127.0.0.1", "WORKER_PROCESSES": "", "HOLD_SECONDS": "0"},
-        {"RESOLVER": "127.0.0.1", "TRUSTED_PROXIES": "10.0.0.1, 192.168.0.0/16,fd00::/8"},
-    ],
-    ids=str,
-)  # fmt: skip
-def test_container_renders_what_the_native_stack_does(
-    tmp_path: Path, variables: dict[str, str]
-) -> None:
-    values = REQUIRED | variables
+ODD_PATH = "/var/lib/a b;c#d'e{f}[g]"
 
-    assert by_render_py(tmp_path, **values).returncode == 0
-    natively = written(tmp_path)
-    assert by_container_entry(tmp_path, **values).returncode == 0
 
-    assert written(tmp_path) == natively
+@pytest.mark.parametrize("name", ["KEYS_DIR", "ACCESS_LOG", "ERROR_LOG", "NJS_DIR", "NJS_MODULE"])
+def test_path_in_quotes_may_hold_more(tmp_path: Path, name: str) -> None:
+    assert render(tmp_path, **REQUIRED | {name: ODD_PATH}).returncode == 0
+
+    assert f"{ODD_PATH}" in "".join(written(tmp_path).values())
+
+
+def test_folder_may_be_named_and_stands_for_the_run_directory(tmp_path: Path) -> None:
+    command = [str(GATEWAY / "container-entry"), "--render", str(tmp_path / "here")]
+
+    rendered = run(command, tmp_path, REQUIRED | {"RUN_DIR": ""})
+
+    assert rendered.returncode == 0, rendered.stderr
+    assert f"{tmp_path}/here/verifier.sock" in (tmp_path / "here" / "verifier.conf").read_text()
+
+
+def test_trusted_proxies_are_named_to_nginx(tmp_path: Path) -> None:
+    proxies = "10.0.0.1, 192.168.0.0/16,fd00::/8"
+
+    assert render(tmp_path, **REQUIRED, TRUSTED_PROXIES=proxies).returncode == 0
+
+    lines = written(tmp_path)["real_ip.conf"].splitlines()
+    assert lines[-3:] == [
+        "set_real_ip_from 10.0.0.1;",
+        "set_real_ip_from 192.168.0.0/16;",
+        "set_real_ip_from fd00::/8;",
+    ]
+
+
+def test_upstreams_by_name_are_rendered(tmp_path: Path) -> None:
+    names = {"UPSTREAMS": "by_name", "RESOLVER": "127.0.0.1:5353", "USERS_UPSTREAM": "users-web:8000"}
+
+    assert render(tmp_path, **REQUIRED | names).returncode == 0
+
+    assert "users-web:8000" in written(tmp_path)["upstreams_by_name.conf"]
+    assert "resolver 127.0.0.1:5353" in written(tmp_path)["nginx.conf"]
 
 
 def test_container_asks_the_name_server_of_its_machine(tmp_path: Path) -> None:
-    assert by_container_entry(tmp_path, **REQUIRED).returncode == 0
+    assert render(tmp_path, **REQUIRED).returncode == 0
 
     servers = re.findall(r"(?m)^nameserver\s+([0-9.]+)\s*$", Path("/etc/resolv.conf").read_text())
     assert f"resolver {(servers or ['127.0.0.11'])[0]} valid=1s" in written(tmp_path)["nginx.conf"]
@@ -228,11 +217,7 @@ def test_container_asks_the_name_server_of_its_machine(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("hosts", "code"), [("127.0.0.1", 0), ("localhost,x", 0), ("stranger", 1)])
 def test_health_check_wants_200(gateway: Gateway, hosts: str, code: int) -> None:
-    environment = {
-        "PATH": os.environ["PATH"],
-        "GATEWAY_HOSTS": hosts,
-        "GATEWAY_LISTEN": str(gateway.port),
-    }
+    environment = {"PATH": os.environ["PATH"], "GATEWAY_HOSTS": hosts, "GATEWAY_LISTEN": str(gateway.port)}
 
     checked = subprocess.run(
         [str(GATEWAY / "healthcheck")], env=environment, capture_output=True, check=False
@@ -254,10 +239,7 @@ def test_health_check_fails_where_nobody_listens() -> None:
 def test_container_entry_becomes_nginx(tmp_path: Path) -> None:
     port = free_port()
     environment = {"PATH": os.environ["PATH"] + ":/usr/sbin", "RUN_DIR": str(tmp_path)}
-    values = REQUIRED | {
-        "GATEWAY_LISTEN": f"127.0.0.1:{port}",
-        "ACCESS_LOG": str(tmp_path / "access.log"),
-    }
+    values = REQUIRED | {"GATEWAY_LISTEN": f"127.0.0.1:{port}", "ACCESS_LOG": str(tmp_path / "access.log")}
     entry = subprocess.Popen(
         [str(GATEWAY / "container-entry")],
         env=environment | values,
@@ -267,9 +249,7 @@ def test_container_entry_becomes_nginx(tmp_path: Path) -> None:
     )
 
     try:
-        wait_until(
-            lambda: (tmp_path / "verifier.sock").exists() and answers(port), "nginx to answer"
-        )
+        wait_until(lambda: (tmp_path / "verifier.sock").exists() and answers(port), "nginx to answer")
         entry.send_signal(signal.SIGQUIT)
         told = entry.communicate(timeout=10)[1]
     finally:
@@ -294,13 +274,8 @@ def answers(port: int) -> bool:
         return False
 
 
-@both
-@pytest.mark.parametrize(
-    "proxy", ["10.0.0.1x", "example.org", "10.0.0.0/", "/8", "any", "0.0.0.0/0", "::/0"]
-)
-def test_proxy_that_is_no_address_or_everybody_is_refused(
-    tmp_path: Path, render: Render, proxy: str
-) -> None:
+@pytest.mark.parametrize("proxy", ["10.0.0.1x", "example.org", "10.0.0.0/", "/8", "any", "0.0.0.0/0", "::/0"])
+def test_proxy_that_is_no_address_or_everybody_is_refused(tmp_path: Path, proxy: str) -> None:
     rendered = render(tmp_path, **REQUIRED, TRUSTED_PROXIES=f"10.0.0.1,{proxy}")
 
     assert rendered.returncode == 1
@@ -310,10 +285,8 @@ def test_proxy_that_is_no_address_or_everybody_is_refused(
 @pytest.mark.parametrize(
     ("bind", "rate"), [("192.0.2.1", "50r/s"), ("127.0.0.1", "20000r/s"), ("", "20000r/s")]
 )
-def test_limits_out_of_the_way_hold_on_a_loopback_address_only(
-    tmp_path: Path, bind: str, rate: str
-) -> None:
-    rendered = by_container_entry(
+def test_limits_out_of_the_way_hold_on_a_loopback_address_only(tmp_path: Path, bind: str, rate: str) -> None:
+    rendered = render(
         tmp_path, **REQUIRED, GATEWAY_BIND=bind, LIMIT_API_RATE="20000r/s", LIMIT_AUTH_RATE="7r/s"
     )
 

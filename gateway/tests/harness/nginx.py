@@ -1,6 +1,4 @@
-"""Starts the gateway as the native stack does: render.py, then `start`, in a folder and on a port
-of its own.
-"""
+"""Starts the gateway as the native stack does: `container-entry --render`, then `start`, in a folder and on a port of its own."""
 
 import json
 import os
@@ -8,7 +6,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -47,11 +44,7 @@ class Services:
     """The three doubles."""
 
     def __init__(self) -> None:
-        self.users, self.products, self.orders = (
-            Upstream("users"),
-            Upstream("products"),
-            Upstream("orders"),
-        )
+        self.users, self.products, self.orders = Upstream("users"), Upstream("products"), Upstream("orders")
 
     def all(self) -> list[Upstream]:
         return [self.users, self.products, self.orders]
@@ -79,7 +72,7 @@ class Gateway:
 
     def render(self) -> None:
         subprocess.run(
-            [sys.executable, str(GATEWAY / "render.py"), str(self.directory)],
+            [str(GATEWAY / "container-entry"), "--render", str(self.directory)],
             env=self.environment,
             check=True,
         )
@@ -87,9 +80,7 @@ class Gateway:
     def start(self) -> None:
         self.render()
         self.process = subprocess.Popen(
-            [str(GATEWAY / "start"), str(self.directory)],
-            env=self.environment,
-            start_new_session=True,
+            [str(GATEWAY / "start"), str(self.directory)], env=self.environment, start_new_session=True
         )
         wait_until(self._answers, "the gateway to answer")
 
@@ -116,23 +107,15 @@ class Gateway:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def request(
-        self,
-        method: str,
-        path: str,
-        headers: dict[str, str] | None = None,
-        body: bytes | None = None,
+        self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes | None = None
     ) -> Response:
         return request(self.port, method, path, headers, body)
 
     def get(self, path: str, token: str | None = None) -> Response:
-        return self.request(
-            "GET", path, {} if token is None else {"Authorization": f"Bearer {token}"}
-        )
+        return self.request("GET", path, {} if token is None else {"Authorization": f"Bearer {token}"})
 
     def log_lines(self) -> list[dict[str, Any]]:
-        return [
-            json.loads(line) for line in (self.directory / "access.log").read_text().splitlines()
-        ]
+        return [json.loads(line) for line in (self.directory / "access.log").read_text().splitlines()]
 
     def logged(self, response: Response) -> dict[str, Any]:
         """The access log's line of a request; nginx writes it just after the answer."""

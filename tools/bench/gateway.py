@@ -1,11 +1,10 @@
-"""CPU per request of the gateway's workers: bare proxy, open route (to a fixed address, and by
-name), cached verdict, and verifying each time.
+"""CPU per request of the gateway's workers: bare proxy, open route (to a fixed address, and by name), cached verdict, and
+verifying each time.
 
-    python3 gateway/bench.py            (needs wrk, and cryptography for the token)
+    .venv/bin/python tools/bench/gateway.py            (needs wrk)
 
-Five nginx configurations take turns on the same upstream (an nginx that returns 1 KB); three runs
-each, medians. CPU is read from /proc around each run, for the gateway's workers alone; ratios carry
-over to other machines, figures do not.
+Five nginx configurations take turns on the same upstream (an nginx that returns 1 KB); three runs each, medians.
+CPU is read from /proc around each run, for the gateway's workers alone; ratios carry over to other machines, figures do not.
 """
 
 import os
@@ -19,8 +18,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+ROOT = Path(__file__).resolve().parents[2]
+GATEWAY = ROOT / "gateway"
+sys.path[0] = str(ROOT)
 
 from gateway.tests.harness.client import request  # noqa: E402
 from gateway.tests.harness.dns import NameServer  # noqa: E402
@@ -76,11 +76,7 @@ def nginx(directory: Path, port: int) -> Iterator[int]:
         wait_until(lambda: _answers(port), f"nginx on {port}")
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         yield int(
-            next(
-                pid
-                for pid in children
-                if "worker process" in Path(f"/proc/{pid}/cmdline").read_text()
-            )
+            next(pid for pid in children if "worker process" in Path(f"/proc/{pid}/cmdline").read_text())
         )
     finally:
         process.send_signal(signal.SIGTERM)
@@ -123,26 +119,17 @@ def plain(stack: ExitStack, template: str, **values: object) -> tuple[int, int]:
 
 
 def gateway(
-    stack: ExitStack,
-    upstream: int,
-    *,
-    keep_verdicts: bool = True,
-    host: str = "127.0.0.1",
-    **more: str,
+    stack: ExitStack, upstream: int, *, keep_verdicts: bool = True, host: str = "127.0.0.1", **more: str
 ) -> tuple[int, int]:
     directory, port = folder(stack), free_port()
-    services = {
-        f"{name}_UPSTREAM": f"{host}:{upstream}" for name in ("USERS", "PRODUCTS", "ORDERS")
-    }
+    services = {f"{name}_UPSTREAM": f"{host}:{upstream}" for name in ("USERS", "PRODUCTS", "ORDERS")}
     variables = more | {
         "GATEWAY_LISTEN": f"127.0.0.1:{port}",
         "WORKER_PROCESSES": "1",
         "ACCESS_LOG": str(directory / "access.log"),
     }
-    generous = GENEROUS | {
-        name: value.replace("10000", "1000000") for name, value in GENEROUS.items()
-    }
-    render = [sys.executable, str(HERE / "render.py"), str(directory)]
+    generous = GENEROUS | {name: value.replace("10000", "1000000") for name, value in GENEROUS.items()}
+    render = [str(GATEWAY / "container-entry"), "--render", str(directory)]
     subprocess.run(render, env=ENVIRONMENT | services | variables | generous, check=True)
     if not keep_verdicts:
         verdict = directory / "verdict.conf"
@@ -153,16 +140,12 @@ def gateway(
 def main() -> None:
     signer = Signer()
     with ExitStack() as stack:
-        upstream, far_end = plain(
-            stack, UPSTREAM, padding="x" * 1000, jwks=key_set(signer).decode()
-        )
+        upstream, far_end = plain(stack, UPSTREAM, padding="x" * 1000, jwks=key_set(signer).decode())
         bare = plain(stack, BARE, upstream=upstream)
         names = NameServer()
         names.records["service"] = ["127.0.0.1"]
         kept = gateway(stack, upstream)
-        by_name = gateway(
-            stack, upstream, host="service", UPSTREAMS="by_name", RESOLVER=names.address
-        )
+        by_name = gateway(stack, upstream, host="service", UPSTREAMS="by_name", RESOLVER=names.address)
         each = gateway(stack, upstream, keep_verdicts=False)
         cases = {
             "bare proxy": (bare, "/api/products/", True),
@@ -186,9 +169,7 @@ def main() -> None:
 
 def report(medians: dict[str, list[float]]) -> None:
     _, bare, far_end = medians["bare proxy"]
-    lines = [
-        f"{f'median of {RUNS} x {SECONDS} s':32}   req/s  CPU µs  x bare  with upstream  x bare"
-    ]
+    lines = [f"{f'median of {RUNS} x {SECONDS} s':32}   req/s  CPU µs  x bare  with upstream  x bare"]
     for name, (rate, cpu, upstream_cpu) in medians.items():
         both = cpu + upstream_cpu
         lines.append(
