@@ -52,7 +52,7 @@ class Mirror:
         return [f"deb {option}{uri} {suite} main" for suite, uri in suites.items()]
 
     def key_file(self, folder: Path) -> Path | None:
-        """Return the file with the mirror's keys; a key that is not in a file is put into `folder`."""
+        """Return the file with the mirror's keys; a key that is in no file goes into `folder`."""
         if self.key.startswith("-----BEGIN"):
             path = folder / "mirror.asc"
             path.write_text(f"{self.key}\n")

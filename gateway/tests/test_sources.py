@@ -1,4 +1,4 @@
-"""The files themselves: the dialect of njs 0.7.9, nginx's and gixy's opinion, what container-entry renders."""
+"""The files themselves: njs 0.7.9's dialect, nginx's and gixy's opinion, what is rendered."""
 
 import os
 import re
@@ -14,7 +14,8 @@ from harness.nginx import GATEWAY, Gateway, free_port, wait_until
 
 SCRIPTS = sorted((GATEWAY / "njs").glob("*.js"))
 TEMPLATES = sorted((GATEWAY / "templates").glob("*.template"))
-# Each is a syntax error in njs 0.7.9, or worse: `await` inside a call's arguments crashes the worker (README).
+# Each is a syntax error in njs 0.7.9, or worse: `await` inside a call's arguments crashes the
+# worker (README).
 FORBIDDEN = {
     "await that is not `const x = await call();` or `await call();`": r"^(?!\s*(?:const \w+ = )?await [^;]*\bawait\b|\s*(?:const \w+ = )?await ).*\bawait\b",
     "two awaits in one line": r"\bawait\b.*\bawait\b",
@@ -100,7 +101,9 @@ def render(directory: Path, **variables: str) -> subprocess.CompletedProcess[str
     return run([str(GATEWAY / "container-entry"), "--render"], directory, variables)
 
 
-def run(command: list[str], directory: Path, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def run(
+    command: list[str], directory: Path, variables: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"], "RUN_DIR": str(directory)} | variables
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
@@ -119,7 +122,9 @@ def test_missing_variable_is_named(tmp_path: Path, missing: str) -> None:
     rendered = render(tmp_path, **REQUIRED | {missing: ""})
 
     assert rendered.returncode == 1
-    assert rendered.stderr == f"gateway: {missing} is not set: gateway/defaults.env says what it is\n"
+    assert (
+        rendered.stderr == f"gateway: {missing} is not set: gateway/defaults.env says what it is\n"
+    )
     assert written(tmp_path) == {}
 
 
@@ -128,7 +133,9 @@ def test_hold_that_is_no_digit_is_refused(tmp_path: Path, value: str) -> None:
     rendered = render(tmp_path, **REQUIRED | {"HOLD_SECONDS": value})
 
     assert rendered.returncode == 1
-    assert rendered.stderr == f"gateway: HOLD_SECONDS is a whole number from 0 to 9, not '{value}'\n"
+    assert (
+        rendered.stderr == f"gateway: HOLD_SECONDS is a whole number from 0 to 9, not '{value}'\n"
+    )
     assert written(tmp_path) == {}
 
 
@@ -139,7 +146,11 @@ ANYWHERE = ["a;b", "a}", "a{", "a'", "a #"]
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *((name, value) for name in ("GATEWAY_HOSTS", "TOKEN_ISSUER") for value in (*ANYWHERE, *IN_QUOTES)),
+        *(
+            (name, value)
+            for name in ("GATEWAY_HOSTS", "TOKEN_ISSUER")
+            for value in (*ANYWHERE, *IN_QUOTES)
+        ),
         *(("KEYS_DIR", value) for value in IN_QUOTES),  # paths stand in quotes
     ],
 )
@@ -200,7 +211,11 @@ def test_trusted_proxies_are_named_to_nginx(tmp_path: Path) -> None:
 
 
 def test_upstreams_by_name_are_rendered(tmp_path: Path) -> None:
-    names = {"UPSTREAMS": "by_name", "RESOLVER": "127.0.0.1:5353", "USERS_UPSTREAM": "users-web:8000"}
+    names = {
+        "UPSTREAMS": "by_name",
+        "RESOLVER": "127.0.0.1:5353",
+        "USERS_UPSTREAM": "users-web:8000",
+    }
 
     assert render(tmp_path, **REQUIRED | names).returncode == 0
 
@@ -217,7 +232,11 @@ def test_container_asks_the_name_server_of_its_machine(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("hosts", "code"), [("127.0.0.1", 0), ("localhost,x", 0), ("stranger", 1)])
 def test_health_check_wants_200(gateway: Gateway, hosts: str, code: int) -> None:
-    environment = {"PATH": os.environ["PATH"], "GATEWAY_HOSTS": hosts, "GATEWAY_LISTEN": str(gateway.port)}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "GATEWAY_HOSTS": hosts,
+        "GATEWAY_LISTEN": str(gateway.port),
+    }
 
     checked = subprocess.run(
         [str(GATEWAY / "healthcheck")], env=environment, capture_output=True, check=False
@@ -239,7 +258,10 @@ def test_health_check_fails_where_nobody_listens() -> None:
 def test_container_entry_becomes_nginx(tmp_path: Path) -> None:
     port = free_port()
     environment = {"PATH": os.environ["PATH"] + ":/usr/sbin", "RUN_DIR": str(tmp_path)}
-    values = REQUIRED | {"GATEWAY_LISTEN": f"127.0.0.1:{port}", "ACCESS_LOG": str(tmp_path / "access.log")}
+    values = REQUIRED | {
+        "GATEWAY_LISTEN": f"127.0.0.1:{port}",
+        "ACCESS_LOG": str(tmp_path / "access.log"),
+    }
     entry = subprocess.Popen(
         [str(GATEWAY / "container-entry")],
         env=environment | values,
@@ -249,7 +271,9 @@ def test_container_entry_becomes_nginx(tmp_path: Path) -> None:
     )
 
     try:
-        wait_until(lambda: (tmp_path / "verifier.sock").exists() and answers(port), "nginx to answer")
+        wait_until(
+            lambda: (tmp_path / "verifier.sock").exists() and answers(port), "nginx to answer"
+        )
         entry.send_signal(signal.SIGQUIT)
         told = entry.communicate(timeout=10)[1]
     finally:
@@ -274,7 +298,9 @@ def answers(port: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("proxy", ["10.0.0.1x", "example.org", "10.0.0.0/", "/8", "any", "0.0.0.0/0", "::/0"])
+@pytest.mark.parametrize(
+    "proxy", ["10.0.0.1x", "example.org", "10.0.0.0/", "/8", "any", "0.0.0.0/0", "::/0"]
+)
 def test_proxy_that_is_no_address_or_everybody_is_refused(tmp_path: Path, proxy: str) -> None:
     rendered = render(tmp_path, **REQUIRED, TRUSTED_PROXIES=f"10.0.0.1,{proxy}")
 
@@ -285,7 +311,9 @@ def test_proxy_that_is_no_address_or_everybody_is_refused(tmp_path: Path, proxy:
 @pytest.mark.parametrize(
     ("bind", "rate"), [("192.0.2.1", "50r/s"), ("127.0.0.1", "20000r/s"), ("", "20000r/s")]
 )
-def test_limits_out_of_the_way_hold_on_a_loopback_address_only(tmp_path: Path, bind: str, rate: str) -> None:
+def test_limits_out_of_the_way_hold_on_a_loopback_address_only(
+    tmp_path: Path, bind: str, rate: str
+) -> None:
     rendered = render(
         tmp_path, **REQUIRED, GATEWAY_BIND=bind, LIMIT_API_RATE="20000r/s", LIMIT_AUTH_RATE="7r/s"
     )

@@ -1,7 +1,6 @@
 """A gateway with production's limits in front of the services of the shop that is up."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -21,24 +20,35 @@ SERVICES = ("users", "products", "orders")
 
 @contextmanager
 def production_gateway(ops: Ops) -> Iterator[int]:
-    """Start one on a free port, with the values of defaults.env alone. Yields the port."""
-    folder = Path(tempfile.mkdtemp(prefix="souk-fuzz-"))
+    """Start a gateway on a free port, with the values of defaults.env alone. Yields the port.
+
+    Raises:
+        StackUnknown: the shop's addresses are not known, or the gateway does not start.
+    """
     port = _free_port()
-    variables = {
+    with tempfile.TemporaryDirectory(prefix="souk-fuzz-", ignore_cleanup_errors=True) as folder:
+        variables = _variables(ops, Path(folder), port)
+        render = [str(GATEWAY / "container-entry"), "--render", folder]
+        subprocess.run(render, env=variables, check=True)
+        start = [str(GATEWAY / "start"), folder]
+        process = subprocess.Popen(start, env=variables, start_new_session=True)
+        try:
+            _await(process, port)
+            yield port
+        finally:
+            _end(process)
+
+
+def _variables(ops: Ops, folder: Path, port: int) -> dict[str, str]:
+    upstreams = {name.upper(): ops[f"{name.upper()}_URL"].partition("://")[2] for name in SERVICES}
+    return {
+        # Debian has nginx in /usr/sbin, which a user's path may lack.
         "PATH": f"{os.environ['PATH']}:/usr/sbin",
         "GATEWAY_LISTEN": f"127.0.0.1:{port}",
         "ACCESS_LOG": str(folder / "access.log"),
         "ERROR_LOG": str(folder / "error.log"),
-        **{f"{name.upper()}_UPSTREAM": ops[f"{name.upper()}_URL"].partition("://")[2] for name in SERVICES},
+        **{f"{name}_UPSTREAM": address for name, address in upstreams.items()},
     }
-    subprocess.run([str(GATEWAY / "container-entry"), "--render", str(folder)], env=variables, check=True)
-    process = subprocess.Popen([str(GATEWAY / "start"), str(folder)], env=variables, start_new_session=True)
-    try:
-        _await(process, port)
-        yield port
-    finally:
-        _end(process)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _await(process: subprocess.Popen[bytes], port: int) -> None:
@@ -62,6 +72,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     try:
         process.wait(timeout=20)
     except subprocess.TimeoutExpired:
+        # It leads a session of its own, so that its workers are ended with it.
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 

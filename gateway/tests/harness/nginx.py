@@ -1,4 +1,6 @@
-"""Starts the gateway as the native stack does: `container-entry --render`, then `start`, in a folder and on a port of its own."""
+"""Starts the gateway as the native stack does, in a folder and on a port
+of its own.
+"""
 
 import json
 import os
@@ -44,7 +46,11 @@ class Services:
     """The three doubles."""
 
     def __init__(self) -> None:
-        self.users, self.products, self.orders = Upstream("users"), Upstream("products"), Upstream("orders")
+        self.users, self.products, self.orders = (
+            Upstream("users"),
+            Upstream("products"),
+            Upstream("orders"),
+        )
 
     def all(self) -> list[Upstream]:
         return [self.users, self.products, self.orders]
@@ -80,7 +86,9 @@ class Gateway:
     def start(self) -> None:
         self.render()
         self.process = subprocess.Popen(
-            [str(GATEWAY / "start"), str(self.directory)], env=self.environment, start_new_session=True
+            [str(GATEWAY / "start"), str(self.directory)],
+            env=self.environment,
+            start_new_session=True,
         )
         wait_until(self._answers, "the gateway to answer")
 
@@ -107,15 +115,23 @@ class Gateway:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def request(
-        self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str] | None = None,
+        body: bytes | None = None,
     ) -> Response:
         return request(self.port, method, path, headers, body)
 
     def get(self, path: str, token: str | None = None) -> Response:
-        return self.request("GET", path, {} if token is None else {"Authorization": f"Bearer {token}"})
+        return self.request(
+            "GET", path, {} if token is None else {"Authorization": f"Bearer {token}"}
+        )
 
     def log_lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in (self.directory / "access.log").read_text().splitlines()]
+        return [
+            json.loads(line) for line in (self.directory / "access.log").read_text().splitlines()
+        ]
 
     def logged(self, response: Response) -> dict[str, Any]:
         """The access log's line of a request; nginx writes it just after the answer."""
