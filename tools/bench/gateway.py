@@ -91,7 +91,7 @@ def nginx(directory: Path, port: int) -> Iterator[int]:
 
 def _answers(port: int) -> bool:
     try:
-        return request(port, "GET", "/healthz").status > 0
+        return bool(request(port, "GET", "/healthz").status)
     except OSError:
         return False
 
