@@ -118,7 +118,6 @@ settings: ## pass on to the containers what .env.example has for every service; 
 	@cd deploy && $(PYTHON) -m compose.service_settings $(ARGS)
 
 requirements: ## lock again and export the hashed requirement files
-	@$(SHOP) bootstrap
 	@test -x $(UV) || { $(PYTHON) -m venv .venv/uv && .venv/uv/bin/pip install --quiet 'uv>=0.9,<1'; }
 	@$(UV) lock --upgrade
 	@for service in users products orders; do \

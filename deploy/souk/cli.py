@@ -184,8 +184,12 @@ def restore(options: Options) -> int:
     return commands.restore(shop(installs=True), options.file, replace=options.replace)
 
 
-@command(WORDS, names=["test-env"])
+@command(("--dir", {}), ("--stop", {"action": "store_true"}), names=["test-env"])
 def test_environment(options: Options) -> int:
-    """start test servers, print the tests' variables; --stop ends them (tools/testservers)"""
-    command = [sys.executable, str(REPOSITORY / "tools" / "testservers"), *options.words]
+    """start test servers, print the tests' variables; or --stop (tools/testservers)"""
+    words = [
+        *(["--dir", options.dir] if options.dir else []),
+        *(["--stop"] if options.stop else []),
+    ]
+    command = [sys.executable, str(REPOSITORY / "tools" / "testservers"), *words]
     return subprocess.run(command, check=False).returncode

@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"
+# Inside a container the library would ask at the bridge, where nothing is published.
+os.environ["TESTCONTAINERS_CONNECTION_MODE"] = "docker_host"
+os.environ["TESTCONTAINERS_HOST_OVERRIDE"] = "127.0.0.1"
 
 import docker
 from testcontainers.core.container import DockerContainer

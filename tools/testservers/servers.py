@@ -80,7 +80,13 @@ def start(layout: Layout) -> dict[str, str]:
     from testservers import containers
 
     with files.locked(layout.state):
-        return containers.start(layout.digest, images(dotenv.effective()))
+        try:
+            return containers.start(layout.digest, images(dotenv.effective()))
+        except BaseException as reason:
+            containers.stop(layout.digest)
+            if isinstance(reason, TimeoutError):
+                raise CommandError(f"the test containers did not start: {reason}") from reason
+            raise
 
 
 def _start_native(layout: Layout) -> dict[str, str]:

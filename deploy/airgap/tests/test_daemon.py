@@ -4,7 +4,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,11 +30,19 @@ def command_of(pid: int) -> list[str]:
     return path.read_text().split("\0")[:-1] if path.exists() else []
 
 
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_what_was_launched_is_recorded_and_ended(tmp_path: Path, record: Path) -> None:
     daemon.launch(SLEEP, ["60"], log=tmp_path / "log", record=record)
     pid = int(record.read_text())
 
-    assert command_of(pid) == [SLEEP, "60"]
+    # The pid is recorded before the program has begun.
+    wait_for(lambda: command_of(pid) == [SLEEP, "60"])
     assert daemon.stop(SLEEP, record)
     assert command_of(pid) == []
     assert not record.exists()
@@ -42,6 +50,7 @@ def test_what_was_launched_is_recorded_and_ended(tmp_path: Path, record: Path) -
 
 def test_second_launch_is_refused_while_the_first_runs(tmp_path: Path, record: Path) -> None:
     daemon.launch(SLEEP, ["60"], log=tmp_path / "log", record=record)
+    wait_for(lambda: command_of(int(record.read_text())) == [SLEEP, "60"])
 
     with pytest.raises(CommandError, match="not started"):
         daemon.launch(SLEEP, ["60"], log=tmp_path / "log", record=record)
@@ -50,10 +59,7 @@ def test_second_launch_is_refused_while_the_first_runs(tmp_path: Path, record: P
 def test_output_goes_to_the_log(tmp_path: Path, record: Path) -> None:
     daemon.launch(SLEEP, ["no number"], log=tmp_path / "log", record=record)
 
-    deadline = time.monotonic() + 5
-    while not (tmp_path / "log").read_text() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert "no number" in (tmp_path / "log").read_text()
+    wait_for(lambda: "no number" in (tmp_path / "log").read_text())
 
 
 def test_other_program_that_got_the_pid_later_is_left_alone(tmp_path: Path, record: Path) -> None:
@@ -75,8 +81,7 @@ def test_nothing_is_ended_without_a_record(record: Path) -> None:
 
 def test_what_ended_by_itself_is_not_there_to_be_ended(tmp_path: Path, record: Path) -> None:
     daemon.launch(SLEEP, ["0"], log=tmp_path / "log", record=record)
-    pid, deadline = int(record.read_text()), time.monotonic() + 5
-    while command_of(pid) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    pid = int(record.read_text())
+    wait_for(lambda: not command_of(pid))
 
     assert not daemon.stop(SLEEP, record)
