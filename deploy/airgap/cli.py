@@ -2,10 +2,11 @@
 
 import argparse
 import signal
+import subprocess
 import sys
 from types import FrameType
 
-from airgap import daemon, engine, images, standins
+from airgap import daemon, engine, images
 from souk.console import CommandError
 
 Options = argparse.Namespace
@@ -26,21 +27,18 @@ def main() -> int:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    """End as at Ctrl-C: mmdebstrap takes a half-made Debian and its mounts down again."""
+    """End as at Ctrl-C: a half-made Debian and its mounts are taken down again."""
     raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="deploy/airgap",
-        description="Docker and the base images, from Debian's packages alone.",
-    )
+    text = "Docker and the base images, from Debian's packages alone."
+    parser = argparse.ArgumentParser(prog="deploy/airgap", description=text)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     sub = commands.add_parser("engine", help="see that Docker answers, with compose and buildx")
     sub.add_argument("--stop", action="store_true", help="end the dockerd that this has started")
     sub.set_defaults(command=make_engine)
     sub = commands.add_parser("images", help="build stand-ins for the official images, for .env")
-    sub.add_argument("names", nargs="*", metavar="NAME", help=", ".join(standins.NAMES))
     sub.add_argument("--force", action="store_true", help="build all, with today's packages")
     sub.set_defaults(command=make_images)
     return parser
@@ -56,7 +54,6 @@ def make_engine(options: Options) -> None:
 
 
 def make_images(options: Options) -> None:
-    chosen = standins.chosen(options.names)
-    images.ensure(chosen, force=options.force)
-    images.remember(chosen)
-    print(images.table(chosen))
+    images.ensure(force=options.force)
+    images.remember()
+    subprocess.run(["docker", "image", "ls", "souk-airgap/*"], check=False)

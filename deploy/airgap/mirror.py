@@ -6,7 +6,6 @@ sources.list(5), options and all, are read by the program that they are meant fo
 
 import re
 import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from souk import commands
 from souk.console import CommandError
 
 SUITE = "trixie"
-KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 SCHEMES = ("http:", "https:", "file:")
 FORMAT = "$(LABEL)|$(REPO_URI)|$(SOURCESENTRY)"
 FILTERS = ("Created-By: Packages", "Component: main", "Origin: Debian")
@@ -42,23 +40,21 @@ class Mirror:
     key: str = ""
     is_trusted: bool = False  # signatures are not looked at: sources.list(5), Trusted
 
-    def sources(self, key: Path | None = None) -> list[str]:
-        """Return the lines of sources.list for Debian 13; without a key apt takes its own."""
+    def sources(self) -> list[str]:
+        """Return the lines of sources.list for Debian 13."""
         suites = {SUITE: self.main, f"{SUITE}-updates": self.main}
         if self.security:
             suites[f"{SUITE}-security"] = self.security
-        option = f"[signed-by={key}] " if key else ""
-        option = "[trusted=yes] " if self.is_trusted else option
+        option = "[trusted=yes] " if self.is_trusted else ""
         return [f"deb {option}{uri} {suite} main" for suite, uri in suites.items()]
 
     def key_file(self, folder: Path) -> Path | None:
         """Return the file with the mirror's keys; a key that is in no file goes into `folder`."""
-        if self.key.startswith("-----BEGIN"):
-            path = folder / "mirror.asc"
-            path.write_text(f"{self.key}\n")
-            return path
-        path = Path(self.key or KEYRING)
-        return path if path.exists() else None
+        if not self.key.startswith("-----BEGIN"):
+            return Path(self.key) if self.key else None
+        path = folder / "mirror.asc"
+        path.write_text(f"{self.key}\n")
+        return path
 
 
 def find_mirror() -> Mirror:
@@ -125,33 +121,3 @@ def network_settings() -> list[str]:
     """Return lines for apt.conf."""
     words = ["apt-config", "dump", "--no-empty", *NETWORK_SETTINGS]
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
-
-
-def fetch(names: Sequence[str], folder: Path) -> list[Path]:
-    """Download packages of Debian 13 into the folder, without what they depend on.
-
-    apt works in the folder, so that it neither sees nor changes what this machine has.
-
-    Raises:
-        CommandError: apt could not; says why.
-    """
-    mirror = find_mirror()
-    listing = folder / "sources.list"
-    listing.write_text("\n".join([*mirror.sources(mirror.key_file(folder)), ""]))
-    for part in ("lists/partial", "cache/archives/partial", "packages"):
-        (folder / part).mkdir(parents=True)
-    options = {
-        "Dir::Etc::sourcelist": listing,
-        "Dir::Etc::sourceparts": "/dev/null",
-        "Dir::Etc::preferences": "/dev/null",
-        "Dir::Etc::preferencesparts": "/dev/null",
-        "Dir::State::lists": folder / "lists",
-        "Dir::State::status": "/dev/null",
-        "Dir::Cache": folder / "cache",
-        # apt's own user may not enter the folder.
-        "APT::Sandbox::User": "root",
-    }
-    private = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    packages.apt(*private, "update")
-    packages.apt(*private, "download", *names, folder=folder / "packages")
-    return sorted((folder / "packages").glob("*.deb"))

@@ -7,7 +7,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from airgap import mirror
+from airgap import debian
+from airgap.mirror import find_mirror
 from compose.engine import OLDEST_COMPOSE
 from souk.console import CommandError, log_step
 
@@ -40,10 +41,10 @@ def install(names: list[str]) -> None:
         CommandError: a package could not be had, or its plugin does not run here.
     """
     log_step(f"fetching the plugins {', '.join(names)}")
+    names = [PACKAGES[name] for name in names]
     with tempfile.TemporaryDirectory(prefix="souk-plugins-") as scratch:
-        for package in mirror.fetch([PACKAGES[name] for name in names], Path(scratch)):
-            subprocess.run(["dpkg-deb", "-x", str(package), f"{scratch}/root"], check=True)
-        for plugin in Path(scratch, "root").glob("usr/**/cli-plugins/docker-*"):
+        root = debian.unpack(names, find_mirror(), Path(scratch))
+        for plugin in root.glob("usr/**/cli-plugins/docker-*"):
             place(plugin, folder())
     if still := missing():
         raise CommandError(f"`docker {still[0]} version` fails although {folder()} has its plugin")
