@@ -4,6 +4,7 @@
 PYTHON ?= python3
 export RUNTIME ?= auto
 SHOP := $(PYTHON) deploy/souk
+CHECK := $(PYTHON) tools/checks
 VENV := .venv/bin
 LIST := $(or $(SERVICE),all)
 # A path, whatever its letters: recipes take it from the environment, where neither make nor the shell takes it apart.
@@ -78,25 +79,25 @@ airgap-engine: ## install and start a Docker engine with compose from Debian pac
 	@$(PYTHON) deploy/airgap engine
 
 test: ## every test, on servers of their own, and the end-to-end suite on a stack of its own; PARTS="orders gateway"
-	@$(SHOP) test $(PARTS)
+	@$(CHECK) test $(PARTS)
 
 e2e: ## the end-to-end suite against the shop that is up; ARGS="-k purchase"
-	@$(SHOP) e2e -- $(ARGS)
+	@$(CHECK) e2e -- $(ARGS)
 
 fuzz: ## odd bytes and requests to the native shop that is up, with production's limits; REQUESTS=50000 EXAMPLES=100 ARGS="--seed 7"
-	@RUNTIME=native $(SHOP) fuzz -- --requests $(or $(REQUESTS),50000) --examples $(or $(EXAMPLES),100) -s $(ARGS)
+	@RUNTIME=native $(CHECK) fuzz -- --requests $(or $(REQUESTS),50000) --examples $(or $(EXAMPLES),100) -s $(ARGS)
 
 faults: ## kill and cut things in the shop that is up, and check what it says after; ARGS=
-	@$(SHOP) faults -- $(ARGS)
+	@$(CHECK) faults -- $(ARGS)
 
 containers: ## kill, restart and start the containers that are up in every order, and look into each; ARGS="-k isolation"
-	@RUNTIME=compose $(SHOP) containers -- $(ARGS)
+	@RUNTIME=compose $(CHECK) containers -- $(ARGS)
 
 bench: ## figures from the shop that is up (natively only); ARGS=
 	@$(SHOP) bench -- $(ARGS)
 
 lint: ## formatter, linters, types, layers, migrations, security and gateway checks; CHECKS="mypy ruff"
-	@$(SHOP) lint $(CHECKS)
+	@$(CHECK) lint $(CHECKS)
 
 fmt: ## format the code and mend what can be mended
 	@$(SHOP) bootstrap
@@ -104,13 +105,23 @@ fmt: ## format the code and mend what can be mended
 	@$(VENV)/ruff format .
 
 openapi: ## write the services' OpenAPI documents; ARGS=--check only compares
-	@$(SHOP) documents openapi $(ARGS)
+	@$(CHECK) documents openapi $(ARGS)
 
 events: ## write the events' AsyncAPI document and schemas; ARGS=--check only compares
-	@$(SHOP) documents events $(ARGS)
+	@$(CHECK) documents events $(ARGS)
+
+# uv, in an environment of its own: it is no part of what runs the shop. uv.lock names registries and stays out of git.
+UV := .venv/uv/bin/uv
+EXPORT := $(UV) export --quiet --frozen --no-emit-workspace --format requirements-txt --no-header
 
 settings: ## pass on to the containers what .env.example has for every service; ARGS=--check only compares
 	@cd deploy && $(PYTHON) -m compose.service_settings $(ARGS)
 
 requirements: ## lock again and export the hashed requirement files
-	@$(SHOP) requirements
+	@test -x $(UV) || { $(PYTHON) -m venv .venv/uv && .venv/uv/bin/pip install --quiet 'uv>=0.9,<1'; }
+	@$(UV) lock --upgrade
+	@for service in users products orders; do \
+		$(EXPORT) --package $$service --no-dev --output-file services/$$service/requirements.txt >/dev/null || exit 1; \
+	done
+	@$(EXPORT) --package ops --no-dev --output-file deploy/requirements.txt >/dev/null
+	@$(EXPORT) --all-packages --output-file requirements.txt >/dev/null

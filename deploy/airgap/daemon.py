@@ -1,19 +1,19 @@
-"""A dockerd where nothing else starts one: in the background, its pid kept, so that it can be ended
-again.
+"""A dockerd where nothing else starts one, by start-stop-daemon, which every Debian has.
+
+Not `service docker start`: that script raises the limit of open files and gives up where it may
+not, as in a container. Its pid is kept, so that only what was started here is ended again.
 """
 
-import contextlib
 import os
-import signal
 import subprocess
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 from compose import engine
 from native import packages
-from souk import files
-from souk.console import CommandError, log_step
+from souk import commands
+from souk.console import CommandError, last_lines, log_step, wait_until
 
 LOG = Path("/var/log/souk-dockerd.log")
 RECORD = Path("/run/souk-dockerd.pid")
@@ -23,86 +23,64 @@ STOP_SECONDS = 60
 
 
 def start() -> None:
-    """Starts the engine and waits until it answers.
+    """Start the engine and wait until it answers.
 
     Raises:
         CommandError: it does not, in a minute.
     """
     log_step("starting dockerd")
     if SYSTEMD.is_dir():
-        done = subprocess.run(
-            ["systemctl", "start", "docker"], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise CommandError(f"systemctl start docker: {done.stderr.strip()}")
-        _wait(lambda: True, "journalctl --unit docker says why")
-        return
-    process = launch([packages.program("dockerd")])
-    _wait(lambda: process.poll() is None, f"the end of {LOG}:", LOG)
+        commands.run_checked("systemctl start docker", ["systemctl", "start", "docker"])
+        hint = "journalctl --unit docker says why"
+        return wait_until(engine.answers, START_SECONDS, f"dockerd does not answer; {hint}")
+    launch(packages.program("dockerd"))
+    try:
+        wait_until(engine.answers, START_SECONDS, "")
+    except CommandError:
+        end = last_lines(LOG.read_text(errors="replace"))
+        raise CommandError(f"dockerd does not answer; the end of {LOG}:\n{end}") from None
 
 
-def launch(command: list[str], log: Path = LOG, record: Path = RECORD) -> subprocess.Popen[bytes]:
-    """Runs the command in a session of its own, and writes down which process it is."""
-    path = f"{os.environ.get('PATH', '')}:{packages.SEARCH_PATH}"
+def launch(
+    program: str, words: Sequence[str] = (), *, log: Path = LOG, record: Path = RECORD
+) -> None:
+    """Run a program in the background, its output in the log and its pid in the record.
+
+    Raises:
+        CommandError: it could not be started, or what is recorded runs still.
+    """
+    options: list[object] = ["--background", "--no-close", "--make-pidfile", "--pidfile", record]
+    command = ["--start", *options, "--exec", program, "--", *words]
     with log.open("ab") as file:
-        process = subprocess.Popen(
-            command,
-            env=os.environ | {"PATH": path},
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=file,
-            start_new_session=True,
-        )
-    files.write_file(record, f"{process.pid} {_born(process.pid)}\n", mode=0o644)
-    return process
+        done = _start_stop(command, file)
+    if done.returncode:
+        raise CommandError(f"{program} was not started: {log} says why")
 
 
-def _wait(lives: Callable[[], bool], hint: str, log: Path | None = None) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while not engine.answers():
-        if time.monotonic() > deadline or not lives():
-            end = (
-                "".join(log.read_text(errors="replace").splitlines(keepends=True)[-20:])
-                if log
-                else ""
-            )
-            raise CommandError(f"dockerd does not answer; {hint}\n{end}".rstrip())
-        time.sleep(0.3)
+def stop(program: str = "dockerd", record: Path = RECORD) -> bool:
+    """End what `launch` has started. Returns False when it does not run.
 
-
-def stop(record: Path = RECORD) -> bool:
-    """Ends the process that `launch` started. Returns False when there is none.
+    A process that was given the same pid later is another program, and left alone.
 
     Raises:
         CommandError: it does not end.
     """
-    pid, born = recorded(record)
-    if not pid or _born(pid) != born:
-        record.unlink(missing_ok=True)
+    found = packages.find_program(program)
+    if not found or not record.exists():
         return False
-    os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_SECONDS
-    while _born(pid) == born:
-        if time.monotonic() > deadline:
-            raise CommandError(f"dockerd ({pid}) has not ended after {STOP_SECONDS} s")
-        time.sleep(0.1)
+    options: list[object] = ["--pidfile", record, "--exec", found, "--remove-pidfile"]
+    done = _start_stop(["--stop", *options, "--retry", f"TERM/{STOP_SECONDS}"])
     record.unlink(missing_ok=True)
-    return True
+    if done.returncode > 1:
+        raise CommandError(f"{program} has not ended after {STOP_SECONDS} s")
+    return done.returncode == 0
 
 
-def recorded(record: Path = RECORD) -> tuple[int, str]:
-    """Pid and time of birth; 0 when none is recorded."""
-    words = record.read_text().split() if record.exists() else []
-    return (int(words[0]), words[1]) if len(words) == 2 else (0, "")
-
-
-def _born(pid: int) -> str:
-    """When a process began, in ticks since boot; empty when it has ended.
-
-    With it, a pid given anew is not taken for ours.
-    """
-    with contextlib.suppress(OSError):
-        # proc(5): state is field 3 and starttime field 22; the name before them may have blanks.
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return "" if fields[0] in "ZX" else fields[19]
-    return ""
+def _start_stop(
+    words: Sequence[object], output: IO[bytes] | int = subprocess.DEVNULL
+) -> subprocess.CompletedProcess[bytes]:
+    command = ["start-stop-daemon", *map(str, words)]
+    path = {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:{packages.SEARCH_PATH}"}
+    return subprocess.run(
+        command, env=path, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
+    )

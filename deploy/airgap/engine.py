@@ -1,7 +1,6 @@
 """`engine`: a Docker engine that answers, and a client with compose and buildx."""
 
 import os
-import shutil
 
 from airgap import daemon, plugins
 from compose.engine import answers
@@ -10,7 +9,7 @@ from souk.console import CommandError, log_step
 
 
 def ensure() -> bool:
-    """Returns whether anything had to be done.
+    """Return whether anything had to be done.
 
     Raises:
         CommandError: it needs root, or something could not be installed or started; says what.
@@ -26,20 +25,12 @@ def ensure() -> bool:
 
 def _provide_engine() -> None:
     if os.geteuid() != 0:
-        raise CommandError(
-            "no Docker engine answers, and only root may start one: sudo python3 deploy/airgap engine"
-        )
-    if not _has("dockerd"):
+        raise CommandError("only root may start a Docker engine: sudo python3 deploy/airgap engine")
+    if not packages.find_program("dockerd"):
         log_step("installing Docker")
         packages.install("docker.io", "iptables", "ca-certificates")
-    if not _has("docker"):
+    if not packages.find_program("docker"):
         # Debian 13 has the client in a package of its own.
         packages.install("docker-cli")
     if not answers():
         daemon.start()
-
-
-def _has(name: str) -> bool:
-    return (
-        shutil.which(name, path=f"{os.environ.get('PATH', '')}:{packages.SEARCH_PATH}") is not None
-    )

@@ -59,6 +59,7 @@ def missing() -> list[str]:
         "redis-server": find_program("redis-server"),
         "nginx": find_program("nginx"),
         "libnginx-mod-http-js": NJS_MODULE.exists(),
+        "gettext-base": find_program("envsubst"),
         "postgresql": postgresql_bin(),
         "python3-venv": importlib.util.find_spec("ensurepip"),
     }

@@ -3,7 +3,6 @@
 import functools
 import os
 import shutil
-import sys
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -78,7 +77,7 @@ def wait_for_servers(layout: Layout, chosen: ports.Ports) -> None:
 
 def render_gateway(layout: Layout) -> None:
     """Write nginx's configuration from the gateway's templates."""
-    command = [sys.executable, REPOSITORY / "gateway" / "render.py", layout.gateway]
+    command = [REPOSITORY / "gateway" / "container-entry", "--render", layout.gateway]
     commands.run_checked("gateway", command, variables=run.environment(layout, "gateway"))
 
 

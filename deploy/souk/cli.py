@@ -6,13 +6,14 @@ RUNTIME=auto|compose|native says which shop is meant: see runtime.choose.
 import argparse
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from souk.checkout import SERVICES
+from souk.checkout import REPOSITORY, SERVICES
 from souk.console import CommandError, log_step
 from souk.runtime import Runtime, choose, continue_in_venv
 
@@ -183,73 +184,12 @@ def restore(options: Options) -> int:
     return commands.restore(shop(installs=True), options.file, replace=options.replace)
 
 
-@command(WORDS, names=["e2e", "faults", "fuzz", "containers"])
-def run_suite(options: Options) -> int:
-    """the suite of that name in tests/, against the shop that is up"""
-    found = shop(is_up=True)
-    if options.name == "faults" and found.name == "compose":
-        raise CommandError("the faults of containers are in another suite: `make containers`")
-    from native import environment, suite
-
-    environment.ensure()
-    return 0 if suite.one(options.name, found.suite_variables(), plain(options.words)) else 1
-
-
-@command(("--dir", {"type": Path}), ("--stop", {"action": "store_true"}), names=["test-env"])
-def test_environment(options: Options) -> None:
-    """start test servers (in a folder of this checkout), print the tests' variables; or --stop"""
-    continue_in_venv(install=True)
-    from native import testservers
-    from native.layout import Layout
-
-    layout = Layout(options.dir.resolve()) if options.dir else testservers.default_layout()
-    if options.stop:
-        testservers.end(layout)
-        return
-    for name, value in testservers.start(layout).items():
-        print(f"export {name}={value}")
-
-
-@command()
-def cis(_: Options) -> int:
-    """check every container against the CIS Docker Benchmark"""
-    from compose import cis, engine
-
-    engine.check_usable()
-    return 0 if cis.show() else 1
-
-
-@command(("parts", {"nargs": "*"}))
-def test(options: Options) -> int:
-    """all tests, or some parts"""
-    continue_in_venv(install=True)
-    from native import suite
-
-    return 0 if suite.everything(options.parts) else 1
-
-
-@command(("names", {"nargs": "*"}))
-def lint(options: Options) -> int:
-    """all checks, or some"""
-    continue_in_venv(install=True)
-    from native import lint
-
-    return 0 if lint.everything(options.names) else 1
-
-
-@command(("kind", {"choices": ["openapi", "events"]}), ("--check", {"action": "store_true"}))
-def documents(options: Options) -> int:
-    """write OpenAPI or AsyncAPI from the code"""
-    continue_in_venv(install=True)
-    from native import documents
-
-    write = documents.openapi if options.kind == "openapi" else documents.events
-    return 0 if write(check=options.check) else 1
-
-
-@command()
-def requirements(_: Options) -> None:
-    """lock the packages again, export the hashed requirement files"""
-    from native import documents
-
-    documents.requirements()
+@command(("--dir", {}), ("--stop", {"action": "store_true"}), names=["test-env"])
+def test_environment(options: Options) -> int:
+    """start test servers, print the tests' variables; or --stop (tools/testservers)"""
+    words = [
+        *(["--dir", options.dir] if options.dir else []),
+        *(["--stop"] if options.stop else []),
+    ]
+    command = [sys.executable, str(REPOSITORY / "tools" / "testservers"), *words]
+    return subprocess.run(command, check=False).returncode

@@ -1,13 +1,10 @@
-"""The files themselves: the dialect of njs 0.7.9, nginx's and gixy's opinion, the two render
-scripts.
-"""
+"""The files themselves: njs 0.7.9's dialect, nginx's and gixy's opinion, what is rendered."""
 
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -74,7 +71,7 @@ def test_configuration_is_accepted_by_nginx(gateway: Gateway, tmp_path: Path) ->
 @pytest.mark.parametrize("upstreams", ["fixed", "by_name"])
 def test_gixy_finds_nothing(tmp_path: Path, upstreams: str) -> None:
     gixy = Path(sys.executable).with_name("gixy")
-    assert by_render_py(tmp_path, **REQUIRED, UPSTREAMS=upstreams).returncode == 0
+    assert render(tmp_path, **REQUIRED, UPSTREAMS=upstreams).returncode == 0
 
     checked = subprocess.run(
         [gixy, str(tmp_path / "conf" / "nginx.conf")], capture_output=True, text=True, check=False
@@ -100,13 +97,7 @@ def test_every_variable_is_listed_once_and_used() -> None:
     assert variables_of(TEMPLATES) == set(listed_variables())
 
 
-def by_render_py(directory: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    return run(
-        [sys.executable, str(GATEWAY / "render.py"), str(directory / "conf")], directory, variables
-    )
-
-
-def by_container_entry(directory: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+def render(directory: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     return run([str(GATEWAY / "container-entry"), "--render"], directory, variables)
 
 
@@ -121,16 +112,13 @@ def written(directory: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in (directory / "conf").glob("*")}
 
 
-Render = Callable[..., subprocess.CompletedProcess[str]]
-both = pytest.mark.parametrize("render", [by_render_py, by_container_entry])
 REQUIRED = {
     "GATEWAY_LISTEN": "127.0.0.1:1", "USERS_UPSTREAM": "127.0.0.1:2", "PRODUCTS_UPSTREAM": "127.0.0.1:3", "ORDERS_UPSTREAM": "127.0.0.1:4",
 }  # fmt: skip
 
 
-@both
 @pytest.mark.parametrize("missing", REQUIRED)
-def test_missing_variable_is_named(tmp_path: Path, render: Render, missing: str) -> None:
+def test_missing_variable_is_named(tmp_path: Path, missing: str) -> None:
     rendered = render(tmp_path, **REQUIRED | {missing: ""})
 
     assert rendered.returncode == 1
@@ -140,9 +128,8 @@ def test_missing_variable_is_named(tmp_path: Path, render: Render, missing: str)
     assert written(tmp_path) == {}
 
 
-@both
 @pytest.mark.parametrize("value", ["10", "0.5", "-1", "9s"])
-def test_hold_that_is_no_digit_is_refused(tmp_path: Path, render: Render, value: str) -> None:
+def test_hold_that_is_no_digit_is_refused(tmp_path: Path, value: str) -> None:
     rendered = render(tmp_path, **REQUIRED | {"HOLD_SECONDS": value})
 
     assert rendered.returncode == 1
@@ -156,7 +143,6 @@ IN_QUOTES = ['a"', "a\nb", "a\n", "a\rb", "$host", "${PATH}", "a\\"]
 ANYWHERE = ["a;b", "a}", "a{", "a'", "a #"]
 
 
-@both
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -168,9 +154,7 @@ ANYWHERE = ["a;b", "a}", "a{", "a'", "a #"]
         *(("KEYS_DIR", value) for value in IN_QUOTES),  # paths stand in quotes
     ],
 )
-def test_value_that_would_be_syntax_is_refused(
-    tmp_path: Path, render: Render, name: str, value: str
-) -> None:
+def test_value_that_would_be_syntax_is_refused(tmp_path: Path, name: str, value: str) -> None:
     rendered = render(tmp_path, **REQUIRED | {name: value})
 
     assert rendered.returncode == 1
@@ -178,16 +162,14 @@ def test_value_that_would_be_syntax_is_refused(
     assert written(tmp_path) == {}
 
 
-@both
-def test_run_directory_too_long_for_a_socket_is_refused(tmp_path: Path, render: Render) -> None:
+def test_run_directory_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
     rendered = render(tmp_path, **REQUIRED | {"RUN_DIR": str(tmp_path / ("x" * 100))})
 
     assert rendered.returncode == 1
     assert "RUN_DIR is too long" in rendered.stderr
 
 
-@both
-def test_rendered_files_hold_no_variable(tmp_path: Path, render: Render) -> None:
+def test_rendered_files_hold_no_variable(tmp_path: Path) -> None:
     assert render(tmp_path, **REQUIRED, GATEWAY_HOSTS="localhost,shop.example.org").returncode == 0
 
     files = written(tmp_path)
@@ -196,31 +178,53 @@ def test_rendered_files_hold_no_variable(tmp_path: Path, render: Render) -> None
     assert "server_name localhost shop.example.org;" in files["nginx.conf"]
 
 
-@pytest.mark.parametrize(
-    "variables",
-    [
-        {"RESOLVER": "127.0.0.11"},
-        {"RESOLVER": "127.0.0.1:5353", "UPSTREAMS": "by_name", "USERS_UPSTREAM": "users-web:8000"},
-        {"RESOLVER": "127.0.0.1", "GATEWAY_HOSTS": "a,b c", "KEYS_DIR": "/var/lib/souk/keys", "TOKEN_ISSUER": "a & b|c/d"},
-        {"RESOLVER": "127.0.0.1", "WORKER_PROCESSES": "", "HOLD_SECONDS": "0"},
-        {"RESOLVER": "127.0.0.1", "TRUSTED_PROXIES": "10.0.0.1, 192.168.0.0/16,fd00::/8"},
-    ],
-    ids=str,
-)  # fmt: skip
-def test_container_renders_what_the_native_stack_does(
-    tmp_path: Path, variables: dict[str, str]
-) -> None:
-    values = REQUIRED | variables
+ODD_PATH = "/var/lib/a b;c#d'e{f}[g]"
 
-    assert by_render_py(tmp_path, **values).returncode == 0
-    natively = written(tmp_path)
-    assert by_container_entry(tmp_path, **values).returncode == 0
 
-    assert written(tmp_path) == natively
+@pytest.mark.parametrize("name", ["KEYS_DIR", "ACCESS_LOG", "ERROR_LOG", "NJS_DIR", "NJS_MODULE"])
+def test_path_in_quotes_may_hold_more(tmp_path: Path, name: str) -> None:
+    assert render(tmp_path, **REQUIRED | {name: ODD_PATH}).returncode == 0
+
+    assert f"{ODD_PATH}" in "".join(written(tmp_path).values())
+
+
+def test_folder_may_be_named_and_stands_for_the_run_directory(tmp_path: Path) -> None:
+    command = [str(GATEWAY / "container-entry"), "--render", str(tmp_path / "here")]
+
+    rendered = run(command, tmp_path, REQUIRED | {"RUN_DIR": ""})
+
+    assert rendered.returncode == 0, rendered.stderr
+    assert f"{tmp_path}/here/verifier.sock" in (tmp_path / "here" / "verifier.conf").read_text()
+
+
+def test_trusted_proxies_are_named_to_nginx(tmp_path: Path) -> None:
+    proxies = "10.0.0.1, 192.168.0.0/16,fd00::/8"
+
+    assert render(tmp_path, **REQUIRED, TRUSTED_PROXIES=proxies).returncode == 0
+
+    lines = written(tmp_path)["real_ip.conf"].splitlines()
+    assert lines[-3:] == [
+        "set_real_ip_from 10.0.0.1;",
+        "set_real_ip_from 192.168.0.0/16;",
+        "set_real_ip_from fd00::/8;",
+    ]
+
+
+def test_upstreams_by_name_are_rendered(tmp_path: Path) -> None:
+    names = {
+        "UPSTREAMS": "by_name",
+        "RESOLVER": "127.0.0.1:5353",
+        "USERS_UPSTREAM": "users-web:8000",
+    }
+
+    assert render(tmp_path, **REQUIRED | names).returncode == 0
+
+    assert "users-web:8000" in written(tmp_path)["upstreams_by_name.conf"]
+    assert "resolver 127.0.0.1:5353" in written(tmp_path)["nginx.conf"]
 
 
 def test_container_asks_the_name_server_of_its_machine(tmp_path: Path) -> None:
-    assert by_container_entry(tmp_path, **REQUIRED).returncode == 0
+    assert render(tmp_path, **REQUIRED).returncode == 0
 
     servers = re.findall(r"(?m)^nameserver\s+([0-9.]+)\s*$", Path("/etc/resolv.conf").read_text())
     assert f"resolver {(servers or ['127.0.0.11'])[0]} valid=1s" in written(tmp_path)["nginx.conf"]
@@ -294,13 +298,10 @@ def answers(port: int) -> bool:
         return False
 
 
-@both
 @pytest.mark.parametrize(
     "proxy", ["10.0.0.1x", "example.org", "10.0.0.0/", "/8", "any", "0.0.0.0/0", "::/0"]
 )
-def test_proxy_that_is_no_address_or_everybody_is_refused(
-    tmp_path: Path, render: Render, proxy: str
-) -> None:
+def test_proxy_that_is_no_address_or_everybody_is_refused(tmp_path: Path, proxy: str) -> None:
     rendered = render(tmp_path, **REQUIRED, TRUSTED_PROXIES=f"10.0.0.1,{proxy}")
 
     assert rendered.returncode == 1
@@ -313,7 +314,7 @@ def test_proxy_that_is_no_address_or_everybody_is_refused(
 def test_limits_out_of_the_way_hold_on_a_loopback_address_only(
     tmp_path: Path, bind: str, rate: str
 ) -> None:
-    rendered = by_container_entry(
+    rendered = render(
         tmp_path, **REQUIRED, GATEWAY_BIND=bind, LIMIT_API_RATE="20000r/s", LIMIT_AUTH_RATE="7r/s"
     )
 

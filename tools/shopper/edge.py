@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.request
@@ -29,7 +28,7 @@ def production_gateway(ops: Ops) -> Iterator[int]:
     port = _free_port()
     with tempfile.TemporaryDirectory(prefix="souk-fuzz-", ignore_cleanup_errors=True) as folder:
         variables = _variables(ops, Path(folder), port)
-        render = [sys.executable, str(GATEWAY / "render.py"), folder]
+        render = [str(GATEWAY / "container-entry"), "--render", folder]
         subprocess.run(render, env=variables, check=True)
         start = [str(GATEWAY / "start"), folder]
         process = subprocess.Popen(start, env=variables, start_new_session=True)

@@ -1,3 +1,1 @@
-"""The tests' servers in containers, by testcontainers: run with .venv's Python by
-deploy/native/testservers.py.
-"""
+"""PostgreSQL, RabbitMQ and Redis for tests: private, forgetful, ended whatever was killed."""

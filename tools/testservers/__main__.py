@@ -1,14 +1,41 @@
-"""`.venv/bin/python tools/testservers start|stop OWNER`: see containers.py.
+"""`python3 tools/testservers [--dir FOLDER] [--stop]`: start them and print the tests' variables.
 
-`start` prints the variables that tests read, as JSON.
+`python3 deploy/souk test-env` calls it.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
-# This folder itself must not be on the path: its modules belong to the package `testservers`.
-sys.path[0] = str(Path(__file__).resolve().parents[1])
+# The packages below tools/ and deploy/ are on the path, not this folder: it is one of them.
+_TOOLS = Path(__file__).resolve().parents[1]
+sys.path[0:1] = [str(_TOOLS), str(_TOOLS.parent / "deploy")]
 
-from testservers.containers import main  # noqa: E402
+from native.layout import Layout  # noqa: E402
+from souk.console import CommandError  # noqa: E402
+from souk.runtime import continue_in_venv  # noqa: E402
+
+
+def main() -> int:
+    """Run the command. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="test-env", description=__doc__)
+    parser.add_argument("--dir", type=Path, help="their folder (default: that of this checkout)")
+    parser.add_argument("--stop", action="store_true", help="end them and delete their folder")
+    options = parser.parse_args()
+    try:
+        continue_in_venv(install=True)
+        from testservers import servers
+
+        layout = Layout(options.dir.resolve()) if options.dir else servers.default_layout()
+        if options.stop:
+            servers.end(layout)
+            return 0
+        for name, value in servers.start(layout).items():
+            print(f"export {name}={value}")
+    except CommandError as reason:
+        sys.stderr.write(f"souk: {reason}\n")
+        return 1
+    return 0
+
 
 sys.exit(main())

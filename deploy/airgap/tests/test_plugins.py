@@ -1,3 +1,5 @@
+"""Plugins are judged by what a real client prints; the client is a script of the test."""
+
 from pathlib import Path
 
 import pytest
@@ -17,14 +19,21 @@ def write(client: Path, compose: str, buildx: str) -> None:
     client.chmod(0o755)
 
 
-@pytest.mark.parametrize("version", ["2.20.0", "v2.20.2", "2.26.1-4", "5.0.0\n"])
-def test_fresh_plugins_are_left_alone(version: str) -> None:
-    assert plugins.lacking(version, "github.com/docker/buildx 0.13.1+ds1 0.13.1+ds1-3\n") == []
+BUILDX = "echo github.com/docker/buildx v0.17.1 abc"
+
+
+@pytest.mark.parametrize("version", ["2.20.0", "v2.20.2", "2.26.1-4", "5.0.0"])
+def test_fresh_plugins_are_left_alone(client: Path, version: str) -> None:
+    write(client, compose=f"echo {version}", buildx=BUILDX)
+
+    assert plugins.missing() == []
 
 
 @pytest.mark.parametrize("version", ["", "2.19.9", "1.29.2", "dev"])
-def test_compose_that_is_missing_or_old_is_lacking(version: str) -> None:
-    assert plugins.lacking(version, "github.com/docker/buildx v0.13.1") == ["compose"]
+def test_compose_that_is_missing_or_old_is_lacking(client: Path, version: str) -> None:
+    write(client, compose=f"echo {version}", buildx=BUILDX)
+
+    assert plugins.missing() == ["compose"]
 
 
 def test_plugins_that_fail_are_missing_whatever_they_print(client: Path) -> None:
@@ -37,7 +46,11 @@ def test_plugins_that_fail_are_missing_whatever_they_print(client: Path) -> None
     assert plugins.missing() == ["compose", "buildx"]
 
 
-def test_plugins_that_answer_are_not_missing(client: Path) -> None:
-    write(client, compose="echo 2.30.0", buildx="echo github.com/docker/buildx v0.17.1 abc")
+def test_plugin_is_placed_whole_and_executable(tmp_path: Path) -> None:
+    (tmp_path / "docker-compose").write_text("#!/bin/sh\n")
 
-    assert plugins.missing() == []
+    plugins.place(tmp_path / "docker-compose", tmp_path / "to" / "plugins")
+
+    placed = list((tmp_path / "to" / "plugins").iterdir())
+    assert [path.name for path in placed] == ["docker-compose"]
+    assert placed[0].stat().st_mode & 0o777 == 0o755

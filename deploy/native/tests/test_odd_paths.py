@@ -46,7 +46,7 @@ def test_gateway_runs_in_a_folder_with_an_odd_name(tmp_path: Path) -> None:
     (tmp_path / f"{ODD} njs").symlink_to(REPOSITORY / "gateway" / "njs")
 
     subprocess.run(
-        [sys.executable, str(REPOSITORY / "gateway" / "render.py"), str(folder)],
+        [REPOSITORY / "gateway" / "container-entry", "--render", folder],
         env=variables,
         check=True,
     )

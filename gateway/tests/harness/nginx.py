@@ -1,4 +1,4 @@
-"""Starts the gateway as the native stack does: render.py, then `start`, in a folder and on a port
+"""Starts the gateway as the native stack does, in a folder and on a port
 of its own.
 """
 
@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -79,7 +78,7 @@ class Gateway:
 
     def render(self) -> None:
         subprocess.run(
-            [sys.executable, str(GATEWAY / "render.py"), str(self.directory)],
+            [str(GATEWAY / "container-entry"), "--render", str(self.directory)],
             env=self.environment,
             check=True,
         )

@@ -1,11 +1,11 @@
-"""CPU per request of the gateway's workers: bare proxy, open route (to a fixed address, and by
-name), cached verdict, and verifying each time.
+"""CPU per request of the gateway's workers: bare proxy, open route, cached verdict, verifying.
 
-    python3 gateway/bench.py            (needs wrk, and cryptography for the token)
+    .venv/bin/python tools/bench/gateway.py            (needs wrk)
 
 Five nginx configurations take turns on the same upstream (an nginx that returns 1 KB); three runs
-each, medians. CPU is read from /proc around each run, for the gateway's workers alone; ratios carry
-over to other machines, figures do not.
+each, medians. The open route is measured to a fixed address, and by name. CPU is read from /proc
+around each run, for the gateway's workers alone; ratios carry over to other machines, figures do
+not.
 """
 
 import os
@@ -19,8 +19,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+ROOT = Path(__file__).resolve().parents[2]
+GATEWAY = ROOT / "gateway"
+sys.path[0] = str(ROOT)
 
 from gateway.tests.harness.client import request  # noqa: E402
 from gateway.tests.harness.dns import NameServer  # noqa: E402
@@ -41,8 +42,8 @@ worker_processes 1; pid {directory}/nginx.pid; error_log stderr error;
 events {{ worker_connections 1024; }}
 http {{
     access_log off; keepalive_requests 1000000;
-    client_body_temp_path {directory}/b; proxy_temp_path {directory}/p; fastcgi_temp_path {directory}/f;
-    uwsgi_temp_path {directory}/u; scgi_temp_path {directory}/s; default_type application/json;
+    client_body_temp_path {directory}/b; proxy_temp_path {directory}/p;
+    fastcgi_temp_path {directory}/f; uwsgi_temp_path {directory}/u; scgi_temp_path {directory}/s; default_type application/json;
     server {{
         listen 127.0.0.1:{port};
         location / {{ return 200 '{{"padding": "{padding}"}}'; }}
@@ -55,12 +56,13 @@ worker_processes 1; pid {directory}/nginx.pid; error_log stderr error;
 events {{ worker_connections 1024; }}
 http {{
     access_log {directory}/access.log;
-    client_body_temp_path {directory}/b; proxy_temp_path {directory}/p; fastcgi_temp_path {directory}/f;
-    uwsgi_temp_path {directory}/u; scgi_temp_path {directory}/s;
+    client_body_temp_path {directory}/b; proxy_temp_path {directory}/p;
+    fastcgi_temp_path {directory}/f; uwsgi_temp_path {directory}/u; scgi_temp_path {directory}/s;
     upstream service {{ server 127.0.0.1:{upstream}; keepalive 32; }}
     server {{
         listen 127.0.0.1:{port};
-        location / {{ proxy_pass http://service; proxy_http_version 1.1; proxy_set_header Connection ""; }}
+        proxy_http_version 1.1; proxy_set_header Connection "";
+        location / {{ proxy_pass http://service; }}
     }}
 }}
 """
@@ -89,7 +91,7 @@ def nginx(directory: Path, port: int) -> Iterator[int]:
 
 def _answers(port: int) -> bool:
     try:
-        return request(port, "GET", "/healthz").status > 0
+        return bool(request(port, "GET", "/healthz").status)
     except OSError:
         return False
 
@@ -142,7 +144,7 @@ def gateway(
     generous = GENEROUS | {
         name: value.replace("10000", "1000000") for name, value in GENEROUS.items()
     }
-    render = [sys.executable, str(HERE / "render.py"), str(directory)]
+    render = [str(GATEWAY / "container-entry"), "--render", str(directory)]
     subprocess.run(render, env=ENVIRONMENT | services | variables | generous, check=True)
     if not keep_verdicts:
         verdict = directory / "verdict.conf"
@@ -191,9 +193,8 @@ def report(medians: dict[str, list[float]]) -> None:
     ]
     for name, (rate, cpu, upstream_cpu) in medians.items():
         both = cpu + upstream_cpu
-        lines.append(
-            f"{name:32}{rate:8,.0f}{cpu:8.1f}{cpu / bare:8.2f}{both:15.1f}{both / (bare + far_end):8.2f}"
-        )
+        ratios = cpu / bare, both / (bare + far_end)
+        lines.append(f"{name:32}{rate:8,.0f}{cpu:8.1f}{ratios[0]:8.2f}{both:15.1f}{ratios[1]:8.2f}")
     sys.stdout.write("\n".join([*lines, ""]))
 
 

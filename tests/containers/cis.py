@@ -1,8 +1,7 @@
-"""The items of the CIS Docker Benchmark 1.6.0 that a compose file and its images decide, over what
-`docker inspect` says.
+"""The items of the CIS Docker Benchmark 1.6.0 that a compose file and its images decide.
 
-`python3 deploy/souk cis` looks at every container of the shop. A finding that we accept has its
-reason in ACCEPTED.
+They are checked over what `docker inspect` says. A finding that is accepted has its reason in
+ACCEPTED.
 """
 
 import json
@@ -28,10 +27,8 @@ ACCEPTED = {
     ("4.6", "*-migrate"): "runs once and ends; its exit code is its health",
     ("4.6", "broker-setup"): "runs once and ends; its exit code is its health",
     ("4.6", "ops"): "one command of a person",
-    (
-        "5.15",
-        "*",
-    ): "a shop comes back by itself however often something fails; Docker waits longer each time, up to a minute",
+    ("5.15", "*"): "a shop comes back by itself however often something fails; Docker waits longer"
+    " each time, up to a minute",
 }
 
 
@@ -54,76 +51,77 @@ class Finding:
         )
 
 
-def _user(one: Container) -> str:
-    user = str(one["Config"].get("User") or "root").partition(":")[0]
+def _user(container: Container) -> str:
+    user = str(container["Config"].get("User") or "root").partition(":")[0]
     return "runs as root" if user in ("0", "root") else ""
 
 
-def _image_secrets(one: Container) -> str:
+def _image_secrets(container: Container) -> str:
     names = [
         line.partition("=")[0]
-        for line in one["Image_"]["Config"].get("Env") or []
+        for line in container["Image_"]["Config"].get("Env") or []
         if line.partition("=")[2]
     ]
     found = [name for name in names if SECRET_NAME.search(name) and name not in NO_SECRETS]
     return f"the image sets {', '.join(found)}" if found else ""
 
 
-def _health(one: Container) -> str:
-    test = (one["Config"].get("Healthcheck") or {}).get("Test") or ["NONE"]
+def _health(container: Container) -> str:
+    test = (container["Config"].get("Healthcheck") or {}).get("Test") or ["NONE"]
     return "has no health check" if test == ["NONE"] else ""
 
 
-def _capabilities(one: Container) -> str:
-    host = one["HostConfig"]
+def _capabilities(container: Container) -> str:
+    host = container["HostConfig"]
     if host.get("CapAdd"):
         return f"adds {', '.join(host['CapAdd'])}"
     return "" if "ALL" in (host.get("CapDrop") or []) else "does not drop all capabilities"
 
 
-def _mounts(one: Container) -> str:
-    sources = [mount["Source"] for mount in one.get("Mounts", []) if mount["Type"] == "bind"]
+def _mounts(container: Container) -> str:
+    sources = [mount["Source"] for mount in container.get("Mounts", []) if mount["Type"] == "bind"]
     bad = [path for path in sources if path in SENSITIVE]
     return f"mounts {', '.join(bad)} of the host" if bad else ""
 
 
-def _socket(one: Container) -> str:
-    sources = [str(mount.get("Source")) for mount in one.get("Mounts", [])]
+def _socket(container: Container) -> str:
+    sources = [str(mount.get("Source")) for mount in container.get("Mounts", [])]
     return "has Docker's socket" if any(path.endswith("docker.sock") for path in sources) else ""
 
 
-def _sshd(one: Container) -> str:
-    return "runs sshd" if any("sshd" in line for line in one.get("Processes_", [])) else ""
+def _sshd(container: Container) -> str:
+    return "runs sshd" if any("sshd" in line for line in container.get("Processes_", [])) else ""
 
 
-def _bindings(one: Container) -> list[Mapping[str, str]]:
-    ports = one["HostConfig"].get("PortBindings") or {}
+def _bindings(container: Container) -> list[Mapping[str, str]]:
+    ports = container["HostConfig"].get("PortBindings") or {}
     return [binding for bindings in ports.values() for binding in bindings or []]
 
 
-def _host_ports(one: Container) -> str:
+def _host_ports(container: Container) -> str:
     low = [
         each["HostPort"]
-        for each in _bindings(one)
+        for each in _bindings(container)
         if 0 < int(each["HostPort"] or 0) < LOWEST_UNPRIVILEGED
     ]
     return f"publishes the privileged port {', '.join(low)}" if low else ""
 
 
-def _host_interface(one: Container) -> str:
-    wide = [each for each in _bindings(one) if each.get("HostIp", "") in ("", "0.0.0.0", "::")]  # noqa: S104 # nosec B104
+def _host_interface(container: Container) -> str:
+    hosts = {binding.get("HostIp", "") for binding in _bindings(container)}
+    wide = hosts & {"", "0.0.0.0", "::"}  # noqa: S104
     return "publishes a port on every interface: set GATEWAY_BIND" if wide else ""
 
 
 def _shares(setting: str, what: str) -> Callable[[Container], str]:
-    def check(one: Container) -> str:
-        return f"shares the host's {what}" if one["HostConfig"].get(setting) == "host" else ""
+    def check(container: Container) -> str:
+        return f"shares the host's {what}" if container["HostConfig"].get(setting) == "host" else ""
 
     return check
 
 
-def _restart(one: Container) -> str:
-    policy = one["HostConfig"]["RestartPolicy"]
+def _restart(container: Container) -> str:
+    policy = container["HostConfig"]["RestartPolicy"]
     limited = policy["Name"] == "on-failure" and 0 < policy["MaximumRetryCount"] <= RESTARTS
     return (
         ""
@@ -132,45 +130,47 @@ def _restart(one: Container) -> str:
     )
 
 
-def _propagation(one: Container) -> str:
+def _propagation(container: Container) -> str:
     shared = [
         mount["Destination"]
-        for mount in one.get("Mounts", [])
+        for mount in container.get("Mounts", [])
         if mount.get("Propagation") == "shared"
     ]
     return f"shares mounts with the host: {', '.join(shared)}" if shared else ""
 
 
-def _options(one: Container) -> list[str]:
-    return [option.replace("=", ":", 1) for option in one["HostConfig"].get("SecurityOpt") or []]
+def _options(container: Container) -> list[str]:
+    return [
+        option.replace("=", ":", 1) for option in container["HostConfig"].get("SecurityOpt") or []
+    ]
 
 
-def _seccomp(one: Container) -> str:
-    return "seccomp is off" if "seccomp:unconfined" in _options(one) else ""
+def _seccomp(container: Container) -> str:
+    return "seccomp is off" if "seccomp:unconfined" in _options(container) else ""
 
 
-def _privileges(one: Container) -> str:
-    good = {"no-new-privileges", "no-new-privileges:true"} & set(_options(one))
+def _privileges(container: Container) -> str:
+    good = {"no-new-privileges", "no-new-privileges:true"} & set(_options(container))
     return "" if good else "may gain privileges"
 
 
 def _limit(setting: str, what: str) -> Callable[[Container], str]:
-    def check(one: Container) -> str:
-        return "" if (one["HostConfig"].get(setting) or 0) > 0 else f"has no {what} limit"
+    def check(container: Container) -> str:
+        return "" if (container["HostConfig"].get(setting) or 0) > 0 else f"has no {what} limit"
 
     return check
 
 
-def _bridge(one: Container) -> str:
+def _bridge(container: Container) -> str:
     return (
         "is on the default bridge"
-        if one["HostConfig"]["NetworkMode"] in ("default", "bridge")
+        if container["HostConfig"]["NetworkMode"] in ("default", "bridge")
         else ""
     )
 
 
 def _flag(setting: str, wanted: bool, text: str) -> Callable[[Container], str]:
-    return lambda one: "" if bool(one["HostConfig"].get(setting)) is wanted else text
+    return lambda container: "" if bool(container["HostConfig"].get(setting)) is wanted else text
 
 
 ITEMS: dict[str, Callable[[Container], str]] = {
@@ -200,20 +200,24 @@ ITEMS: dict[str, Callable[[Container], str]] = {
 }
 
 
-def findings(one: Container) -> list[Finding]:
-    """What is wrong with one container: `docker inspect`, with its image as `Image_` and its
+def findings(container: Container) -> list[Finding]:
+    """What is wrong with a container: `docker inspect`, with its image as `Image_` and its
     processes as `Processes_`.
     """
-    service = engine.service_of(dict(one))
-    texts = {item: check(one) for item, check in ITEMS.items()}
+    service = engine.service_of(dict(container))
+    texts = {item: check(container) for item, check in ITEMS.items()}
     return [Finding(item, service, text) for item, text in texts.items() if text]
 
 
 def look() -> list[Container]:
     """Every container of the shop, with what the checks need besides."""
     return [
-        {**one, "Image_": _image(one["Image"]), "Processes_": _processes(one["Id"])}
-        for one in engine.containers()
+        {
+            **container,
+            "Image_": _image(container["Image"]),
+            "Processes_": _processes(container["Id"]),
+        }
+        for container in engine.containers()
     ]
 
 
@@ -227,20 +231,3 @@ def _image(image: str) -> Any:
 def _processes(container: str) -> list[str]:
     done = subprocess.run(["docker", "top", container], capture_output=True, text=True, check=False)
     return done.stdout.splitlines()[1:]
-
-
-def show() -> bool:
-    """Prints every finding. Returns whether all have a reason."""
-    containers = look()
-    found = [finding for one in containers for finding in findings(one)]
-    for one in sorted(found, key=lambda one: (bool(one.reason), one.item, one.service)):
-        print(
-            f"{'accepted' if one.reason else 'FINDING':<9} {one.item:<5} {one.service:<20} {one.text}"
-        )
-    for (item, name), reason in ACCEPTED.items():
-        print(f"          {item} for {name}: {reason}")
-    open_findings = [one for one in found if not one.reason]
-    print(
-        f"{len(containers)} containers, {len(ITEMS)} items, {len(open_findings)} findings without a reason"
-    )
-    return bool(containers) and not open_findings
