@@ -5,6 +5,7 @@ PYTHON ?= python3
 export RUNTIME ?= auto
 SHOP := $(PYTHON) deploy/souk
 CHECK := $(PYTHON) tools/checks
+BACKUP := $(PYTHON) tools/backup
 VENV := .venv/bin
 LIST := $(or $(SERVICE),all)
 # A path, whatever its letters: recipes take it from the environment, where neither make nor the shell takes it apart.
@@ -63,10 +64,10 @@ outbox: ## what could not be published; SERVICE=orders ARGS="show POSITION", "re
 	@$(SHOP) outbox $(LIST) -- $(ARGS)
 
 backup: ## write databases and secrets into one file, while the shop runs; FILE=… (default: backups/souk-TIME.tar)
-	@$(SHOP) backup $(if $(value FILE),"$$FILE")
+	@$(BACKUP) backup $(if $(value FILE),"$$FILE")
 
 restore: ## bring the shop up as it was at a backup, and audit it; FILE=… ARGS=--replace deletes the data that are there
-	@$(SHOP) restore $(ARGS) $(if $(value FILE),"$$FILE",$(error FILE=… names the backup))
+	@$(BACKUP) restore $(ARGS) $(if $(value FILE),"$$FILE",$(error FILE=… names the backup))
 
 rotate-keys: ## sign with a new key from now on; the old one still verifies; ARGS=--now
 	@$(SHOP) run users -- python manage.py rotate_signing_key $(ARGS)

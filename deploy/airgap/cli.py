@@ -1,13 +1,10 @@
 """The commands of `python3 deploy/airgap`."""
 
 import argparse
-import signal
 import subprocess
-import sys
-from types import FrameType
 
 from airgap import daemon, engine, images
-from souk.console import CommandError
+from souk.console import exit_code
 
 Options = argparse.Namespace
 
@@ -15,20 +12,7 @@ Options = argparse.Namespace
 def main() -> int:
     """Run one command. Returns the exit code."""
     options = _parser().parse_args()
-    signal.signal(signal.SIGTERM, _stop)
-    try:
-        options.command(options)
-    except CommandError as reason:
-        sys.stderr.write(f"souk: {reason}\n")
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    """End as at Ctrl-C: a half-made Debian and its mounts are taken down again."""
-    raise KeyboardInterrupt
+    return exit_code(lambda: options.command(options))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,6 +1,4 @@
-"""The Python environment in .venv: built once per requirements.txt, with servicekit importable from
-its folder.
-"""
+"""The Python environment in .venv, with servicekit importable; built once per requirements.txt."""
 
 import hashlib
 import os
@@ -20,13 +18,13 @@ OLDEST = (3, 11)
 
 
 def wanted() -> str:
-    """What the environment was built from, and with."""
+    """Return what the environment is built from, and with."""
     digest = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
     return f"{digest} {sys.version_info.major}.{sys.version_info.minor} {VENV}\n"
 
 
 def ensure() -> None:
-    """Builds .venv unless it is what requirements.txt asks for.
+    """Build .venv unless it is what requirements.txt asks for.
 
     Raises:
         CommandError: this Python is too old, or a package could not be installed.
@@ -40,27 +38,16 @@ def ensure() -> None:
         shutil.rmtree(VENV, ignore_errors=True)
         commands.run_checked("python3 -m venv", [sys.executable, "-m", "venv", str(VENV)])
     log_step("installing the Python packages of requirements.txt")
-    pip = [
-        str(PYTHON),
-        "-m",
-        "pip",
-        "--disable-pip-version-check",
-        "--quiet",
-        "install",
-        "--no-compile",
-    ]
-    commands.run_checked(
-        "pip install", [*pip, "--require-hashes", "--no-deps", "-r", str(REQUIREMENTS)]
-    )
+    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
+    options = ["--no-compile", "--require-hashes", "--no-deps", "-r", str(REQUIREMENTS)]
+    commands.run_checked("pip install", [*pip, *options])
     _compile()
     _make_servicekit_importable()
     STAMP.write_text(wanted())
 
 
 def is_at_home(venv: Path = VENV) -> bool:
-    """Whether it was made here: the programs of one that was moved or copied since start with the
-    path of the old one.
-    """
+    """Whether it was made here: the programs in a copy start with the path of the original."""
     settings = files.read_variables(venv / "pyvenv.cfg")
     return settings.get("command", "").endswith(f" {venv}")
 
@@ -80,16 +67,9 @@ def _site_packages() -> Path:
 
 
 def _compile() -> None:
-    """Byte code for all packages on all cores, which pip would make on one."""
-    command = [
-        str(PYTHON),
-        "-m",
-        "compileall",
-        "-q",
-        "-j",
-        str(os.cpu_count() or 1),
-        str(_site_packages()),
-    ]
+    """Make byte code for all packages on all cores, which pip would make on one."""
+    cores = str(os.cpu_count() or 1)
+    command = [str(PYTHON), "-m", "compileall", "-q", "-j", cores, str(_site_packages())]
     # A file for another Python version does not compile; nobody imports it.
     subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 

@@ -4,17 +4,13 @@ RUNTIME=auto|compose|native says which shop is meant: see runtime.choose.
 """
 
 import argparse
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from souk.checkout import REPOSITORY, SERVICES
-from souk.console import CommandError, log_step
+from souk.console import CommandError, exit_code, log_step
 from souk.runtime import Runtime, choose, continue_in_venv
 
 Options = argparse.Namespace
@@ -40,19 +36,7 @@ _commands = _parser.add_subparsers(required=True, metavar="COMMAND")
 def main() -> int:
     """Run one command. Returns the exit code."""
     options = _parser.parse_args()
-    signal.signal(signal.SIGTERM, _stop)
-    try:
-        return int(options.command(options) or 0)
-    except CommandError as reason:
-        sys.stderr.write(f"souk: {reason}\n")
-        return 1
-    except KeyboardInterrupt:
-        return 130
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    """End as at Ctrl-C: what a command has started for a while is taken down again."""
-    raise KeyboardInterrupt
+    return exit_code(lambda: options.command(options))
 
 
 def command(*arguments: Argument, names: Sequence[str] = ()) -> Callable[[Command], Command]:
@@ -76,7 +60,7 @@ def plain(words: Sequence[str]) -> list[str]:
 
 def shop(*, installs: bool = False, is_up: bool = False) -> Runtime:
     """Return the shop that RUNTIME means; with `is_up` only one that runs."""
-    found = choose(os.environ.get("RUNTIME") or "auto", installs=installs)
+    found = choose(installs=installs)
     if is_up and not found.is_running():
         raise CommandError("Souk is down: `make up` first")
     return found
@@ -162,26 +146,6 @@ def manage(options: Options) -> int:
         words = [options.name, *(plain(options.words) or ["list"])]
         code = max(code, found.manage(service, words))
     return code
-
-
-@command(("file", {"nargs": "?", "type": Path}))
-def backup(options: Options) -> None:
-    """write databases and secrets into one file (backups/souk-TIME.tar)"""
-    from backup import commands
-
-    made = commands.backup(shop(), options.file)
-    print(
-        f"{made} holds the data and the secrets, which are not encrypted:"
-        " keep it where only you can read it."
-    )
-
-
-@command(("file", {"type": Path}), ("--replace", {"action": "store_true"}))
-def restore(options: Options) -> int:
-    """bring the shop up as it was at a backup, and audit it; --replace deletes what is there"""
-    from backup import commands
-
-    return commands.restore(shop(installs=True), options.file, replace=options.replace)
 
 
 @command(("--dir", {}), ("--stop", {"action": "store_true"}), names=["test-env"])

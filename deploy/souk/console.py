@@ -1,8 +1,10 @@
 """What a command tells the person who typed it."""
 
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
 
 _STARTED = time.monotonic()
 
@@ -10,8 +12,27 @@ _STARTED = time.monotonic()
 class CommandError(Exception):
     """A command cannot do what it was asked to; the message says why, and what helps.
 
-    Whatever a command calls may raise it: __main__ prints it, and the exit code is 1.
+    Whatever a command calls may raise it: `exit_code` prints it.
     """
+
+
+def exit_code(command: Callable[[], int | None]) -> int:
+    """Run a command and return its exit code; say why, where it cannot do what it was asked to.
+
+    SIGTERM ends it as Ctrl-C does: what it has started for a while is taken down again.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return command() or 0
+    except CommandError as reason:
+        sys.stderr.write(f"souk: {reason}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def log_step(text: str) -> None:

@@ -57,8 +57,8 @@ class Runtime(Protocol):
     def empty_databases(self) -> AbstractContextManager[None]: ...  # no service runs meanwhile
 
 
-def choose(asked: str, *, installs: bool = False) -> Runtime:
-    """Return the runtime for auto, native or compose.
+def choose(*, installs: bool = False) -> Runtime:
+    """Return the runtime that RUNTIME asks for: auto, native or compose.
 
     auto is native where this checkout's native stack runs, else compose where a Docker engine
     answers, else native. `installs`: whether the command may install what native lacks.
@@ -68,6 +68,7 @@ def choose(asked: str, *, installs: bool = False) -> Runtime:
     from native import supervisor
     from native.layout import current
 
+    asked = os.environ.get("RUNTIME") or "auto"
     if asked not in ("auto", "native", "compose"):
         raise CommandError(f"RUNTIME is {asked!r}: use auto, compose or native")
     is_native = asked == "native" or supervisor.answers(current())

@@ -1,12 +1,8 @@
 """The commands of `python3 tools/checks`; the Makefile's targets call them."""
 
 import argparse
-import os
-import signal
-import sys
-from types import FrameType
 
-from souk.console import CommandError
+from souk.console import CommandError, exit_code
 from souk.runtime import choose, continue_in_venv
 
 Options = argparse.Namespace
@@ -16,20 +12,12 @@ SUITES = ("e2e", "fuzz", "faults", "containers")
 def main() -> int:
     """Run one command, under .venv's Python. Returns the exit code."""
     options = _parser().parse_args()
-    signal.signal(signal.SIGTERM, _stop)
-    try:
-        continue_in_venv(install=True)
-        return 0 if options.command(options) else 1
-    except CommandError as reason:
-        sys.stderr.write(f"souk: {reason}\n")
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    return exit_code(lambda: _run(options))
 
 
-def _stop(number: int, frame: FrameType | None) -> None:
-    """End as at Ctrl-C: servers and stacks that were started are taken down again."""
-    raise KeyboardInterrupt
+def _run(options: Options) -> int:
+    continue_in_venv(install=True)
+    return 0 if options.command(options) else 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -76,7 +64,7 @@ def documents(options: Options) -> bool:
 def suite(options: Options) -> bool:
     from checks import suite
 
-    shop = choose(os.environ.get("RUNTIME") or "auto", installs=False)
+    shop = choose()
     if not shop.is_running():
         raise CommandError("Souk is down: `make up` first")
     if options.suite == "faults" and shop.name == "compose":

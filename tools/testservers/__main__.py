@@ -12,7 +12,7 @@ _TOOLS = Path(__file__).resolve().parents[1]
 sys.path[0:1] = [str(_TOOLS), str(_TOOLS.parent / "deploy")]
 
 from native.layout import Layout  # noqa: E402
-from souk.console import CommandError  # noqa: E402
+from souk.console import exit_code  # noqa: E402
 from souk.runtime import continue_in_venv  # noqa: E402
 
 
@@ -22,20 +22,20 @@ def main() -> int:
     parser.add_argument("--dir", type=Path, help="their folder (default: that of this checkout)")
     parser.add_argument("--stop", action="store_true", help="end them and delete their folder")
     options = parser.parse_args()
-    try:
-        continue_in_venv(install=True)
-        from testservers import servers
+    return exit_code(lambda: run(options))
 
-        layout = Layout(options.dir.resolve()) if options.dir else servers.default_layout()
-        if options.stop:
-            servers.end(layout)
-            return 0
-        for name, value in servers.start(layout).items():
-            print(f"export {name}={value}")
-    except CommandError as reason:
-        sys.stderr.write(f"souk: {reason}\n")
-        return 1
-    return 0
+
+def run(options: argparse.Namespace) -> None:
+    """Start the servers and print the variables, or end them."""
+    continue_in_venv(install=True)
+    from testservers import servers
+
+    layout = Layout(options.dir.resolve()) if options.dir else servers.default_layout()
+    if options.stop:
+        servers.end(layout)
+        return
+    for name, value in servers.start(layout).items():
+        print(f"export {name}={value}")
 
 
 sys.exit(main())

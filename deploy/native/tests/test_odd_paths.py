@@ -89,13 +89,8 @@ def test_folder_that_not_every_program_can_take_is_refused_by_name(
 )
 @pytest.mark.parametrize("target", ["demo", "backup", "restore"])
 def test_file_named_to_make_arrives_whole(target: str, name: str) -> None:
-    command = [
-        "make",
-        "-s",
-        target,
-        f"FILE={name}",
-        f"SHOP={sys.executable} -c 'import sys; print(sys.argv[-1])'",
-    ]
+    echo = f"{sys.executable} -c 'import sys; print(sys.argv[-1])'"
+    command = ["make", "-s", target, f"FILE={name}", f"SHOP={echo}", f"BACKUP={echo}"]
 
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
 

@@ -1,9 +1,13 @@
 """What a person is told, and what other programs say."""
 
+import os
+import signal
+from collections.abc import Callable
+
 import pytest
 
 from souk import commands
-from souk.console import CommandError, duration, last_lines, show_status, wait_until
+from souk.console import CommandError, duration, exit_code, last_lines, show_status, wait_until
 from souk.readiness import Finding, check
 
 
@@ -64,3 +68,30 @@ def test_times_and_logs_are_cut_to_what_is_read() -> None:
 )
 def test_health_check_says_what_is_behind_a_service(script: str, said: str) -> None:
     assert str(check(["sh", "-c", script])) == said
+
+
+def interrupt() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def refuse() -> None:
+    raise CommandError("there is no such file; name another")
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [(lambda: None, 0), (lambda: 3, 3), (refuse, 1), (interrupt, 130)],
+    ids=["done", "its own code", "cannot", "told to end"],
+)
+def test_exit_code_says_how_a_command_ended(command: Callable[[], int | None], code: int) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert exit_code(command) == code
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_command_that_cannot_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(refuse) == 1
+
+    assert capsys.readouterr().err == "souk: there is no such file; name another\n"
