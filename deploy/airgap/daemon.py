@@ -1,4 +1,4 @@
-"""A dockerd where nothing else starts one, by start-stop-daemon, which every Debian has.
+"""A dockerd where nothing else starts it, by start-stop-daemon, which every Debian has.
 
 Not `service docker start`: that script raises the limit of open files and gives up where it may
 not, as in a container. Its pid is kept, so that only what was started here is ended again.

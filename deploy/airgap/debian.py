@@ -1,4 +1,4 @@
-"""Debian 13 by mmdebstrap from this machine's mirror: the base of all stand-ins, single programs."""
+"""Debian 13 by mmdebstrap from this machine's mirror: the stand-ins' base, single programs."""
 
 import hashlib
 import os

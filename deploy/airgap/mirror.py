@@ -90,7 +90,7 @@ def read_targets(told: str) -> Mirror:
 
 
 def _first_mirror(uri: str) -> str:
-    """Return the first of a file's mirrors: cloud images name one, whose lines are addresses."""
+    """Return the first of a file's mirrors: cloud images name a file of addresses."""
     if not uri.startswith("mirror+file:"):
         return uri
     text = Path("/" + uri.removeprefix("mirror+file:").strip("/")).read_text()

@@ -1,4 +1,4 @@
-"""What `make env` writes into .env: a secret for everything that needs one, made once."""
+"""What `make env` writes into .env: every secret that is needed, made once."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path

@@ -21,7 +21,7 @@ ALWAYS_SET = "KEY_ENCRYPTION_KEY"
 
 
 def name(path: Path = dotenv.PATH, asked: str | None = None) -> str:
-    """Return the environment's word, or .env's; without either one that nobody has yet."""
+    """Return the environment's word, or .env's; without either a name that nobody has yet."""
     known = read_variables(path)
     asked = os.environ.get(NAME) if asked is None else asked
     unused = f"souk-unmade-{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"

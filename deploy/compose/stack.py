@@ -111,7 +111,7 @@ def scale(service: str, process: str, count: int) -> None:
     if name not in engine.output("config", "--services").split():
         raise CommandError(f"there is no {name}")
     if name not in SCALABLE:
-        raise CommandError(f"{name} cannot be scaled: there must be one")
+        raise CommandError(f"{name} cannot be scaled: it must run alone")
     if count < 1:
         stop = f"`docker compose stop {name}` stops a process"
         raise CommandError(f"N is {count}: use 1 or more ({stop})")

@@ -53,7 +53,7 @@ def is_at_home(venv: Path = VENV) -> bool:
 
 
 def _runs() -> bool:
-    """Whether the environment's Python still is there, and is the one we run on."""
+    """Whether the environment's Python still is there, and of the version that runs this."""
     code = "import sys; print('%d.%d' % sys.version_info[:2])"
     done = subprocess.run([str(PYTHON), "-c", code], capture_output=True, text=True, check=False)
     return (
@@ -67,7 +67,7 @@ def _site_packages() -> Path:
 
 
 def _compile() -> None:
-    """Make byte code for all packages on all cores, which pip would make on one."""
+    """Make byte code for all packages on all cores, which pip would make on a single core."""
     cores = str(os.cpu_count() or 1)
     command = [str(PYTHON), "-m", "compileall", "-q", "-j", cores, str(_site_packages())]
     # A file for another Python version does not compile; nobody imports it.

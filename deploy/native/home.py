@@ -1,4 +1,4 @@
-"""Where a state folder was made: a moved or copied one uses and deletes nothing of another place.
+"""Where a state folder was made: a moved or copied folder uses and deletes nothing of another place.
 
 `home` in the folder says its path, its inode and its checkout's path. Whatever else in there names
 a place or a port of the machine is written again at each start; what a copy must not even read
@@ -23,7 +23,7 @@ OWNER = "souk-home"
 
 
 def settle(layout: Layout) -> None:
-    """Make a moved or copied state folder one of this place; leave any other as it is.
+    """Make a moved or copied state folder belong to this place; leave any other as it is.
 
     Raises:
         CommandError: it belongs to another checkout.
@@ -47,7 +47,7 @@ def stamp(layout: Layout) -> None:
 
 
 def made_at(layout: Layout) -> Path | None:
-    """Return where the folder was when it was last used; None for one that never was."""
+    """Return where the folder was when it was last used; None if it never was."""
     if layout.home.exists():
         return Path(layout.home.read_text().splitlines()[0])
     known = read_variables(layout.env / "ops.env").get("SOUK_STATE_DIR")

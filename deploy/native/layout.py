@@ -77,7 +77,7 @@ class Layout:
     def plain(self, folder: Path) -> Path:
         """Return the folder by a path that every program takes: its own, or a link in `run`.
 
-        Redis takes a path with brackets for a pattern, supervisor one with a percent sign for a
+        Redis takes a path with brackets for a pattern, supervisor a path with a percent sign for a
         format, and so on (docs/adr/0071-paths-of-any-name.md).
         """
         return folder if PLAIN.fullmatch(str(folder)) else self.run / f"to-{folder.name}"
@@ -113,7 +113,7 @@ def fill_template(name: str, /, **values: object) -> str:
 
 
 def current() -> Layout:
-    """Return the stack of this checkout, or the one that SOUK_STATE_DIR names."""
+    """Return the stack of this checkout, or the stack that SOUK_STATE_DIR names."""
     return Layout(Path(os.environ.get("SOUK_STATE_DIR") or REPOSITORY / ".souk").resolve())
 
 

@@ -1,4 +1,4 @@
-"""The ports of one stack: chosen once, kept in ports.json, replaced only when another has one."""
+"""The ports of one stack: chosen once, kept in ports.json, replaced only when another program listens there."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from souk.files import write_file
 NAMES = ("gateway", *SERVICES, "postgres", "amqp", "broker_api", "erlang", "epmd", "redis")
 PREFERRED_GATEWAY = 8080
 #: Below what the kernel hands to outgoing connections (`bind` to port 0 would choose from there):
-#: while a server restarts, one of its clients' connections might take the port and keep it.
+#: while a server restarts, a connection of its clients might take the port and keep it.
 RANGE = range(20_000, 32_000)
 
 Ports = dict[str, int]

@@ -45,7 +45,7 @@ def services(layout: Layout) -> list[Program]:
 
 
 def with_variables(name: str, *command: str) -> list[str]:
-    """Return the command as one that runs with the variables of .souk/env/NAME.env.
+    """Return the command that runs this command with the variables of .souk/env/NAME.env.
 
     They are read when it starts, so that no secret stands in supervisor's configuration.
     """

@@ -53,7 +53,7 @@ def node(layout: Layout) -> str:
 def place_queues(layout: Layout) -> None:
     """Write down for each quorum queue the folder that it lies in.
 
-    It notes the path when it is made, and would write at the old one for ever.
+    It notes the path when it is made, and would write at the old path for ever.
     """
     for config in (layout.rabbitmq / "data").glob("*/*/*/*/config"):
         text, folder = config.read_bytes(), config.parent.parent

@@ -58,7 +58,7 @@ def container(
 
 
 def _secret(layout: Layout, name: str) -> str:
-    """Our secret for a variable; empty for one that is none. Never compose's, from .env."""
+    """Return our secret for a variable, empty if it is no secret; never compose's, from .env."""
     if name == "KEY_ENCRYPTION_KEY":
         return layout.secret("key-encryption", random_fernet_key)
     for pattern, file in SECRETS.items():

@@ -59,7 +59,7 @@ def plain(words: Sequence[str]) -> list[str]:
 
 
 def shop(*, installs: bool = False, is_up: bool = False) -> Runtime:
-    """Return the shop that RUNTIME means; with `is_up` only one that runs."""
+    """Return the shop that RUNTIME means; with `is_up` only if it runs."""
     found = choose(installs=installs)
     if is_up and not found.is_running():
         raise CommandError("Souk is down: `make up` first")

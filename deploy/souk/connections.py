@@ -10,7 +10,7 @@ from souk.console import CommandError
 
 RESERVED = 30  # of each service, beside its web threads
 SUPERUSER_RESERVED = 3  # PostgreSQL's superuser_reserved_connections
-#: Of a service's own server in containers, and the least of the one that all share natively.
+#: Of a service's own server in containers, and the least of the server that all share natively.
 LEAST = int(POSTGRESQL_SETTINGS["max_connections"])
 MOST = 1000  # more than a server of this size should bear
 DEFAULTS = {"WEB_PROCESSES": 2, "WEB_THREADS": 8}

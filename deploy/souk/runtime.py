@@ -1,4 +1,4 @@
-"""What a runtime of the shop can do; deploy/native and deploy/compose each have one."""
+"""What a runtime of the shop can do; deploy/native and deploy/compose each implement it."""
 
 import os
 import sys
@@ -40,7 +40,7 @@ class Runtime(Protocol):
     def logs(self, process: str) -> int: ...  # follows those of a process; "": of all
     def scale(self, service: str, process: str, count: int) -> None: ...
 
-    # A command with a service's variables, at this terminal, or manage.py of one; a tool of
+    # A command with a service's variables, at this terminal, or its manage.py; a tool of
     # tools/ with those of ops. `run` and `run_tool` may replace this process.
     def run(self, owner: str, words: Sequence[str]) -> int: ...
     def manage(self, service: str, words: Sequence[str]) -> int: ...

@@ -36,7 +36,8 @@ def native(layout: Layout, *words: str) -> subprocess.CompletedProcess[str]:
         "GATEWAY_PORT": "0",
         "RUNTIME": "native",
     }
-    command = [sys.executable, str(REPOSITORY / "deploy" / "souk"), *words]
+    tool = "tools/backup" if words[0] in ("backup", "restore") else "deploy/souk"
+    command = [sys.executable, str(REPOSITORY / tool), *words]
     return subprocess.run(
         command, env=variables, capture_output=True, text=True, check=False, timeout=400
     )

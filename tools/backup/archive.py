@@ -91,13 +91,13 @@ def unpack(source: Path, folder: Path) -> dict[str, Any]:
 
 
 def _check_versions(manifest: Mapping[str, Any]) -> None:
-    """Migrations go forward only: a database of later code is not for this one."""
+    """Migrations go forward only: a database of later code is not for this code."""
     for service, applied in manifest["migrations"].items():
         places = {
             service: REPOSITORY / "services" / service / service,
             "servicekit": REPOSITORY / "services" / "servicekit" / "servicekit",
         }
-        for app, _, name in (one.partition(".") for one in applied):
+        for app, _, name in (migration.partition(".") for migration in applied):
             if app in places and not (places[app] / "migrations" / f"{name}.py").exists():
                 raise CommandError(
                     f"the backup was made by later code ({service} has {app}.{name}):"

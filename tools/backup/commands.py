@@ -63,7 +63,7 @@ def restore(shop: Runtime, source: Path, *, replace: bool) -> int:
 
 
 def _check_postgresql(shop: Runtime, manifest: Mapping[str, Any]) -> None:
-    """A newer server's dump is not for an older one. Found out later, the old data were gone."""
+    """An older server cannot read a newer server's dump: say so while the old data are there."""
     dumped, here = int(manifest["postgresql"]) // 10_000, shop.postgresql_major()
     if dumped > here:
         fix = f"use {dumped} or newer"

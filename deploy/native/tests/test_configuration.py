@@ -30,9 +30,12 @@ def test_configuration_restarts_every_program_and_starts_only_servers(layout: La
     }
     assert list(found) == [program.name for program in wanted]
     assert all(
-        one["autorestart"] == "true" and one["killasgroup"] == "true" for one in found.values()
+        program["autorestart"] == "true" and program["killasgroup"] == "true"
+        for program in found.values()
     )
-    assert {name for name, one in found.items() if one["autostart"] == "true"} == programs.SERVERS
+    assert {
+        name for name, program in found.items() if program["autostart"] == "true"
+    } == programs.SERVERS
 
 
 def test_configuration_is_the_same_when_rendered_again(layout: Layout) -> None:

@@ -48,7 +48,7 @@ def test_each_service_knows_its_own_secrets_only(layout: Layout) -> None:
     found = {name: variables.service(layout, PORTS, name, {}) for name in SERVICES}
 
     for secret in ("SECRET_KEY", "DATABASE_URL", "BROKER_URL"):
-        assert len({one[secret] for one in found.values()}) == len(SERVICES)
+        assert len({variables[secret] for variables in found.values()}) == len(SERVICES)
     assert [name for name in SERVICES if "KEY_ENCRYPTION_KEY" in found[name]] == ["users"]
 
 

@@ -274,7 +274,8 @@ def test_quorum_queue_writes_where_the_state_has_moved_to(original: Layout) -> N
     folder.mkdir(parents=True)
     numbers = ",".join(str(ord(character)) for character in old)
     (folder / "config").write_text(
-        f'#{{data_dir =>\n  "{old[:9]}"\n  "{old[9:]}",\n  wal_data_dir => [{numbers}],uid => <<"UID">>}}.'
+        f'#{{data_dir =>\n  "{old[:9]}"\n  "{old[9:]}",\n'
+        f'  wal_data_dir => [{numbers}],uid => <<"UID">>}}.'
     )
 
     new = moved(original)

@@ -39,10 +39,14 @@ def test_gateway_runs_in_a_folder_with_an_odd_name(tmp_path: Path) -> None:
     # for a pattern.
     folder = tmp_path / "conf"
     variables = {
-        "PATH": f"{os.environ['PATH']}:/usr/sbin", "GATEWAY_LISTEN": "127.0.0.1:1", "USERS_UPSTREAM": "127.0.0.1:2",
-        "PRODUCTS_UPSTREAM": "127.0.0.1:3", "ORDERS_UPSTREAM": "127.0.0.1:4", "RUN_DIR": str(tmp_path / ODD),
+        "PATH": f"{os.environ['PATH']}:/usr/sbin",
+        "GATEWAY_LISTEN": "127.0.0.1:1",
+        "USERS_UPSTREAM": "127.0.0.1:2",
+        "PRODUCTS_UPSTREAM": "127.0.0.1:3",
+        "ORDERS_UPSTREAM": "127.0.0.1:4",
+        "RUN_DIR": str(tmp_path / ODD),
         "NJS_DIR": str(tmp_path / f"{ODD} njs"),
-    }  # fmt: skip
+    }
     (tmp_path / f"{ODD} njs").symlink_to(REPOSITORY / "gateway" / "njs")
 
     subprocess.run(

@@ -14,7 +14,7 @@ SLEEPER = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input(
 
 @pytest.fixture
 def family(layout: Layout) -> Iterator[subprocess.Popen[bytes]]:
-    """A process of the stack with a child, in a session of its own as if its supervisor were gone."""
+    """A process of the stack with a child, in its own session as if its supervisor were gone."""
     marked = os.environ | {processes.MARK: str(layout.state)}
     with subprocess.Popen(
         [sys.executable, "-c", SLEEPER], env=marked, stdin=subprocess.PIPE, start_new_session=True

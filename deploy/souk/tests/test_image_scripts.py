@@ -28,7 +28,8 @@ def web() -> Iterator[http.server.HTTPServer]:
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(self.server.status if self.path == "/readyz" else 404)  # type: ignore[attr-defined]
+            known = self.path == "/readyz"
+            self.send_response(self.server.status if known else 404)  # type: ignore[attr-defined]
             self.end_headers()
             self.wfile.write(b'{"status": "as told"}')
 

@@ -14,7 +14,8 @@ def test_readiness_names_only_the_checks_that_fail() -> None:
 def test_what_waits_for_a_person_is_told_and_holds_up_no_start() -> None:
     """Dead letters go by no waiting: `make up` would give up over them."""
     said = parse(
-        '{"status": "degraded", "checks": {"database": "ok", "dead_letters": "3 wait", "overdue": "1 s"}}'
+        '{"status": "degraded",'
+        ' "checks": {"database": "ok", "dead_letters": "3 wait", "overdue": "1 s"}}'
     )
 
     assert said.not_ready == ""
