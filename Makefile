@@ -14,7 +14,7 @@ export FILE
 
 .DEFAULT_GOAL := help
 .PHONY: help env up down restart status logs reset clean demo audit deadletters outbox backup restore rotate-keys scale shell \
-	airgap-images airgap-engine test e2e fuzz faults containers bench lint fmt openapi events settings requirements
+	airgap-images airgap-engine test e2e fuzz faults containers bench lint fmt migrations openapi events settings requirements
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -107,6 +107,9 @@ fmt: ## format the code and mend what can be mended
 
 openapi: ## write the services' OpenAPI documents; ARGS=--check only compares
 	@$(CHECK) documents openapi $(ARGS)
+
+migrations: ## write the migrations that the models of a service ask for; SERVICE=orders NAME=order_note
+	@$(CHECK) migrations $(SERVICE) $(NAME)
 
 events: ## write the events' AsyncAPI document and schemas; ARGS=--check only compares
 	@$(CHECK) documents events $(ARGS)

@@ -2,6 +2,7 @@
 
 import argparse
 
+from souk.checkout import SERVICES
 from souk.console import CommandError, exit_code
 from souk.runtime import choose, continue_in_venv
 
@@ -33,6 +34,10 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("kind", choices=["openapi", "events"])
     sub.add_argument("--check", action="store_true", help="only compare")
     sub.set_defaults(command=documents)
+    sub = commands.add_parser("migrations", help="write what a service's models ask for")
+    sub.add_argument("service", choices=SERVICES)
+    sub.add_argument("name", nargs="?", default="", help="of the file: order_note")
+    sub.set_defaults(command=migrations)
     for name in SUITES:
         sub = commands.add_parser(name, help="that suite of tests/, against the shop that is up")
         sub.add_argument("words", nargs=argparse.REMAINDER, help="for pytest")
@@ -59,6 +64,13 @@ def documents(options: Options) -> bool:
     from checks import documents
 
     return documents.write(options.kind, only_compares=options.check)
+
+
+def migrations(options: Options) -> bool:
+    from checks import manage
+
+    manage.make_migrations(options.service, options.name)
+    return True
 
 
 def suite(options: Options) -> bool:

@@ -1,13 +1,10 @@
 """The documents made from the code and committed: OpenAPI per service, AsyncAPI for the events."""
 
-import tempfile
 from pathlib import Path
 
-from native import variables
+from checks import manage
 from native.layout import Layout
-from native.ports import NAMES
-from souk import commands
-from souk.checkout import PYTHON, REPOSITORY, SERVICES, VENV
+from souk.checkout import REPOSITORY, SERVICES
 
 OPENAPI = REPOSITORY / "docs" / "openapi"
 
@@ -21,11 +18,9 @@ def write(kind: str, *, only_compares: bool) -> bool:
     Raises:
         CommandError: a document could not be made, or does not hold; says why.
     """
-    with tempfile.TemporaryDirectory(prefix="souk-documents-") as folder:
-        layout = Layout(Path(folder).resolve())
-        layout.make()
+    with manage.made_up() as layout:
         if kind == "events":
-            _manage(layout, "users", "export_events", *(["--check"] if only_compares else []))
+            manage.run(layout, "users", "export_events", *(["--check"] if only_compares else []))
             return True
         written = [_openapi(layout, name, only_compares=only_compares) for name in SERVICES]
         return all(written)
@@ -34,7 +29,7 @@ def write(kind: str, *, only_compares: bool) -> bool:
 def _openapi(layout: Layout, name: str, *, only_compares: bool) -> bool:
     fresh, committed = layout.state / f"{name}.json", OPENAPI / f"{name}.json"
     options = ("--format", "openapi-json", "--validate", "--fail-on-warn")
-    _manage(layout, name, "spectacular", *options, "--file", str(fresh))
+    manage.run(layout, name, "spectacular", *options, "--file", str(fresh))
     return settle(fresh.read_text(), committed, only_compares=only_compares)
 
 
@@ -50,15 +45,3 @@ def settle(text: str, committed: Path, *, only_compares: bool) -> bool:
     committed.write_text(text)
     print(f"wrote {name}")
     return True
-
-
-def _manage(layout: Layout, service: str, *words: str) -> None:
-    """Run a manage.py command that needs no server, with variables made up for it."""
-    made_up = variables.service(layout, dict.fromkeys(NAMES, 1), service, {})
-    path = {"PATH": f"{VENV / 'bin'}:/usr/local/bin:/usr/bin:/bin"}
-    commands.run_checked(
-        f"{service}: manage.py {words[0]}",
-        [PYTHON, "manage.py", *words],
-        folder=REPOSITORY / "services" / service,
-        variables=made_up | path,
-    )
