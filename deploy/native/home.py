@@ -1,4 +1,4 @@
-"""Where a state folder was made: a moved or copied folder uses and deletes nothing of another place.
+"""Where a state folder was made: a moved or copied folder touches nothing of another place.
 
 `home` in the folder says its path, its inode and its checkout's path. Whatever else in there names
 a place or a port of the machine is written again at each start; what a copy must not even read

@@ -1,4 +1,4 @@
-"""The ports of one stack: chosen once, kept in ports.json, replaced only when another program listens there."""
+"""The ports of a stack: chosen once, kept in ports.json, replaced when another program has them."""
 
 import json
 import os

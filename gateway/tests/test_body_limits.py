@@ -11,9 +11,12 @@ from servicekit.testing.tokens import Signer
 PRODUCT = "/api/products/0190a5b4-0000-7000-8000-000000000001/"
 SMALL, LARGE = 8 << 10, 128 << 10
 LIMITS = [
-    ("POST", "/api/auth/token/", SMALL), ("POST", "/api/auth/refresh/", SMALL), ("POST", "/api/auth/revoke/", SMALL),
-    ("POST", "/api/users/", SMALL), ("PATCH", "/api/users/me/", SMALL), ("POST", "/api/users/me/password/", SMALL),
-    ("POST", f"{PRODUCT}purchase/", SMALL), ("POST", f"{PRODUCT}stock/", SMALL), ("POST", "/api/categories/", SMALL),
+    ("POST", "/api/auth/token/", SMALL), ("POST", "/api/auth/refresh/", SMALL),
+    ("POST", "/api/auth/revoke/", SMALL),
+    ("POST", "/api/users/", SMALL), ("PATCH", "/api/users/me/", SMALL),
+    ("POST", "/api/users/me/password/", SMALL),
+    ("POST", f"{PRODUCT}purchase/", SMALL), ("POST", f"{PRODUCT}stock/", SMALL),
+    ("POST", "/api/categories/", SMALL),
     ("POST", "/api/products/", LARGE), ("PATCH", PRODUCT, LARGE), ("POST", "/api/orders/", LARGE),
 ]  # fmt: skip
 

@@ -150,7 +150,10 @@ TOO_LARGE = b"20001\r\n" + b"x" * 0x20001 + b"\r\n0\r\n\r\n"
 def test_body_that_cannot_be_read_changes_no_problem_into_a_page(
     gateway: Gateway, line: str, body: bytes
 ) -> None:
-    head = f"{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = (
+        f"{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding:"
+        " chunked\r\n\r\n"
+    )
 
     answered = parse(send_raw(gateway.port, head.encode() + body))
 
@@ -161,8 +164,10 @@ def test_body_that_cannot_be_read_changes_no_problem_into_a_page(
 @pytest.mark.parametrize(
     "head",
     [
-        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: odd\r\nContent-Length: 131073\r\n",
-        "GET /healthz HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Length: 131073\r\n",
+        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: odd\r\nContent-Length:"
+        " 131073\r\n",
+        "GET /healthz HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Length:"
+        " 131073\r\n",
         "GET /healthz HTTP/9.9\r\nHost: localhost\r\n",
         "GET /healthz HTTP/2.0\r\nHost: localhost\r\n",
         "GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n",
@@ -197,10 +202,8 @@ def test_error_log_is_json_and_tells_nothing_a_request_said(
             gateway.request("GET", path.replace('"', "%22"), {"Referer": headers["Referer"]}).status
             == 502
         )
-    send_raw(
-        gateway.port,
-        f'GET /api/products/?"x={SECRET} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'.encode(),
-    )
+    head = "HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    send_raw(gateway.port, f'GET /api/products/?"x={SECRET} {head}'.encode())
     gateway.stop()
 
     told = capfd.readouterr().err

@@ -69,10 +69,12 @@ def test_requests_wait_for_a_service_that_restarts(
 
 @pytest.mark.parametrize(
     ("method", "path", "key"),
-    [("GET", ORDERS, None), ("DELETE", PRODUCT, None), ("POST", ORDERS, "k-1"), ("POST", f"{PRODUCT}purchase/", "k-1")],
+    [("GET", ORDERS, None), ("DELETE", PRODUCT, None), ("POST", ORDERS, "k-1"),
+    ("POST", f"{PRODUCT}purchase/", "k-1")],
 )  # fmt: skip
 def test_broken_off_request_is_repeated_where_twice_is_like_once(
-    own_gateway: StartGateway, own_services: Services, credentials: dict[str, str], method: str, path: str, key: str | None
+    own_gateway: StartGateway, own_services: Services, credentials: dict[str, str], method: str,
+    path: str, key: str | None
 ) -> None:  # fmt: skip
     gateway = own_gateway()
     for service in own_services.all()[1:]:
@@ -100,7 +102,8 @@ def test_broken_off_request_is_repeated_where_twice_is_like_once(
     ],
 )
 def test_broken_off_request_that_may_have_had_its_effect_is_not_repeated(
-    own_gateway: StartGateway, own_services: Services, credentials: dict[str, str], method: str, path: str, key: str | None
+    own_gateway: StartGateway, own_services: Services, credentials: dict[str, str], method: str,
+    path: str, key: str | None
 ) -> None:  # fmt: skip
     gateway = own_gateway()
     assert (

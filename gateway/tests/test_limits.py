@@ -120,7 +120,10 @@ def test_guesses_at_tokens_count_against_the_address(own_gateway: StartGateway) 
 
 def test_connections_at_once_are_limited(own_gateway: StartGateway) -> None:
     gateway = own_gateway(LIMIT_CONNECTIONS="2")
-    unfinished = b"POST /api/auth/token/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n"
+    unfinished = (
+        b"POST /api/auth/token/ HTTP/1.1\r\nHost: localhost\r\nContent-Length:"
+        b" 10\r\nExpect: 100-continue\r\n\r\n"
+    )
     held = [socket.create_connection(("127.0.0.1", gateway.port), timeout=10) for _ in range(2)]
     try:
         for connection in held:

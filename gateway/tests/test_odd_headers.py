@@ -9,8 +9,10 @@ from harness.nginx import Gateway, Services
 from servicekit.testing.tokens import Signer
 
 READ = [
-    "Accept", "Accept-Language", "Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match",
-    "If-Modified-Since", "Prefer", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Sec-WebSocket-Protocol",
+    "Accept", "Accept-Language", "Authorization", "Content-Type", "Idempotency-Key", "If-Match",
+    "If-None-Match",
+    "If-Modified-Since", "Prefer", "Sec-WebSocket-Key", "Sec-WebSocket-Version",
+    "Sec-WebSocket-Protocol",
 ]  # fmt: skip
 
 
@@ -43,8 +45,10 @@ def test_control_byte_in_the_agent_breaks_nothing(
 
 
 BAD_TYPES = [
-    "a; x*=b''c", "application/json; x*=b''c", "application/json; x*0*=b''c", "json", "/", "a/", "/b", "a/b/c", "a b/c", "a/b c",
-    "a/b;c", "a/b; c=", "a/b; =c", 'a/b; c="', 'a/b; c="d', "a/b, a/c", "a/b; c = d", "a/(b)", "a/b\xe9",
+    "a; x*=b''c", "application/json; x*=b''c", "application/json; x*0*=b''c", "json", "/", "a/",
+    "/b", "a/b/c", "a b/c", "a/b c",
+    "a/b;c", "a/b; c=", "a/b; =c", 'a/b; c="', 'a/b; c="d', "a/b, a/c", "a/b; c = d", "a/(b)",
+    "a/b\xe9",
     "a/b" + "; " * 3000 + "=",
 ]  # fmt: skip
 
@@ -62,8 +66,10 @@ def test_media_type_that_is_none_is_400(
 
 
 GOOD_TYPES = [
-    "application/json", "application/json;charset=utf-8", 'application/json ; charset="utf-8"', "application/json; charset=utf-8; a=b ;",
-    "application/vnd.souk+json", "text/plain; q='*'", r'multipart/form-data; boundary="a \" b"', "a/b\t;\tc=d",
+    "application/json", "application/json;charset=utf-8", 'application/json ; charset="utf-8"',
+    "application/json; charset=utf-8; a=b ;",
+    "application/vnd.souk+json", "text/plain; q='*'", r'multipart/form-data; boundary="a \" b"',
+    "a/b\t;\tc=d",
 ]  # fmt: skip
 
 

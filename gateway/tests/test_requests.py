@@ -12,16 +12,24 @@ from servicekit.testing.tokens import Signer
 
 # Everything a service may ever be told; a new header is a decision (proxy.conf).
 FORWARDED = {
-    "host", "authorization", "accept", "accept-language", "content-type", "content-length", "idempotency-key", "if-match",
-    "if-none-match", "if-modified-since", "prefer", "user-agent", "x-request-id", "x-real-ip", "x-forwarded-for",
-    "x-forwarded-proto", "traceparent", "sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol",
+    "host", "authorization", "accept", "accept-language", "content-type", "content-length",
+    "idempotency-key", "if-match",
+    "if-none-match", "if-modified-since", "prefer", "user-agent", "x-request-id", "x-real-ip",
+    "x-forwarded-for",
+    "x-forwarded-proto", "traceparent", "sec-websocket-key", "sec-websocket-version",
+    "sec-websocket-protocol",
 }  # fmt: skip
 FORGED = {
-    "X-User-Id": "1", "X-User-Role": "admin", "X-User-Email": "a@b", "x-user-roles": "staff", "X-Authenticated": "yes",
-    "X-Internal-Secret": "1", "X_User_Id": "1", "X-USER-ID": "2", "Forwarded": "for=9.9.9.9", "X-Original-URL": "/admin/",
-    "X-Rewrite-URL": "/admin/", "X-HTTP-Method-Override": "DELETE", "X-Forwarded-Host": "evil.example", "X-Forwarded-User": "a",
-    "X-Accel-Redirect": "/__auth", "Remote-User": "admin", "Cookie": "sessionid=1", "X-Token-Fault": "", "Range": "bytes=0-1",
-    "X-Forwarded-For": "9.9.9.9", "X-Real-IP": "9.9.9.9", "X-Forwarded-Proto": "https", "True-Client-IP": "9.9.9.9",
+    "X-User-Id": "1", "X-User-Role": "admin", "X-User-Email": "a@b", "x-user-roles": "staff",
+    "X-Authenticated": "yes",
+    "X-Internal-Secret": "1", "X_User_Id": "1", "X-USER-ID": "2", "Forwarded": "for=9.9.9.9",
+    "X-Original-URL": "/admin/",
+    "X-Rewrite-URL": "/admin/", "X-HTTP-Method-Override": "DELETE",
+    "X-Forwarded-Host": "evil.example", "X-Forwarded-User": "a",
+    "X-Accel-Redirect": "/__auth", "Remote-User": "admin", "Cookie": "sessionid=1",
+    "X-Token-Fault": "", "Range": "bytes=0-1",
+    "X-Forwarded-For": "9.9.9.9", "X-Real-IP": "9.9.9.9", "X-Forwarded-Proto": "https",
+    "True-Client-IP": "9.9.9.9",
 }  # fmt: skip
 
 
@@ -64,9 +72,12 @@ def test_useful_headers_reach_the_service(
     gateway: Gateway, services: Services, signer: Signer
 ) -> None:
     headers = {
-        "Authorization": f"Bearer {signer.token()}", "Idempotency-Key": "k-1", "Prefer": "wait=5", "If-Match": '"3"',
-        "Content-Type": "application/json", "Accept-Language": "ar", "Accept": "application/json", "User-Agent": "t",
-        "traceparent": "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01", "X-Request-ID": "mine-1",
+        "Authorization": f"Bearer {signer.token()}", "Idempotency-Key": "k-1", "Prefer": "wait=5",
+        "If-Match": '"3"',
+        "Content-Type": "application/json", "Accept-Language": "ar", "Accept": "application/json",
+        "User-Agent": "t",
+        "traceparent": "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01",
+        "X-Request-ID": "mine-1",
     }  # fmt: skip
 
     gateway.request("POST", "/api/orders/", headers, b'{"lines": []}')
@@ -89,7 +100,8 @@ def test_path_and_query_arrive_as_they_were_sent(gateway: Gateway, services: Ser
 
 def test_chunked_body_arrives_whole(gateway: Gateway, services: Services, signer: Signer) -> None:
     head = (
-        "POST /api/orders/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n"
+        "POST /api/orders/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding:"
+        " chunked\r\n"
         f"Content-Type: application/json\r\nAuthorization: Bearer {signer.token()}\r\n\r\n"
     )
     chunks = '5\r\n{"a":\r\n3\r\n 1}\r\n0\r\nX-User-Id: 1\r\n\r\n'
@@ -215,8 +227,10 @@ def test_security_headers_are_on_every_answer(gateway: Gateway, path: str) -> No
 
 def test_headers_a_service_decides_are_not_doubled(own_gateway, own_services: Services) -> None:  # type: ignore[no-untyped-def]
     theirs = {
-        "Content-Type": "text/html", "Content-Security-Policy": "default-src 'self'", "Cache-Control": "max-age=60",
-        "X-Frame-Options": "SAMEORIGIN", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin",
+        "Content-Type": "text/html", "Content-Security-Policy": "default-src 'self'",
+        "Cache-Control": "max-age=60",
+        "X-Frame-Options": "SAMEORIGIN", "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "same-origin",
     }  # fmt: skip
     own_services.products.answers["/api/products/"] = Answer(200, b"<p>", theirs)
 

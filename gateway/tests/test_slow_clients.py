@@ -1,4 +1,4 @@
-"""Clients that send or read slowly: they are ended in bounded time, and take nothing from others."""
+"""Clients that send or read slowly are ended in bounded time, and take nothing from others."""
 
 import fcntl
 import socket
@@ -62,7 +62,10 @@ def test_refused_body_that_goes_on_is_cut_off_after_the_answer(gateway: Gateway)
 
 
 def test_pending_bodies_take_no_room_on_disk(gateway: Gateway, signer: Signer) -> None:
-    head = f"POST /api/orders/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {signer.token()}\r\n"
+    head = (
+        "POST /api/orders/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer"
+        f" {signer.token()}\r\n"
+    )
     part = " " * (LARGEST_BODY - 1)
     with sending(gateway, f"{head}Content-Length: {LARGEST_BODY}\r\n\r\n{part}") as slow:
         wait_until(lambda: unread(slow) == 0, "nginx to have read the body")

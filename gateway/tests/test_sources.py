@@ -17,7 +17,8 @@ TEMPLATES = sorted((GATEWAY / "templates").glob("*.template"))
 # Each is a syntax error in njs 0.7.9, or worse: `await` inside a call's arguments crashes the
 # worker (README).
 FORBIDDEN = {
-    "await that is not `const x = await call();` or `await call();`": r"^(?!\s*(?:const \w+ = )?await [^;]*\bawait\b|\s*(?:const \w+ = )?await ).*\bawait\b",
+    "await that is not `const x = await call();` or `await call();`": r"^(?!\s*(?:const \w+ ="
+    r" )?await [^;]*\bawait\b|\s*(?:const \w+ = )?await ).*\bawait\b",
     "two awaits in one line": r"\bawait\b.*\bawait\b",
     "for…of": r"\bfor\s*(?:await\s*)?\([^;)]*\bof\b",
     "let": r"\blet\b",
@@ -61,7 +62,8 @@ def test_lint_finds_the_await_that_crashes(line: str) -> None:
 
 def test_configuration_is_accepted_by_nginx(gateway: Gateway, tmp_path: Path) -> None:
     checked = subprocess.run(
-        ["nginx", "-t", "-q", "-c", str(gateway.directory / "nginx.conf"), "-g", f"pid {tmp_path}/other.pid;"],
+        ["nginx", "-t", "-q", "-c", str(gateway.directory / "nginx.conf"), "-g",
+        f"pid {tmp_path}/other.pid;"],
         env=gateway.environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
@@ -113,7 +115,8 @@ def written(directory: Path) -> dict[str, str]:
 
 
 REQUIRED = {
-    "GATEWAY_LISTEN": "127.0.0.1:1", "USERS_UPSTREAM": "127.0.0.1:2", "PRODUCTS_UPSTREAM": "127.0.0.1:3", "ORDERS_UPSTREAM": "127.0.0.1:4",
+    "GATEWAY_LISTEN": "127.0.0.1:1", "USERS_UPSTREAM": "127.0.0.1:2",
+    "PRODUCTS_UPSTREAM": "127.0.0.1:3", "ORDERS_UPSTREAM": "127.0.0.1:4",
 }  # fmt: skip
 
 

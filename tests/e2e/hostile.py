@@ -79,10 +79,12 @@ def wrong_headers(token: str, jwk: dict) -> dict[str, str]:
         "y": encode(point.y.to_bytes(32, "big")),
     }
     changes = {
-        **{f"alg {alg!r}": {"alg": alg} for alg in ("None", "nOnE", " none", "es256", "HS256", "RS256", "ES384", "EdDSA", None, ["ES256"])},
+        **{f"alg {alg!r}": {"alg": alg} for alg in ("None", "nOnE", " none", "es256", "HS256",
+        "RS256", "ES384", "EdDSA", None, ["ES256"])},
         **{f"typ {typ!r}": {"typ": typ} for typ in ("JWT", "refresh+jwt", None)},
         **{f"kid {name}": {"kid": kid} for name, kid in {
-            "unknown": "unknown", "path": "../../dev/null", "SQL": "' OR 1=1--", "NUL": "\0", "long": "x" * 3000,
+            "unknown": "unknown", "path": "../../dev/null", "SQL": "' OR 1=1--", "NUL": "\0",
+            "long": "x" * 3000,
             "number": 1, "object": {}, "null": None,
         }.items()},
         "own key in jwk": {"jwk": own_jwk},
@@ -106,10 +108,10 @@ def wrong_headers(token: str, jwk: dict) -> dict[str, str]:
     }
     secrets = (as_json(jwk), decode(jwk["x"]) + decode(jwk["y"]))
     hs_head = f"{encode(as_json(header | {'alg': 'HS256'}))}.{body}"
-    hs = {
-        f"HS256 by public key {number}": f"{hs_head}.{encode(hmac.new(secret, hs_head.encode(), hashlib.sha256).digest())}"
-        for number, secret in enumerate(secrets)
-    }
+    hs = {}
+    for number, secret in enumerate(secrets):
+        own_mark = hmac.new(secret, hs_head.encode(), hashlib.sha256).digest()
+        hs[f"HS256 by public key {number}"] = f"{hs_head}.{encode(own_mark)}"
     return tokens | swapped | none | hs | {"own signature": forged(header, claims, own)}
 
 
@@ -117,7 +119,8 @@ def wrong_claims(token: str) -> dict[str, str]:
     head, body, signature = token.split(".")
     claims = json.loads(decode(body))
     changes = {
-        "role": {"roles": ["staff"]}, "sub": {"sub": str(uuid.uuid4())}, "exp later": {"exp": int(time.time()) + 10**6},
+        "role": {"roles": ["staff"]}, "sub": {"sub": str(uuid.uuid4())},
+        "exp later": {"exp": int(time.time()) + 10**6},
         "iss": {"iss": "other"}, "aud": {"aud": []},
     }  # fmt: skip
     tokens = {

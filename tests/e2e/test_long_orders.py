@@ -116,7 +116,8 @@ def test_sixty_orders_of_a_thousand_lines_hold_up_nobody(
     seconds = sorted(customers.seconds)
     p99 = seconds[int(len(seconds) * 0.99)]
     print(
-        f"{len(seconds)} purchases meanwhile: median {seconds[len(seconds) // 2]:.3f} s, p99 {p99:.3f} s"
+        f"{len(seconds)} purchases meanwhile: median {seconds[len(seconds) // 2]:.3f} s, p99"
+        f" {p99:.3f} s"
     )
     assert all(shop.stock_of(product) == 10 * ORDERS for product in many_products[::100])
 

@@ -1,4 +1,4 @@
-"""Forged, wrong and mangled tokens: 401 with a challenge on every route, and on open ones as well."""
+"""Forged, wrong and mangled tokens: 401 with a challenge on every route, open routes as well."""
 
 import pytest
 from harness import assert_problem

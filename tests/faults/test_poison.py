@@ -146,10 +146,12 @@ def stumbling_block(stack):
     with stack.database("orders") as orders:
         orders.execute(
             """CREATE FUNCTION stumble() RETURNS trigger LANGUAGE plpgsql AS $$
-            BEGIN IF NEW.slug LIKE 'stumble-%' THEN RAISE EXCEPTION 'stumbled on purpose'; END IF; RETURN NEW; END $$"""
+            BEGIN IF NEW.slug LIKE 'stumble-%' THEN
+                RAISE EXCEPTION 'stumbled on purpose'; END IF; RETURN NEW; END $$"""
         )
         orders.execute(
-            "CREATE TRIGGER stumble BEFORE INSERT OR UPDATE ON catalogue_product FOR EACH ROW EXECUTE FUNCTION stumble()"
+            "CREATE TRIGGER stumble BEFORE INSERT OR UPDATE ON catalogue_product FOR EACH ROW"
+            " EXECUTE FUNCTION stumble()"
         )
 
     def repair() -> None:
@@ -161,7 +163,10 @@ def stumbling_block(stack):
 
 
 def test_redrive_works_after_repair(shop, stack, staff, customer, stumbling_block):
-    waiting = "SELECT count(*) FROM dead_letter WHERE queue = 'orders.catalogue' AND state = 'waiting' AND reason = 'handler_failed'"
+    waiting = (
+        "SELECT count(*) FROM dead_letter WHERE queue = 'orders.catalogue'"
+        " AND state = 'waiting' AND reason = 'handler_failed'"
+    )
     before = stack.number("orders", waiting)
     body = {
         "slug": f"stumble-{uuid.uuid4().hex[:8]}",

@@ -86,12 +86,15 @@ def test_live_orders_are_not_refused_for_the_sake_of_expired_ones(shop, stack, s
             with stack.database("orders") as database:
                 # An hour passes for them, in their rows as in their events.
                 database.execute(
-                    "UPDATE orders SET deadline = deadline - interval '1 hour' WHERE id = ANY(%s::uuid[])",
+                    "UPDATE orders SET deadline = deadline - interval '1 hour' WHERE id ="
+                    " ANY(%s::uuid[])",
                     [dead],
                 )
                 database.execute(
-                    """UPDATE outbox SET data = convert_to(jsonb_set(convert_from(data, 'UTF8')::jsonb, '{deadline}',
-                        to_jsonb(to_char(now() - interval '45 minutes', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')))::text, 'UTF8')
+                    """UPDATE outbox SET data = convert_to(jsonb_set(convert_from(data,
+                        'UTF8')::jsonb, '{deadline}',
+                        to_jsonb(to_char(now() - interval '45 minutes',
+                            'YYYY-MM-DD"T"HH24:MI:SS"Z"')))::text, 'UTF8')
                     WHERE subject = ANY(%s) AND type = 'orders.order_placed.v1'""",
                     [dead],
                 )

@@ -15,32 +15,46 @@ from right_requests import JSON, Request
 UUID = "00000000-0000-4000-8000-000000000000"
 #: What breaks readers of text. Characters below 256 are bytes on the wire.
 TEXTS = (
-    "", " ", "\t", "\0", "\x01b", "a\x0bb", "\x7f", "\xff", "\xc3\x28", "caf\xc3\xa9", "\xf0\x9f\x98\x80", "%00", "%25", "%c0%af",
-    "' OR 1=1--", "${jndi:ldap://127.0.0.1:1/}", "{{7*7}}", "<script>alert(1)</script>", "../../etc/passwd", "..;/", "//", "\\",
-    "-1", "0", "1e400", "9" * 20, "9" * 5000, "NaN", "Infinity", "true", "null", "[]", "{}", '"', '"a', "\\u0000", "a,b", ",", ",,,", ";", "=",
-    ";=;", "a=b;c", "*", "*/*", "W/", 'W/"1"', "a; x*=b''c", "a; charset=rot13", "utf-8''%ff", "a" * 255, "a" * 256, "a" * 4093, "a" * 4200,
-    "a" * 8100, "a" * 8300, "a," * 2000, "a;q=0.1," * 500, UUID.replace("0", "A"), f"{{{UUID}}}", f"urn:uuid:{UUID}", "Thu, 01 Jan 1970 00:00:00 GMT",
+    "", " ", "\t", "\0", "\x01b", "a\x0bb", "\x7f", "\xff", "\xc3\x28", "caf\xc3\xa9",
+    "\xf0\x9f\x98\x80", "%00", "%25", "%c0%af",
+    "' OR 1=1--", "${jndi:ldap://127.0.0.1:1/}", "{{7*7}}", "<script>alert(1)</script>",
+    "../../etc/passwd", "..;/", "//", "\\",
+    "-1", "0", "1e400", "9" * 20, "9" * 5000, "NaN", "Infinity", "true", "null", "[]", "{}", '"',
+    '"a', "\\u0000", "a,b", ",", ",,,", ";", "=",
+    ";=;", "a=b;c", "*", "*/*", "W/", 'W/"1"', "a; x*=b''c", "a; charset=rot13", "utf-8''%ff",
+    "a" * 255, "a" * 256, "a" * 4093, "a" * 4200,
+    "a" * 8100, "a" * 8300, "a," * 2000, "a;q=0.1," * 500, UUID.replace("0", "A"), f"{{{UUID}}}",
+    f"urn:uuid:{UUID}", "Thu, 01 Jan 1970 00:00:00 GMT",
 )  # fmt: skip
 #: What breaks readers of these headers in particular.
 HEADER_TEXTS: dict[str, tuple[str, ...]] = {
-    "Host": ("localhost:99999", "localhost:", ":80", "[::1", "a b", "localhost, localhost", "127.0.0.1:0", "evil.example"),
+    "Host": ("localhost:99999", "localhost:", ":80", "[::1", "a b", "localhost, localhost",
+    "127.0.0.1:0", "evil.example"),
     "Content-Type": (
-        "text/html", "application/json; charset=utf-7", "application/json; charset=idna", "application/json; charset=hex", "application/xml",
-        "multipart/form-data", "multipart/form-data; boundary=", 'multipart/form-data; boundary="', "application/x-www-form-urlencoded",
-        "application/json;;;", "application/json; x*=b''c", "application/json; x*0=a; x*1*=b", "/", "application/", "application/json,text/html",
+        "text/html", "application/json; charset=utf-7", "application/json; charset=idna",
+        "application/json; charset=hex", "application/xml",
+        "multipart/form-data", "multipart/form-data; boundary=", 'multipart/form-data; boundary="',
+        "application/x-www-form-urlencoded",
+        "application/json;;;", "application/json; x*=b''c", "application/json; x*0=a; x*1*=b", "/",
+        "application/", "application/json,text/html",
         "APPLICATION/JSON", 'application/json; charset="utf-8', "application/json; charset=\xff",
     ),
-    "Content-Length": ("-1", "+1", "0x10", "1e1", "1,1", "1 1", "99999999999999999999", "0", "3", "131073", "\xb2"),
-    "Transfer-Encoding": ("chunked", "identity", "gzip, chunked", "chunked, chunked", "xchunked", "chunked\t", "CHUNKED"),
+    "Content-Length": ("-1", "+1", "0x10", "1e1", "1,1", "1 1", "99999999999999999999", "0", "3",
+    "131073", "\xb2"),
+    "Transfer-Encoding": ("chunked", "identity", "gzip, chunked", "chunked, chunked", "xchunked",
+    "chunked\t", "CHUNKED"),
     "Content-Encoding": ("gzip", "deflate", "br", "identity", "GZIP", "identity, gzip"),
-    "Authorization": ("Bearer", "Bearer ", "Basic YTpi", "bearer a.b.c", "Bearer " + "a" * 5000, "Bearer " + "eyJ" * 1000, "Digest x"),
-    "Accept": ("text/html", "application/json;q=0", "application/*", "*/*;q=2", "a/b;q=x", "application/problem+json", "application/json; version=9"),
+    "Authorization": ("Bearer", "Bearer ", "Basic YTpi", "bearer a.b.c", "Bearer " + "a" * 5000,
+    "Bearer " + "eyJ" * 1000, "Digest x"),
+    "Accept": ("text/html", "application/json;q=0", "application/*", "*/*;q=2", "a/b;q=x",
+    "application/problem+json", "application/json; version=9"),
     "Accept-Language": ("de", "xx-YY-zz", "de;q=2", "*", "de," * 1000),
     "Accept-Encoding": ("gzip", "gzip;q=0", "br", "identity;q=0", "*;q=0"),
     "If-Match": ('"1"', '"1', "1", '"1","2"', '"a"' * 1000, 'W/"3-2"', '"99999999999999999999"'),
     "If-None-Match": ('"1"', "*", '"1', '"a",' * 1000),
     "If-Modified-Since": ("yesterday", "Thu, 99 Jan 1970 00:00:00 GMT"),
-    "Prefer": ("wait", "wait=", "wait=-1", "wait=1e9", "wait=99999999999999999999", "wait=0", "wait=0, wait=1", "respond-async", "wait=\xb2"),
+    "Prefer": ("wait", "wait=", "wait=-1", "wait=1e9", "wait=99999999999999999999", "wait=0",
+    "wait=0, wait=1", "respond-async", "wait=\xb2"),
     "Idempotency-Key": ("a b", "a" * 255, "a" * 256, '"quoted"', "\xe9"),
     "Expect": ("100-continue", "200-ok", "100-continue, x"),
     "Connection": ("close", "upgrade", "keep-alive, Authorization", "Content-Length", "x" * 100),
@@ -64,7 +78,8 @@ HEADER_TEXTS: dict[str, tuple[str, ...]] = {
     "Sec-WebSocket-Key": ("x",),
 }  # fmt: skip
 METHODS = (
-    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "get", "PRI", "PROPFIND", "A" * 300, "", "G\0T",
+    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "get", "PRI",
+    "PROPFIND", "A" * 300, "", "G\0T",
     "GET\tX", "M-SEARCH", "QUERY",
 )  # fmt: skip
 VERSIONS = (
@@ -142,8 +157,10 @@ def odd_path(request: Request, random: Random) -> Request:
 def odd_target(request: Request, random: Random) -> Request:
     path = request.target
     forms = (
-        f"http://localhost{path}", f"http://evil.example{path}", f"//{path}", f"{path}/", path.rstrip("/"), path + "?" * 5, path + "#x", "*", "",
-        f"{path}%00", f"{path}?{'a' * 8200}", f"/{'a' * 4200}/", f"/static/..{path}", f"{path};x=1", "/__auth", "/__problem", "/__wait", "/keys/fetch",
+        f"http://localhost{path}", f"http://evil.example{path}", f"//{path}", f"{path}/",
+        path.rstrip("/"), path + "?" * 5, path + "#x", "*", "",
+        f"{path}%00", f"{path}?{'a' * 8200}", f"/{'a' * 4200}/", f"/static/..{path}", f"{path};x=1",
+        "/__auth", "/__problem", "/__wait", "/keys/fetch",
     )  # fmt: skip
     return replace(request, target=random.choice(forms))
 
@@ -244,8 +261,10 @@ def chunked(request: Request, random: Random) -> Request:
     size = f"{len(request.body):x}".encode()
     body = random.choice(
         (
-            size + b"\r\n" + request.body + b"\r\n0\r\n\r\n", size + b";x=y\r\n" + request.body + b"\r\n0\r\nX: y\r\n\r\n", b"0\r\n\r\n",
-            b"zz\r\n\r\n", b"ffffffffffffffff\r\n", b"-1\r\n\r\n", b"1\r\n" + request.body + b"\r\n0\r\n\r\n", size + b"\n" + request.body + b"\n0\n\n",
+            size + b"\r\n" + request.body + b"\r\n0\r\n\r\n",
+            size + b";x=y\r\n" + request.body + b"\r\n0\r\nX: y\r\n\r\n", b"0\r\n\r\n",
+            b"zz\r\n\r\n", b"ffffffffffffffff\r\n", b"-1\r\n\r\n",
+            b"1\r\n" + request.body + b"\r\n0\r\n\r\n", size + b"\n" + request.body + b"\n0\n\n",
             b"20001\r\n" + b"x" * 0x20001 + b"\r\n0\r\n\r\n",
         )
     )  # fmt: skip
@@ -351,9 +370,12 @@ def many_members(request: Request, random: Random) -> Request:
 def odd_json(request: Request, random: Random) -> Request:
     body = request.body or b"{}"
     forms = (
-        b"[" * 5000, b'{"a":' * 5000, b"[" * 5000 + b"]" * 5000, body + b"x", body[:-1], b"\xef\xbb\xbf" + body, body.decode("latin-1").encode("utf-16"),
-        body.replace(b'"', b"'"), b'{"a":1,"a":2}', b'{"a":NaN}', b'{"a":-Infinity}', b'{"a":1e999}', b'{"a":' + b"9" * 5000 + b"}",
-        b'{"a":"\\ud800"}', b'{"a":"\xff"}', b'{"a":"\x01"}', b"null", b"1", b'""', b"", b" ", b"\0", gzip.compress(body), b"x" * 131_072, b"x" * 131_073,
+        b"[" * 5000, b'{"a":' * 5000, b"[" * 5000 + b"]" * 5000, body + b"x", body[:-1],
+        b"\xef\xbb\xbf" + body, body.decode("latin-1").encode("utf-16"),
+        body.replace(b'"', b"'"), b'{"a":1,"a":2}', b'{"a":NaN}', b'{"a":-Infinity}',
+        b'{"a":1e999}', b'{"a":' + b"9" * 5000 + b"}",
+        b'{"a":"\\ud800"}', b'{"a":"\xff"}', b'{"a":"\x01"}', b"null", b"1", b'""', b"", b" ",
+        b"\0", gzip.compress(body), b"x" * 131_072, b"x" * 131_073,
         b"{" + b" " * 60_000 + b"}",
     )  # fmt: skip
     return replace(request, body=random.choice(forms))
@@ -395,8 +417,10 @@ def plain_noise(request: Request, random: Random) -> Request:
 
 
 MUTATIONS: tuple[tuple[Callable[[Request, Random], Request], int], ...] = (
-    (another_method, 3), (another_version, 2), (odd_path, 5), (odd_target, 3), (odd_query, 6), (odd_header, 14), (odd_name, 3), (many_headers, 1),
-    (lost_header, 2), (doubled_header, 2), (odd_lines, 1), (chunked, 2), (cut_short, 1), (another_behind, 1), (odd_value, 12), (odd_member, 6),
+    (another_method, 3), (another_version, 2), (odd_path, 5), (odd_target, 3), (odd_query, 6),
+    (odd_header, 14), (odd_name, 3), (many_headers, 1),
+    (lost_header, 2), (doubled_header, 2), (odd_lines, 1), (chunked, 2), (cut_short, 1),
+    (another_behind, 1), (odd_value, 12), (odd_member, 6),
     (many_members, 1), (odd_json, 5), (odd_bytes, 3), (form_body, 2), (plain_noise, 1),
 )  # fmt: skip
 

@@ -40,8 +40,10 @@ class People:
         index = number % CUSTOMERS
         customer = self.customers[index]
         return Scene(
-            host=self.host, customer=customer.access, staff=self.staff[number % STAFF_SESSIONS].access, refresh="x" * 43,
-            product=self.product, order=self.orders[index], account=customer.id, category=self.category,
+            host=self.host, customer=customer.access,
+            staff=self.staff[number % STAFF_SESSIONS].access, refresh="x" * 43,
+            product=self.product, order=self.orders[index], account=customer.id,
+            category=self.category,
         )  # fmt: skip
 
     def refresh(self) -> None:

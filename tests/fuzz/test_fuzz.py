@@ -23,7 +23,8 @@ def test_no_bytes_are_answered_badly(port, people, pytestconfig):
     )
 
     print(
-        f"seed {seed}: {sum(outcome.statuses.values())} answers: {dict(sorted(outcome.statuses.items()))}"
+        f"seed {seed}: {sum(outcome.statuses.values())} answers:"
+        f" {dict(sorted(outcome.statuses.items()))}"
     )
     assert not outcome.faults, "\n".join(outcome.faults)
 

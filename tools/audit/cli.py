@@ -69,7 +69,8 @@ def _audit(sources: Sources, logs: list[Path]) -> int:
     waited = time.monotonic() - started
     if not at_rest:
         print(
-            f"not at rest after {waited:.0f} s: orders in flight are left out where they would disagree by nature"
+            f"not at rest after {waited:.0f} s: orders in flight are left out where they would"
+            " disagree by nature"
         )
     sources.snapshot()
     results = [check(sources) for check in checks(logs)]

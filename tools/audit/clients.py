@@ -33,7 +33,8 @@ ANSWERED = f"""
 """  # noqa: S608  our own constant
 SHARED = f"""
     WITH answered AS ({ACCEPTED})
-    SELECT order_id, count(*) FROM answered WHERE order_id IS NOT NULL GROUP BY order_id HAVING count(*) > 1
+    SELECT order_id, count(*) FROM answered WHERE order_id IS NOT NULL GROUP BY order_id
+        HAVING count(*) > 1
 """  # noqa: S608  our own constant
 #: kind in the client log → where the row must be
 ROWS = {
@@ -77,7 +78,8 @@ def answered_is_durable(sources: Sources, logs: Iterable[Path]) -> Result:
         "what was answered is there",
         f"{counts} in {told.lines} lines" if told.lines else "no client log",
         found,
-        "an acknowledged write is gone: a database was restored, or ran with fsync or synchronous_commit off",
+        "an acknowledged write is gone: a database was restored, or ran with fsync or"
+        " synchronous_commit off",
     )
 
 
@@ -112,10 +114,12 @@ def idempotency(sources: Sources) -> Result:
         ]
         if not database.number(ONCE_INDEX):
             found.append(
-                f"{service}: the table idempotency_key has no unique index on caller, operation and key"
+                f"{service}: the table idempotency_key has no unique index on caller, operation and"
+                " key"
             )
     found += [
-        f"key {key} of {caller} answers with order {order}, which is {'missing' if owner is None else 'of ' + owner}"
+        f"key {key} of {caller} answers with order {order}, which is"
+        f" {'missing' if owner is None else 'of ' + owner}"
         for caller, key, order, owner in sources.orders.rows(ANSWERED)
     ]
     found += [
@@ -133,7 +137,10 @@ def idempotency(sources: Sources) -> Result:
 
 
 def _missing_movements(sources: Sources, restocks: set[tuple[str, str]]) -> list[str]:
-    query = "SELECT product_id::text, reason FROM stock_movement WHERE kind = 'adjustment' AND product_id = ANY(%s)"
+    query = (
+        "SELECT product_id::text, reason FROM stock_movement WHERE kind = 'adjustment' AND"
+        " product_id = ANY(%s)"
+    )
     products = [UUID(product) for product in {product for product, _ in restocks}]
     there = set(sources.products.rows(query, [products])) if products else set()
     return [

@@ -8,11 +8,13 @@ from audit.sources import SERVICES, Sources
 
 UNSENT = """
     SELECT id::text, type, subject, parked_at IS NOT NULL, last_error FROM outbox
-    WHERE sent_at IS NULL AND discarded_at IS NULL AND (parked_at IS NOT NULL OR created_at < now() - interval '5 seconds') ORDER BY position
+    WHERE sent_at IS NULL AND discarded_at IS NULL
+        AND (parked_at IS NOT NULL OR created_at < now() - interval '5 seconds') ORDER BY position
 """
 # The hash is the inbox's own (servicekit.messaging.inbox.payload_hash): type, NUL, data.
 PUBLISHED = """
-    SELECT id, type, sha256(convert_to(type, 'UTF8') || '\\x00'::bytea || data), created_at < now() - interval '5 seconds'
+    SELECT id, type, sha256(convert_to(type, 'UTF8') || '\\x00'::bytea || data),
+        created_at < now() - interval '5 seconds'
     FROM outbox WHERE sent_at IS NOT NULL
 """
 # Sent rows are kept for seven days: what was handled a day before that may have lost its row.
@@ -35,7 +37,8 @@ CAUSES = """
 UNCAUSED_STEPS = """
     SELECT order_id::text, to_status FROM order_history LEFT JOIN inbox
         ON inbox.event_id = order_history.event_id AND inbox.queue = 'orders.stock'
-    WHERE to_status IN ('confirmed', 'rejected') AND at > now() - interval '6 days' AND inbox.event_id IS NULL
+    WHERE to_status IN ('confirmed', 'rejected') AND at > now() - interval '6 days'
+        AND inbox.event_id IS NULL
 """
 
 
@@ -62,7 +65,8 @@ def published(sources: Sources) -> Result:
         "events are what was decided",
         f"{len(sent)} sent, {handled} handled",
         found,
-        "unsent: is the relay alive and the queue bound? parked: the row says why; an event nobody decided was forged",
+        "unsent: is the relay alive and the queue bound? parked: the row says why; an event nobody"
+        " decided was forged",
     )
 
 
@@ -103,7 +107,8 @@ def effect_once(sources: Sources) -> Result:
         "each event takes effect once",
         f"{rows} inbox rows",
         found,
-        "an effect without its inbox row was made past the consumer, or the row was lost with a restored database",
+        "an effect without its inbox row was made past the consumer, or the row was lost with a"
+        " restored database",
     )
 
 
@@ -121,19 +126,21 @@ def nothing_vanishes(sources: Sources) -> Result:
         waiting = depths.get(queue, 0) + elsewhere
         if len(events) > waiting:
             found.append(
-                f"{queue}: {len(events)} events neither handled nor dead, {waiting} in queues, e.g. {events[0]}"
+                f"{queue}: {len(events)} events neither handled nor dead, {waiting} in queues, e.g."
+                f" {events[0]}"
             )
     return Result(
         "I11",
         "no event vanishes",
         f"{total} deliveries, {sum(map(len, missing.values()))} under way, {_letters(letters)}",
         found,
-        "a queue was purged or unbound: `make outbox SERVICE=… ARGS='republish --type … --since …'`, or rebuild",
+        "a queue was purged or unbound: `make outbox SERVICE=… ARGS='republish --type … --since"
+        " …'`, or rebuild",
     )
 
 
 def _missing(sources: Sources, accounted: set[tuple[str, Any]]) -> tuple[int, dict[str, list[str]]]:
-    """Return how many deliveries there should be, and those that are not accounted for, per queue."""
+    """Return how many deliveries there should be, and which are not accounted for, per queue."""
     subscribers = defaultdict(list)
     for queue, types in sources.subscriptions.items():
         for kind in types:

@@ -32,8 +32,9 @@ RECENT = "SELECT order_id::text FROM order_history WHERE at > now() - interval '
 ORDERS = "SELECT id::text, status FROM orders"
 RESERVATIONS = "SELECT order_id::text, status FROM reservation"
 SOLD_LINES = """
-    SELECT order_id::text, string_agg(product_id || ' ' || quantity, ', ' ORDER BY product_id) FROM order_line
-    JOIN orders ON orders.id = order_line.order_id WHERE status IN ('confirmed', 'shipped', 'delivered') GROUP BY order_id
+    SELECT order_id::text, string_agg(product_id || ' ' || quantity, ', ' ORDER BY product_id)
+    FROM order_line JOIN orders ON orders.id = order_line.order_id
+    WHERE status IN ('confirmed', 'shipped', 'delivered') GROUP BY order_id
 """
 TAKEN = """
     SELECT order_id::text, string_agg(product_id || ' ' || quantity, ', ' ORDER BY product_id)
@@ -43,9 +44,12 @@ TAKEN = """
 """
 NOT_RELEASED_ONCE = """
     SELECT reservation.order_id::text, status, taken, given FROM reservation
-    LEFT JOIN (SELECT order_id, -coalesce(sum(quantity) FILTER (WHERE kind = 'reservation'), 0) AS taken,
-                      coalesce(sum(quantity) FILTER (WHERE kind = 'release'), 0) AS given
-               FROM stock_movement WHERE order_id IS NOT NULL GROUP BY order_id) AS moved USING (order_id)
+    LEFT JOIN (
+        SELECT order_id,
+            -coalesce(sum(quantity) FILTER (WHERE kind = 'reservation'), 0) AS taken,
+            coalesce(sum(quantity) FILTER (WHERE kind = 'release'), 0) AS given
+        FROM stock_movement WHERE order_id IS NOT NULL GROUP BY order_id
+    ) AS moved USING (order_id)
     WHERE (status = 'released' AND (taken IS NULL OR taken <> given))
        OR (status IN ('rejected', 'void') AND (taken <> 0 OR given <> 0))
        OR (status = 'reserved' AND given <> 0)
@@ -54,8 +58,10 @@ HISTORY = """
     SELECT order_id::text, problem FROM (
         SELECT order_id, CASE
             WHEN version <> row_number() OVER steps THEN 'version ' || version || ' follows a gap'
-            WHEN from_status <> coalesce(lag(to_status) OVER steps, '') THEN 'version ' || version || ' starts from ' || from_status
-            WHEN from_status || '>' || to_status <> ALL(%s) THEN from_status || ' became ' || to_status
+            WHEN from_status <> coalesce(lag(to_status) OVER steps, '')
+                THEN 'version ' || version || ' starts from ' || from_status
+            WHEN from_status || '>' || to_status <> ALL(%s)
+                THEN from_status || ' became ' || to_status
         END AS problem
         FROM order_history WINDOW steps AS (PARTITION BY order_id ORDER BY version)
     ) AS judged WHERE problem IS NOT NULL
@@ -68,19 +74,25 @@ NOT_ITS_HISTORY = """
 """
 WRONG_TOTAL = """
     SELECT orders.id::text, orders.total, lines.total FROM orders
-    LEFT JOIN (SELECT order_id, sum(quantity * unit_price) AS total FROM order_line GROUP BY order_id) AS lines
+    LEFT JOIN (SELECT order_id, sum(quantity * unit_price) AS total FROM order_line
+        GROUP BY order_id) AS lines
         ON lines.order_id = orders.id
     WHERE lines.total IS DISTINCT FROM orders.total
 """
-PLACED = "SELECT subject, convert_from(data, 'UTF8')::jsonb AS placed FROM outbox WHERE type = 'orders.order_placed.v1'"
+PLACED = (
+    "SELECT subject, convert_from(data, 'UTF8')::jsonb AS placed FROM outbox"
+    " WHERE type = 'orders.order_placed.v1'"
+)
 NOT_AS_PLACED = f"""
-    SELECT orders.id::text, orders.total, placed ->> 'total' FROM orders JOIN ({PLACED}) AS event ON event.subject = orders.id::text
+    SELECT orders.id::text, orders.total, placed ->> 'total' FROM orders JOIN ({PLACED}) AS event
+        ON event.subject = orders.id::text
     WHERE (placed ->> 'total')::numeric <> orders.total OR placed ->> 'currency' <> orders.currency
        OR (placed ->> 'user_id')::uuid <> orders.user_id
 """  # noqa: S608  our own constant
 LINES_NOT_AS_PLACED = f"""
     SELECT DISTINCT coalesce(told.order_id, kept.order_id) FROM (
-        SELECT subject AS order_id, (line ->> 'product_id')::uuid AS product_id, (line ->> 'quantity')::int AS quantity,
+        SELECT subject AS order_id, (line ->> 'product_id')::uuid AS product_id,
+            (line ->> 'quantity')::int AS quantity,
                (line ->> 'unit_price')::numeric AS unit_price
         FROM ({PLACED}) AS event, jsonb_array_elements(placed -> 'lines') AS line
     ) AS told
@@ -102,7 +114,8 @@ def settled(sources: Sources) -> Result:
         "every order ends",
         f"{count} orders, {pending} pending",
         [f"order {order}: pending for {seconds} s" for order, seconds in stuck],
-        "look at `make status` and `make deadletters`: a relay, a consumer or the expiry job does not run",
+        "look at `make status` and `make deadletters`: a relay, a consumer or the expiry job does"
+        " not run",
     )
 
 
@@ -126,7 +139,8 @@ def agreement(sources: Sources) -> Result:
             found.append(f"order {order} is {status}, its reservation is {reservation}")
         elif sold.get(order) != taken.get(order):
             found.append(
-                f"order {order} has [{sold.get(order, 'nothing')}], products gave [{taken.get(order, 'nothing')}]"
+                f"order {order} has [{sold.get(order, 'nothing')}], products gave"
+                f" [{taken.get(order, 'nothing')}]"
             )
     found += [
         f"order {order}: reservation {status}, took {took}, gave back {gave}"
@@ -149,7 +163,8 @@ def history(sources: Sources) -> Result:
         f"order {order}: {problem}" for order, problem in sources.orders.rows(HISTORY, [legal])
     ]
     found += [
-        f"order {order} is {status} version {version}, its history ends {last} version {last_version}"
+        f"order {order} is {status} version {version}, its history ends {last} version"
+        f" {last_version}"
         for order, status, version, last, last_version in sources.orders.rows(NOT_ITS_HISTORY)
     ]
     count = sources.orders.number("SELECT count(*) FROM order_history")
@@ -186,5 +201,6 @@ def money(sources: Sources) -> Result:
         "money adds up",
         f"{announced} announced orders compared",
         found,
-        "something changed an order after it was placed; the event in orders' outbox has what was agreed",
+        "something changed an order after it was placed; the event in orders' outbox has what was"
+        " agreed",
     )

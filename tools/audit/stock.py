@@ -12,8 +12,10 @@ IN_FLIGHT = """
     UNION SELECT order_id FROM order_history WHERE at > now() - interval '5 seconds'
 """
 SOLD = """
-    SELECT product_id::text, sum(quantity) FROM order_line JOIN orders ON orders.id = order_line.order_id
-    WHERE status IN ('confirmed', 'shipped', 'delivered') AND order_id <> ALL(%s) GROUP BY product_id
+    SELECT product_id::text, sum(quantity) FROM order_line JOIN orders
+        ON orders.id = order_line.order_id
+    WHERE status IN ('confirmed', 'shipped', 'delivered') AND order_id <> ALL(%s)
+        GROUP BY product_id
 """
 ON_SHELF = "SELECT id::text, stock FROM product"
 BROUGHT_IN = """
@@ -21,11 +23,13 @@ BROUGHT_IN = """
     WHERE kind IN ('initial', 'adjustment') GROUP BY product_id
 """
 HELD_IN_FLIGHT = """
-    SELECT product_id::text, -sum(quantity) FROM stock_movement WHERE order_id = ANY(%s) GROUP BY product_id
+    SELECT product_id::text, -sum(quantity) FROM stock_movement WHERE order_id = ANY(%s)
+        GROUP BY product_id
 """
 LEDGER_DIFFERS = """
     SELECT id::text, stock, coalesce(moved, 0) FROM product
-    LEFT JOIN (SELECT product_id, sum(quantity) AS moved FROM stock_movement GROUP BY product_id) AS ledger
+    LEFT JOIN (SELECT product_id, sum(quantity) AS moved FROM stock_movement
+        GROUP BY product_id) AS ledger
         ON ledger.product_id = product.id
     WHERE stock <> coalesce(moved, 0)
 """
@@ -56,16 +60,19 @@ def conservation(sources: Sources) -> Result:
             accounted[product] += int(units)
     brought = {product: int(units) for product, units in sources.products.rows(BROUGHT_IN)}
     differing = [
-        f"product {product}: {accounted[product]} units accounted for, {brought.get(product, 0)} brought in"
+        f"product {product}: {accounted[product]} units accounted for, {brought.get(product, 0)}"
+        " brought in"
         for product in sorted(accounted.keys() | brought.keys())
         if accounted[product] != brought.get(product, 0)
     ]
     return Result(
         "I1",
         "stock is conserved",
-        f"{len(accounted)} products, {sum(brought.values())} units, {len(in_flight)} orders in flight",
+        f"{len(accounted)} products, {sum(brought.values())} units, {len(in_flight)} orders in"
+        " flight",
         differing,
-        "compare the product's ledger (GET /api/products/{id}/stock/) with its confirmed orders; I9 names the orders",
+        "compare the product's ledger (GET /api/products/{id}/stock/) with its confirmed orders; I9"
+        " names the orders",
     )
 
 
@@ -103,5 +110,6 @@ def ledger(sources: Sources) -> Result:
         "stock is the sum of its ledger",
         f"{count} movements",
         found,
-        "something wrote a stock past the ledger: correct it with a staff adjustment once it is understood",
+        "something wrote a stock past the ledger: correct it with a staff adjustment once it is"
+        " understood",
     )

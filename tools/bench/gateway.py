@@ -43,7 +43,8 @@ events {{ worker_connections 1024; }}
 http {{
     access_log off; keepalive_requests 1000000;
     client_body_temp_path {directory}/b; proxy_temp_path {directory}/p;
-    fastcgi_temp_path {directory}/f; uwsgi_temp_path {directory}/u; scgi_temp_path {directory}/s; default_type application/json;
+    fastcgi_temp_path {directory}/f; uwsgi_temp_path {directory}/u; scgi_temp_path {directory}/s;
+    default_type application/json;
     server {{
         listen 127.0.0.1:{port};
         location / {{ return 200 '{{"padding": "{padding}"}}'; }}

@@ -12,7 +12,8 @@ from bench.scene import Scene, database
 from bench.table import Figure, in_turn
 
 QUERY = """
-    SELECT percentile_cont(%s) WITHIN GROUP (ORDER BY extract(epoch FROM settled_at - placed_at) * 1000)
+    SELECT percentile_cont(%s) WITHIN GROUP (ORDER BY extract(epoch
+        FROM settled_at - placed_at) * 1000)
     FROM orders WHERE placed_at >= %s AND status = 'confirmed'
 """
 

@@ -53,7 +53,8 @@ def _confirmed_rate(scene: Scene, products: int, seconds: int) -> tuple[Load, fl
         began = orders.execute("SELECT clock_timestamp()").fetchone()
         load = run(scene.ops.gateway, scene.orders(products), seconds=seconds)
         _await_drain(scene)
-        query = """SELECT count(*) / extract(epoch FROM max(settled_at) - min(placed_at)) FROM orders
+        query = """SELECT count(*) / extract(epoch FROM max(settled_at) - min(placed_at))
+            FROM orders
             WHERE placed_at >= %s AND status = 'confirmed'"""
         return load, one_number(orders, query, began[0] if began else None)
 

@@ -131,12 +131,17 @@ def _backlog(scene: Scene, seconds: int) -> float:
         supervisor.start_programs(layout, ["orders-relay"])
 
 
-UNSENT = "SELECT count(*) FROM outbox WHERE type = 'orders.order_placed.v1' AND created_at >= %s AND sent_at IS NULL"
+UNSENT = (
+    "SELECT count(*) FROM outbox WHERE type = 'orders.order_placed.v1' AND created_at >= %s"
+    " AND sent_at IS NULL"
+)
 # The first window is marked at the end of its own publish: it is left out of count and time alike.
 RATE = """
-    WITH sent AS (SELECT sent_at FROM outbox WHERE type = 'orders.order_placed.v1' AND created_at >= %s),
+    WITH sent AS (SELECT sent_at FROM outbox WHERE type = 'orders.order_placed.v1'
+        AND created_at >= %s),
          first AS (SELECT min(sent_at) + interval '1 ms' AS at FROM sent)
-    SELECT count(*) FILTER (WHERE sent_at > first.at) / extract(epoch FROM max(sent_at) - min(sent_at)) FROM sent, first
+    SELECT count(*) FILTER (WHERE sent_at > first.at) / extract(epoch
+        FROM max(sent_at) - min(sent_at)) FROM sent, first
     GROUP BY first.at
 """
 

@@ -1,4 +1,4 @@
-"""Figures as they are printed: median (least to most), and a ratio to the anchor of the same run."""
+"""Figures as printed: median (least to most), and a ratio to the anchor of the same run."""
 
 import statistics
 from collections.abc import Callable, Sequence
@@ -53,7 +53,7 @@ def print_table(title: str, figures: Sequence[Figure]) -> None:
 
 
 def in_turn(runs: int, measures: Sequence[Callable[[], None]]) -> None:
-    """Run the measures one after the other, `runs` times, so that a noisy minute meets all of them."""
+    """Run the measures in turn, `runs` times, so that a noisy minute meets all of them."""
     for _ in range(runs):
         for measure in measures:
             measure()

@@ -26,7 +26,8 @@ UNSENT = "SELECT position, written_at FROM outbox WHERE sent_at IS NULL ORDER BY
 MARK = "UPDATE outbox SET sent_at = clock_timestamp() WHERE position = ANY(%s)"
 INSERT = "INSERT INTO outbox (data, written_at) VALUES (repeat('x', 350), %s)"
 TABLES = """
-    CREATE TABLE outbox (position bigserial PRIMARY KEY, data text, written_at float8, sent_at timestamptz);
+    CREATE TABLE outbox (position bigserial PRIMARY KEY, data text, written_at float8,
+        sent_at timestamptz);
     CREATE INDEX ON outbox (position) WHERE sent_at IS NULL;
 """
 
@@ -158,7 +159,8 @@ def main() -> None:
         for _ in range(3):
             rates = [writers_rate(url, notify=notify) for notify in (False, True)]
             print(
-                f"{WRITERS} writers: {rates[0]:.0f} commits/s without NOTIFY, {rates[1]:.0f} with it"
+                f"{WRITERS} writers: {rates[0]:.0f} commits/s without NOTIFY, {rates[1]:.0f} with"
+                " it"
             )
         with psycopg.connect(url, autocommit=True) as database:
             database.execute("TRUNCATE outbox")

@@ -19,7 +19,8 @@ CURRENCY = re.compile(r"^([+-]?) ?[£€$] ?|(?: ?[£€$])$")
 #: unbreakable) or an apostrophe.
 FORMS = {
     mark: re.compile(
-        rf"[+-]?(?:\d+|\d{{1,3}}(?:([{other} \u00a0\u202f'])\d{{3}})(?:\1\d{{3}})*)?(?:[{mark}]\d+)?",
+        rf"[+-]?(?:\d+|\d{{1,3}}(?:([{other}"
+        rf" \u00a0\u202f'])\d{{3}})(?:\1\d{{3}})*)?(?:[{mark}]\d+)?",
         re.ASCII,
     )
     for mark, other in ((POINT, COMMA), (COMMA, POINT))

@@ -18,9 +18,12 @@ COLUMNS = {
 }
 OPTIONAL = frozenset({"country"})
 EDITIONS = (
-    "Online Retail (InvoiceNo, StockCode, Description, Quantity, InvoiceDate, UnitPrice, CustomerID, Country), "
-    "Online Retail II (Invoice, StockCode, Description, Quantity, InvoiceDate, Price, Customer ID, Country) "
-    "and the sales edition (TransactionNo, Date, ProductNo, ProductName, Price, Quantity, CustomerNo, Country)"
+    "Online Retail (InvoiceNo, StockCode, Description, Quantity, InvoiceDate, UnitPrice,"
+    " CustomerID, Country), "
+    "Online Retail II (Invoice, StockCode, Description, Quantity, InvoiceDate, Price, Customer ID,"
+    " Country) "
+    "and the sales edition (TransactionNo, Date, ProductNo, ProductName, Price, Quantity,"
+    " CustomerNo, Country)"
 )
 
 
@@ -51,5 +54,6 @@ def must_name_all(places: dict[str, int]) -> None:
     missing = [column for column in COLUMNS if column not in places and column not in OPTIONAL]
     if missing:
         raise UnknownColumns(
-            f"the first line names no column for {', '.join(missing)}; the editions that are known: {EDITIONS}"
+            f"the first line names no column for {', '.join(missing)}; the editions that are known:"
+            f" {EDITIONS}"
         )

@@ -15,7 +15,8 @@ from datetime import UTC, datetime, timedelta, timezone
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 MONTH_FIRST, DAY_FIRST = "month first", "day first"
 CLOCK = (
-    r"(?:(?:T|,? +)(?P<hour>\d{1,2})(?P<colon>[:.])(?P<minute>\d{2})(?:(?P=colon)(?P<second>\d{2})(?:[.,]\d+)?)?"
+    r"(?:(?:T|,? +)(?P<hour>\d{1,2})(?P<colon>[:.])(?P<minute>\d{2})"
+    r"(?:(?P=colon)(?P<second>\d{2})(?:[.,]\d+)?)?"
     r"(?: ?(?P<half>[ap])\.?m\.?)? *(?P<zone>Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?)?"
 )
 FLAGS = re.ASCII | re.IGNORECASE

@@ -158,7 +158,7 @@ def _record_at(
 
 
 def _fields(text: str, delimiter: str, *, strict: bool = False) -> list[str] | None:
-    """Return the fields of a record; None if the text is more than one, or `strict` and malformed."""
+    """Return the fields of a record; None if it is several records, or `strict` and malformed."""
     try:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=strict))
     except csv.Error:

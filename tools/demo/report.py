@@ -153,9 +153,11 @@ def _file_part(plan: Plan, outcome: Outcome) -> list[str]:
     invoices = len({each.invoice for each in outcome.orders.values()})
     kinds = outcome.by_return
     return [
-        f"lines      {plan.lines_read} read = {ordered} ordered + {_sum_of(returned)}{len(plan.skipped_lines)} left out"
+        f"lines      {plan.lines_read} read = {ordered} ordered +"
+        f" {_sum_of(returned)}{len(plan.skipped_lines)} left out"
         + (f" ({_counts(reasons)})" if reasons else ""),
-        f"invoices   {plan.invoices_read} read = {invoices} orders + {_sum_of(kinds)}{len(plan.skipped_invoices)} left out",
+        f"invoices   {plan.invoices_read} read = {invoices} orders +"
+        f" {_sum_of(kinds)}{len(plan.skipped_invoices)} left out",
     ]
 
 

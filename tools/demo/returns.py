@@ -39,7 +39,7 @@ class Returns:
         self._plan.returns.append(PlannedReturn(invoice, taken, line_count, cancels))
 
     def _all_out(self, customer: str, units: Units) -> bool:
-        """Whether nothing of it has come back by a restock: a whole order can then be taken back."""
+        """Whether no restock brought any of it back: a whole order can then be taken back."""
         return all(self._still_out.get((customer, code), 0) >= count for code, count in units)
 
     def _bounded(self, invoice: str, customer: str, units: Units) -> Iterable[tuple[str, int]]:

@@ -69,8 +69,10 @@ class Gateway:
         self.port = free_port()
         self.environment = {
             "PATH": os.environ["PATH"] + ":/usr/sbin", "GATEWAY_LISTEN": f"127.0.0.1:{self.port}",
-            "USERS_UPSTREAM": services.users.address, "PRODUCTS_UPSTREAM": services.products.address,
-            "ORDERS_UPSTREAM": services.orders.address, "WORKER_PROCESSES": "1", "ACCESS_LOG": str(self.directory / "access.log"),
+            "USERS_UPSTREAM": services.users.address,
+            "PRODUCTS_UPSTREAM": services.products.address,
+            "ORDERS_UPSTREAM": services.orders.address, "WORKER_PROCESSES": "1",
+            "ACCESS_LOG": str(self.directory / "access.log"),
             "ERROR_LOG": str(self.directory / "error.log"),
         } | GENEROUS | variables  # fmt: skip
         self.process: subprocess.Popen[bytes] | None = None

@@ -93,8 +93,10 @@ def test_list_filters(nobody: Caller) -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     "query",
-    ["min_price=x", "min_price=-1", "min_price=1e3", "min_price=2&max_price=1", "search=", "search=" + "x" * 101,
-     "ordering=stock", "unknown=1", "slug=a&slug=b", "search=%00", "cursor=AAAA", "page_size=1000", "active=yes"],
+    ["min_price=x", "min_price=-1", "min_price=1e3", "min_price=2&max_price=1", "search=",
+    "search=" + "x" * 101,
+     "ordering=stock", "unknown=1", "slug=a&slug=b", "search=%00", "cursor=AAAA", "page_size=1000",
+     "active=yes"],
 )  # fmt: skip
 def test_bad_query_is_400(nobody: Caller, query: str) -> None:
     problem(nobody.get(f"{PATH}?{query}"), 400)
@@ -342,7 +344,8 @@ def test_adjustment_below_zero_or_above_the_top_is_409(staff: Caller) -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     "body",
-    [{}, {"delta": 0, "reason": "x"}, {"delta": "1", "reason": "x"}, {"delta": 1}, {"delta": 1, "reason": " "}, {"delta": 1.0, "reason": "x"}],
+    [{}, {"delta": 0, "reason": "x"}, {"delta": "1", "reason": "x"}, {"delta": 1},
+    {"delta": 1, "reason": " "}, {"delta": 1.0, "reason": "x"}],
 )  # fmt: skip
 def test_bad_adjustment_is_400(staff: Caller, body: dict[str, Any]) -> None:
     product = make_product(stock=2)

@@ -63,8 +63,10 @@ def test_consumer_takes_and_rejects_and_gives_back_the_largest_orders(
 def test_relay_publishes_a_backlog_of_the_largest_events(broker_url: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            """INSERT INTO outbox (id, type, subject, sequence, data, traceparent, created_at, attempts, last_error)
-            SELECT gen_random_uuid(), 'products.stock_reserved.v1', 'x', 1, convert_to(repeat('x', %s), 'UTF8'), '', now(), 0, ''
+            """INSERT INTO outbox (id, type, subject, sequence, data, traceparent, created_at,
+                attempts, last_error)
+            SELECT gen_random_uuid(), 'products.stock_reserved.v1', 'x', 1, convert_to(repeat('x',
+                %s), 'UTF8'), '', now(), 0, ''
             FROM generate_series(1, 500)""",
             [MAX_DATA_BYTES],
         )

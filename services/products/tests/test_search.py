@@ -16,9 +16,11 @@ from servicekit.testing.client import Caller, decoded
 ROWS = 50_000
 ORDERS = {ordering.name: ordering for ordering in ProductViewSet.orderings}
 FILL = """
-    INSERT INTO product (id, slug, name, description, price, currency, stock, active, version, created_at)
+    INSERT INTO product (id, slug, name, description, price, currency, stock, active, version,
+        created_at)
     SELECT gen_random_uuid(), 'p-' || n,
-           (ARRAY['Red', 'White', 'Blue'])[1 + n %% 3] || ' lantern ' || md5(n::text), repeat('x', 200), n %% 50, 'EUR', 1,
+           (ARRAY['Red', 'White', 'Blue'])[1 + n %% 3] || ' lantern ' || md5(n::text), repeat('x',
+               200), n %% 50, 'EUR', 1,
            true, 1, now() - n * interval '1 second'
     FROM generate_series(1, %s) n
 """
@@ -83,7 +85,8 @@ def test_search_is_planned_for_what_is_searched_however_often(
 
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE '%LIKE%'"
+            "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE"
+            " '%LIKE%'"
         )
         plans = cursor.fetchall()
     assert plans

@@ -114,7 +114,8 @@ def encryption_keys(name: str) -> list[str]:
             Fernet(key)
     except ValueError:
         raise ImproperlyConfigured(
-            f"{name} is no list of Fernet keys: 32 random bytes each, base64url, separated by commas."
+            f"{name} is no list of Fernet keys: 32 random bytes each, base64url, separated by"
+            " commas."
         ) from None
     return keys
 

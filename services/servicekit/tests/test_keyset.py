@@ -57,7 +57,7 @@ def until_closed(part: bytes, every_seconds: float) -> Answer:
 
 
 class KeyServer:
-    """The users service, as far as keys go: what it answers can be changed, held back and counted."""
+    """The users service, as far as keys go: its answers can be changed, held back and counted."""
 
     def __init__(self) -> None:
         self.answer = answering(body_of(FIRST))

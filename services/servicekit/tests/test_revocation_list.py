@@ -157,8 +157,10 @@ def test_next_question_names_the_horizon_and_a_restored_database_is_read_whole(
         b"<html>",
         b'{"horizon": -1, "revoked": []}',
         b'{"revoked": []}',
-        b'{"horizon": 7, "revoked": [{"subject": "0190b7a1-0000-7000-8000-000000000001", "before": "2026-01-01T00:00:00Z"}]}',
-        b'{"horizon": 7, "revoked": [{"subject": "x", "session": null, "before": "2026-01-01T00:00:00Z"}]}',
+        b'{"horizon": 7, "revoked": [{"subject": "0190b7a1-0000-7000-8000-000000000001", "before":'
+        b' "2026-01-01T00:00:00Z"}]}',
+        b'{"horizon": 7, "revoked": [{"subject": "x", "session": null, "before":'
+        b' "2026-01-01T00:00:00Z"}]}',
     ],
 )
 def test_answer_that_is_no_list_changes_nothing(users: Elsewhere, body: bytes) -> None:

@@ -40,7 +40,8 @@ def rotating(set_kit: SetKit) -> Iterator[list[Signer]]:
 def test_good_token_is_read() -> None:
     subject, session, now = uuid7(), uuid7(), int(time.time())
     token = SIGNER.token(
-        sub=str(subject), sid=str(session), jti="the-id", roles=["customer", "staff"], email_verified=True,
+        sub=str(subject), sid=str(session), jti="the-id", roles=["customer", "staff"],
+        email_verified=True,
         iat=now - 10, nbf=now - 10, exp=now + 290,
     )  # fmt: skip
 
@@ -48,7 +49,8 @@ def test_good_token_is_read() -> None:
 
     assert claims == tokens.Claims(
         subject=UUID(str(subject)), session_id=UUID(str(session)), token_id="the-id",
-        roles=frozenset({"customer", "staff"}), issued_at=now - 10, expires_at=now + 290, email_verified=True,
+        roles=frozenset({"customer", "staff"}), issued_at=now - 10, expires_at=now + 290,
+        email_verified=True,
     )  # fmt: skip
 
 

@@ -55,8 +55,10 @@ DEFECTS = {
         "products",
         "DROP INDEX stock_movement_once;"
         "INSERT INTO stock_movement (product_id, kind, quantity, order_id, reason, at)"
-        f"SELECT product_id, kind, quantity, order_id, '', at FROM stock_movement WHERE order_id = '{CONFIRMED}';"
-        f"UPDATE product SET stock = stock - 2 WHERE id = '{LAMP}'; UPDATE product SET stock = stock - 1 WHERE id = '{POT}'",
+        "SELECT product_id, kind, quantity, order_id, '', at FROM stock_movement WHERE order_id ="
+        f" '{CONFIRMED}';"
+        f"UPDATE product SET stock = stock - 2 WHERE id = '{LAMP}'; UPDATE product SET stock ="
+        f" stock - 1 WHERE id = '{POT}'",
         {"I1", "I3", "I9"},
     ),
     "a cancelled order kept its units": (
@@ -68,14 +70,16 @@ DEFECTS = {
     ),
     "an order hangs": (
         "orders",
-        f"UPDATE orders SET status = 'pending', settled_at = NULL, version = 1 WHERE id = '{CONFIRMED}';"
+        "UPDATE orders SET status = 'pending', settled_at = NULL, version = 1 WHERE id ="
+        f" '{CONFIRMED}';"
         f"DELETE FROM order_history WHERE order_id = '{CONFIRMED}' AND version = 2",
         {"I4"},
     ),
     "a rejected order is confirmed": (
         "orders",
         f"UPDATE orders SET status = 'confirmed' WHERE id = '{REJECTED}';"
-        f"UPDATE order_history SET to_status = 'confirmed' WHERE order_id = '{REJECTED}' AND version = 2",
+        f"UPDATE order_history SET to_status = 'confirmed' WHERE order_id = '{REJECTED}' AND"
+        " version = 2",
         {"I1", "I9"},
     ),
     "an event was never sent": (
@@ -85,7 +89,8 @@ DEFECTS = {
     ),
     "an event is parked": (
         "orders",
-        f"UPDATE outbox SET sent_at = NULL, parked_at = now(), last_error = 'no route' WHERE {PLACED}",
+        "UPDATE outbox SET sent_at = NULL, parked_at = now(), last_error = 'no route' WHERE"
+        f" {PLACED}",
         {"I5"},
     ),
     "an event changed on its way": ("products", "UPDATE inbox SET payload_hash = 'x'", {"I5"}),
@@ -97,7 +102,8 @@ DEFECTS = {
     ),
     "an effect without an event": (
         "products",
-        f"INSERT INTO reservation (order_id, status, created_at) VALUES ('{uuid.uuid4()}', 'void', now())",
+        f"INSERT INTO reservation (order_id, status, created_at) VALUES ('{uuid.uuid4()}', 'void',"
+        " now())",
         {"I6", "I9"},
     ),
     "an event was handled twice": (
@@ -109,7 +115,8 @@ DEFECTS = {
     ),
     "an order was confirmed by nobody": (
         "orders",
-        f"UPDATE order_history SET event_id = '{uuid.uuid4()}' WHERE order_id = '{CONFIRMED}' AND version = 2",
+        f"UPDATE order_history SET event_id = '{uuid.uuid4()}' WHERE order_id = '{CONFIRMED}' AND"
+        " version = 2",
         {"I6"},
     ),
     "a key names somebody else's order": (
@@ -119,13 +126,16 @@ DEFECTS = {
     ),
     "a key names no order": (
         "orders",
-        f"UPDATE idempotency_key SET body = convert_to('{json.dumps({'id': str(uuid.uuid4())})}', 'UTF8')",
+        f"UPDATE idempotency_key SET body = convert_to('{json.dumps({'id': str(uuid.uuid4())})}',"
+        " 'UTF8')",
         {"I8"},
     ),
     "two keys are one order": (
         "orders",
-        "INSERT INTO idempotency_key (caller, operation, key, request_hash, status, body, headers, created_at)"
-        "SELECT caller, operation, 'second', request_hash, status, body, headers, created_at FROM idempotency_key",
+        "INSERT INTO idempotency_key (caller, operation, key, request_hash, status, body, headers,"
+        " created_at)"
+        "SELECT caller, operation, 'second', request_hash, status, body, headers, created_at FROM"
+        " idempotency_key",
         {"I8"},
     ),
     "a delivery vanished": (
@@ -135,7 +145,8 @@ DEFECTS = {
     ),
     "a dead letter has no reason": (
         "products",
-        "INSERT INTO dead_letter (queue, type, reason, detail, headers, content_type, body, fingerprint, received_at, state)"
+        "INSERT INTO dead_letter (queue, type, reason, detail, headers, content_type, body,"
+        " fingerprint, received_at, state)"
         "VALUES ('products.orders', '', '', '', '{}', '', '', '', now(), 'waiting')",
         {"I11"},
     ),
@@ -163,13 +174,15 @@ DEFECTS = {
     ),
     "a price was changed afterwards": (
         "orders",
-        f"UPDATE order_line SET unit_price = 9 WHERE order_id = '{CONFIRMED}' AND product_id = '{LAMP}';"
+        f"UPDATE order_line SET unit_price = 9 WHERE order_id = '{CONFIRMED}' AND product_id ="
+        f" '{LAMP}';"
         f"UPDATE orders SET total = total - 2 WHERE id = '{CONFIRMED}'",
         {"I13"},
     ),
     "the event announced another price": (
         "orders",
-        f"UPDATE outbox SET data = convert_to(replace(convert_from(data, 'UTF8'), '10.00', '11.00'), 'UTF8') WHERE {PLACED}",
+        "UPDATE outbox SET data = convert_to(replace(convert_from(data, 'UTF8'), '10.00',"
+        f" '11.00'), 'UTF8') WHERE {PLACED}",
         {"I13", "I5"},
     ),
 }
@@ -192,8 +205,11 @@ def test_event_in_a_dead_letter_did_not_vanish(world, sources):
     assert "I11" in failing(sources)
 
     world.products.execute(
-        """INSERT INTO dead_letter (queue, event_id, type, reason, detail, headers, content_type, body, fingerprint,
-        received_at, state) VALUES ('products.orders', %s, '', 'invalid_data', '', '{}', '', '', '', now(), 'waiting')""",
+        """INSERT INTO dead_letter (queue, event_id, type, reason, detail, headers, content_type,
+            body, fingerprint,
+        received_at, state)
+            VALUES ('products.orders', %s, '', 'invalid_data', '', '{}', '', '', '', now(),
+                'waiting')""",
         [event.id],
     )
 
@@ -233,7 +249,8 @@ def test_order_in_flight_is_no_disagreement(world, sources):
         [order, USER],
     )
     world.orders.execute(
-        "INSERT INTO order_line (order_id, product_id, name, unit_price, quantity) VALUES (%s, %s, 'Thing', 10, 1)",
+        "INSERT INTO order_line (order_id, product_id, name, unit_price, quantity) VALUES (%s, %s,"
+        " 'Thing', 10, 1)",
         [order, LAMP],
     )
     world.orders.execute(

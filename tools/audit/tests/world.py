@@ -53,7 +53,8 @@ class World:
         self._order(EXPIRED, {LAMP: 1}, ["expired"], "released")
         self._order(VOID, {POT: 1}, ["cancelled"], "void")
         self.orders.execute(
-            """INSERT INTO idempotency_key (caller, operation, key, request_hash, status, body, headers, created_at)
+            """INSERT INTO idempotency_key (caller, operation, key, request_hash, status, body,
+                headers, created_at)
             VALUES (%s, 'place_order', 'first', '', 201, %s, '{}', %s)""",
             [USER, json.dumps({"id": str(CONFIRMED)}).encode(), EARLIER],
         )
@@ -63,14 +64,16 @@ class World:
 
     def send(self, event: Event, *, handled: bool = True) -> Event:
         self.of(event.service).execute(
-            """INSERT INTO outbox (id, type, subject, sequence, data, traceparent, created_at, attempts, last_error, sent_at)
+            """INSERT INTO outbox (id, type, subject, sequence, data, traceparent, created_at,
+                attempts, last_error, sent_at)
             VALUES (%s, %s, %s, 1, %s, '', %s, 0, '', %s)""",
             [event.id, event.type, str(event.subject), event.body, EARLIER, EARLIER],
         )
         if event.queue and handled:
             payload_hash = hashlib.sha256(event.type.encode() + b"\0" + event.body).digest()
             self.of(event.queue.partition(".")[0]).execute(
-                "INSERT INTO inbox (queue, event_id, type, payload_hash, handled_at) VALUES (%s, %s, %s, %s, %s)",
+                "INSERT INTO inbox (queue, event_id, type, payload_hash, handled_at) VALUES (%s,"
+                " %s, %s, %s, %s)",
                 [event.queue, event.id, event.type, payload_hash, EARLIER],
             )
         return event
@@ -78,7 +81,8 @@ class World:
     def _products(self, stocks: dict[uuid.UUID, tuple[int, int, int]]) -> None:
         for product, (initial, adjusted, stock) in stocks.items():
             self.products.execute(
-                """INSERT INTO product (id, slug, name, description, price, currency, stock, active, version)
+                """INSERT INTO product (id, slug, name, description, price, currency, stock,
+                    active, version)
                 VALUES (%s, %s, 'Thing', '', %s, 'GBP', %s, true, 1)""",
                 [product, str(product), PRICES[product], stock],
             )
@@ -91,7 +95,8 @@ class World:
 
     def _move(self, product: uuid.UUID, kind: str, quantity: int, order: uuid.UUID | None) -> None:
         self.products.execute(
-            "INSERT INTO stock_movement (product_id, kind, quantity, order_id, reason, at) VALUES (%s, %s, %s, %s, '', %s)",
+            "INSERT INTO stock_movement (product_id, kind, quantity, order_id, reason, at) VALUES"
+            " (%s, %s, %s, %s, '', %s)",
             [product, kind, quantity, order, EARLIER],
         )
 
@@ -100,13 +105,15 @@ class World:
     ) -> None:
         total = sum(PRICES[product] * quantity for product, quantity in units.items())
         self.orders.execute(
-            """INSERT INTO orders (id, user_id, status, currency, total, version, placed_at, deadline, settled_at)
+            """INSERT INTO orders (id, user_id, status, currency, total, version, placed_at,
+                deadline, settled_at)
             VALUES (%s, %s, %s, 'GBP', %s, %s, %s, %s, %s)""",
             [order, USER, steps[-1], total, len(steps) + 1, EARLIER, EARLIER, EARLIER],
         )
         for product, quantity in units.items():
             self.orders.execute(
-                "INSERT INTO order_line (order_id, product_id, name, unit_price, quantity) VALUES (%s, %s, 'Thing', %s, %s)",
+                "INSERT INTO order_line (order_id, product_id, name, unit_price, quantity) VALUES"
+                " (%s, %s, 'Thing', %s, %s)",
                 [order, product, PRICES[product], quantity],
             )
         lines = [
@@ -125,7 +132,8 @@ class World:
 
     def _reserve(self, order: uuid.UUID, units: dict[uuid.UUID, int], reservation: str) -> None:
         self.products.execute(
-            "INSERT INTO reservation (order_id, status, created_at, settled_at) VALUES (%s, %s, %s, %s)",
+            "INSERT INTO reservation (order_id, status, created_at, settled_at) VALUES (%s, %s, %s,"
+            " %s)",
             [order, reservation, EARLIER, EARLIER],
         )
         for product, quantity in units.items():
@@ -142,7 +150,8 @@ class World:
         for version, status in enumerate(["pending", *steps], start=1):
             cause = answer.id if answer and status in ("confirmed", "rejected") else None
             self.orders.execute(
-                """INSERT INTO order_history (order_id, version, from_status, to_status, event_id, note, at)
+                """INSERT INTO order_history (order_id, version, from_status, to_status, event_id,
+                    note, at)
                 VALUES (%s, %s, %s, %s, %s, '', %s)""",
                 [order, version, before, status, cause, EARLIER],
             )

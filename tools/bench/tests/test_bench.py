@@ -60,7 +60,8 @@ def test_measures_take_turns():
 def test_lines_without_code_do_not_count(tmp_path):
     file = tmp_path / "module.py"
     file.write_text(
-        '"""Docs\nof two lines."""\n\n# why\nx = """text\n# no comment"""  # why\n\n\ndef f():\n    """Docs."""\n    return x\n'
+        '"""Docs\nof two lines."""\n\n# why\nx = """text\n# no comment"""  # why\n\n\ndef f():\n   '
+        ' """Docs."""\n    return x\n'
     )
 
     assert code_lines(file) == 4

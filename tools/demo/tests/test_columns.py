@@ -1,4 +1,4 @@
-"""One rule per column: what a cell says depends on its whole column, and what was assumed is told."""
+"""One rule per column: a cell is read by its whole column, and what was assumed is told."""
 
 from datetime import datetime
 from decimal import Decimal

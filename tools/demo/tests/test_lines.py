@@ -1,4 +1,4 @@
-"""Reading lines: whatever is wrong is told with its line number, and the lines around it are read."""
+"""Reading lines: what is wrong is told with its line number; the lines around it are read."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""A small HTTP server in a thread: it answers what a function returns, and keeps what it was asked."""
+"""A small HTTP server in a thread: a function answers, and the requests are kept."""
 
 import json
 import threading
@@ -110,6 +110,6 @@ class HttpServer:
 
 
 def in_turn(*replies: Reply) -> Callable[[Request], Reply]:
-    """Return a function that gives these replies one after the other, and the last again and again."""
+    """Return a function that gives these replies in turn, and the last again and again."""
     left = list(replies)
     return lambda _: left.pop(0) if len(left) > 1 else left[0]

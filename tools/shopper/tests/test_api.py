@@ -1,4 +1,4 @@
-"""Calls against a real server: what is repeated, what is an answer, and when the client gives up."""
+"""Calls to a real server: what is repeated, what is an answer, and when the client gives up."""
 
 import asyncio
 

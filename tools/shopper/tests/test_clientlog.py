@@ -1,4 +1,4 @@
-"""The client log: what was noted is there whatever becomes of the writer, and of each other line."""
+"""The client log keeps what was noted, whatever becomes of the writer or another line."""
 
 import json
 import os

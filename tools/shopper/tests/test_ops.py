@@ -1,4 +1,4 @@
-"""Where the shop is: the state folder's file, the process environment over it, and database URLs."""
+"""Where the shop is: the state folder's file, the environment over it, and database URLs."""
 
 import pytest
 from hypothesis import given
@@ -57,7 +57,8 @@ def test_state_folder_is_the_one_of_the_environment_or_the_checkouts(tmp_path, m
 def test_env_file_is_read_as_a_shell_would(tmp_path):
     file = tmp_path / "ops.env"
     file.write_text(
-        "# NOT=this\n\n  export A=1\nB='two words'\nC=\"three\"\nURL=amqp://u:p@h/v?x=1&y=2\nno assignment\nB2 = x\n"
+        "# NOT=this\n\n  export A=1\nB='two words'\nC=\"three\"\nURL=amqp://u:p@h/v?x=1&y=2\nno"
+        " assignment\nB2 = x\n"
     )
 
     assert read_env_file(file) == {

@@ -134,7 +134,8 @@ def _check_place(category: Category) -> None:
     depth = above + height
     if depth > MAX_CATEGORY_DEPTH:
         raise CategoryCycle(
-            f"The tree would be {depth} levels deep there; at most {MAX_CATEGORY_DEPTH} are allowed."
+            f"The tree would be {depth} levels deep there; at most {MAX_CATEGORY_DEPTH} are"
+            " allowed."
         )
 
 

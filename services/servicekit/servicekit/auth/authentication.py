@@ -69,7 +69,7 @@ class BearerAuthentication(JWTStatelessUserAuthentication):
     www_authenticate_realm = REALM
 
     def get_header(self, request: Request) -> bytes | None:  # type: ignore[override]
-        """Return the header's value, as far as it can be one of ours, or None without the header."""
+        """Return the header's value, as far as it can be a token of ours; None without it."""
         header = request.META.get("HTTP_AUTHORIZATION")
         return None if header is None else str(header).encode("utf-8", "replace")
 

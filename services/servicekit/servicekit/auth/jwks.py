@@ -254,7 +254,7 @@ def find(kid: str) -> ec.EllipticCurvePublicKey | None:
 
 
 def generation() -> int:
-    """Return a number that changes with the key set, after asking for a newer set if ours is old."""
+    """Return a number that changes with the key set; ask for a newer set first if ours is old."""
     keys = _key_set()
     keys.refresh_if_old()
     return keys.generation

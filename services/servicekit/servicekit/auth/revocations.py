@@ -54,7 +54,7 @@ class _Snapshot:
         self._expiries: list[tuple[datetime, UUID]] = []
 
     def is_fresh(self) -> bool:
-        """Whether it was read within the last second, and after every revocation by this process."""
+        """Whether it was read within a second, and after each revocation by this process."""
         return self.last_own is _last_own and time.monotonic() - self.read_at < SNAPSHOT_SECONDS
 
     def has(self, claims: Claims) -> bool:

@@ -47,7 +47,8 @@ def pytest_configure(config: pytest.Config) -> None:
     missing = [name for name in SERVERS if not os.environ.get(name)]
     if missing:
         raise pytest.UsageError(
-            f"{', '.join(missing)} not set. Run `make test`, or `. <(python3 deploy/souk test-env)`."
+            f"{', '.join(missing)} not set. Run `make test`, or `. <(python3 deploy/souk"
+            " test-env)`."
         )
     # Each run has a database of its own, so that two runs at once do not disturb each other. It is
     # set here because a fixture of ours would not override that of pytest-django.

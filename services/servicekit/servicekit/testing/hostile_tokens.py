@@ -49,7 +49,8 @@ def hostile_tokens(signer: Signer = SIGNER) -> list[HostileToken]:
     expired: make new ones.
     """
     makers = (
-        _algorithms, _public_key_as_secret, _strangers, _key_ids, _headers, _claims, _times, _time_literals,
+        _algorithms, _public_key_as_secret, _strangers, _key_ids, _headers, _claims, _times,
+        _time_literals,
         _signatures, _payloads_changed, _encodings, _sizes, _duplicates, _not_json_objects,
     )  # fmt: skip
     return [hostile for make in makers for hostile in make(signer)]
@@ -61,11 +62,15 @@ def hostile_headers(signer: Signer = SIGNER) -> list[tuple[str, str]]:
     """
     token = signer.token()
     return list({
-        "no scheme": token, "empty": "", "blank": " ", "scheme only": "Bearer", "scheme and blank": "Bearer ",
-        "two spaces": f"Bearer  {token}", "tab": f"Bearer\t{token}", "leading blank": f" Bearer {token}",
+        "no scheme": token, "empty": "", "blank": " ", "scheme only": "Bearer",
+        "scheme and blank": "Bearer ",
+        "two spaces": f"Bearer  {token}", "tab": f"Bearer\t{token}",
+        "leading blank": f" Bearer {token}",
         "trailing text": f"Bearer {token} x", "two tokens": f"Bearer {token},{token}",
-        "two schemes": f"Bearer {token}, Bearer {token}", "Basic": "Basic YWRhOnB3", "Token": f"Token {token}",
-        "JWT": f"JWT {token}", "Bearer:": f"Bearer: {token}", "parameter": f'Bearer token="{token}"',
+        "two schemes": f"Bearer {token}, Bearer {token}", "Basic": "Basic YWRhOnB3",
+        "Token": f"Token {token}",
+        "JWT": f"JWT {token}", "Bearer:": f"Bearer: {token}",
+        "parameter": f'Bearer token="{token}"',
         "quoted": f'Bearer "{token}"', "null": "Bearer null", "not ASCII": f"Bearer {token}é",
         "look-alike scheme": f"Be\u0430rer {token}".encode().decode("latin-1"),
     }.items())  # fmt: skip
@@ -144,7 +149,8 @@ def _code_of_key_id(kid: object) -> str:
 def _headers(signer: Signer) -> Iterator[HostileToken]:
     url = "http://127.0.0.1:9/keys.json"
     for member, value in {
-        "jku": url, "x5u": url, "x5c": ["MIIB"], "x5t": "AAAA", "crit": ["exp"], "b64": False, "zip": "DEF",
+        "jku": url, "x5u": url, "x5c": ["MIIB"], "x5t": "AAAA", "crit": ["exp"], "b64": False,
+        "zip": "DEF",
         "enc": "A256GCM", "jwk": signer.jwk(),
     }.items():  # fmt: skip
         yield HostileToken(f"header {member}", signer.token({member: value}), "header")
@@ -155,18 +161,22 @@ def _headers(signer: Signer) -> Iterator[HostileToken]:
 def _claims(signer: Signer) -> Iterator[HostileToken]:
     issuer, audience, somebody = ISSUER, AUDIENCE, str(SOMEBODY)
     wrong: dict[tuple[str, str], list[object]] = {
-        ("iss", "issuer"): [None, "", "other", f"{issuer}2", issuer[:-1], issuer.upper(), [issuer], {issuer: 1}],
+        ("iss", "issuer"): [None, "", "other", f"{issuer}2", issuer[:-1], issuer.upper(), [issuer],
+        {issuer: 1}],
         ("aud", "audience"): [
-            None, "", "other", audience[:-1], f"{audience}2", audience.upper(), [], ["other"], [audience, 7],
+            None, "", "other", audience[:-1], f"{audience}2", audience.upper(), [], ["other"],
+            [audience, 7],
             [audience, ""], [[audience]], {audience: 1}, 7,
         ],
         ("sub", "subject"): [
-            None, "", "admin", "0", 7, [somebody], {"id": somebody}, f"{{{somebody}}}", f"urn:uuid:{somebody}",
+            None, "", "admin", "0", 7, [somebody], {"id": somebody}, f"{{{somebody}}}",
+            f"urn:uuid:{somebody}",
             somebody.upper(), SOMEBODY.hex, f"{somebody} ", f"{somebody}\n",
         ],
         ("sid", "session"): [None, "", "x", 7, SOMEBODY.hex],
         ("jti", "token_id"): [None, "", 7, "j" * 256, ["x"]],
-        ("roles", "roles"): [None, "staff", 7, {"staff": 1}, [7], [None], [["staff"]], [""], ["r" * 256]],
+        ("roles", "roles"): [None, "staff", 7, {"staff": 1}, [7], [None], [["staff"]], [""],
+        ["r" * 256]],
     }  # fmt: skip
     for (name, code), values in wrong.items():
         for value in values:
@@ -201,7 +211,8 @@ def _time_literals(signer: Signer) -> Iterator[HostileToken]:
     soon = int(time.time()) + 60
     literals = {
         "NaN": b"NaN", "Infinity": b"Infinity", "-Infinity": b"-Infinity", "1e400": b"1e400",
-        "5,000 digits": b"1" + b"0" * 5000, "hexadecimal": b"0x7fffffff", "leading zero": b"0%d" % soon, "plus": b"+%d" % soon,
+        "5,000 digits": b"1" + b"0" * 5000, "hexadecimal": b"0x7fffffff",
+        "leading zero": b"0%d" % soon, "plus": b"+%d" % soon,
     }  # fmt: skip
     header, payload = compact(signer.header()), compact(make_claims(exp="EXP"))
     for name, literal in literals.items():
@@ -222,8 +233,10 @@ def _signatures(signer: Signer) -> Iterator[HostileToken]:
     zero, order = bytes(32), CURVE_ORDER.to_bytes(32, "big")
     forged = {
         "63 bytes": raw[:-1], "65 bytes": raw + b"\0", "32 bytes": raw[:32], "1 byte": b"\0",
-        "DER": signer.key.sign(signed.encode(), ec.ECDSA(hashes.SHA256())), "all zero": bytes(64), "all ones": b"\xff" * 64,
-        "r zero": zero + raw[32:], "s zero": raw[:32] + zero, "r is n": order + raw[32:], "s is n": raw[:32] + order,
+        "DER": signer.key.sign(signed.encode(), ec.ECDSA(hashes.SHA256())), "all zero": bytes(64),
+        "all ones": b"\xff" * 64,
+        "r zero": zero + raw[32:], "s zero": raw[:32] + zero, "r is n": order + raw[32:],
+        "s is n": raw[:32] + order,
         "r and s swapped": raw[32:] + raw[:32], "bit flipped": bytes([raw[0] ^ 1]) + raw[1:],
     }  # fmt: skip
     for name, signature in forged.items():
@@ -250,13 +263,20 @@ def _encodings(signer: Signer) -> Iterator[HostileToken]:
     last = BASE64URL[BASE64URL.index(signature[-1]) ^ 1]
     for name, text in {
         "last character not canonical": token[:-1] + last, "padded": f"{token}==",
-        "padded parts": f"{header}=.{payload}=.{signature}==", "plus and slash": f"{header}.{payload}.+/{signature[2:]}",
-        "line break at the end": f"{token}\n", "line break inside": f"{header}.{payload[:9]}\r\n{payload[9:]}.{signature}",
-        "blank at the end": f"{token} ", "one part": header, "two parts": f"{header}.{payload}", "four parts": f"{token}.{signature}",
-        "five parts": f"{token}.{signature}.{signature}", "empty parts": "..", "empty": "", "quoted": f'"{token}"',
-        "JSON form": compact({"protected": header, "payload": payload, "signature": signature}).decode(),
-        "percent encoded": token.replace(".", "%2E"), "full-width dot": token.replace(".", "\uff0e"), "NUL": f"{token}\0",
-        "not ASCII": f"{token}é", "lone surrogate": f"{token}\ud800", "length of 1 modulo 4": f"{header}.{payload}.{signature}AAA",
+        "padded parts": f"{header}=.{payload}=.{signature}==",
+        "plus and slash": f"{header}.{payload}.+/{signature[2:]}",
+        "line break at the end": f"{token}\n",
+        "line break inside": f"{header}.{payload[:9]}\r\n{payload[9:]}.{signature}",
+        "blank at the end": f"{token} ", "one part": header, "two parts": f"{header}.{payload}",
+        "four parts": f"{token}.{signature}",
+        "five parts": f"{token}.{signature}.{signature}", "empty parts": "..", "empty": "",
+        "quoted": f'"{token}"',
+        "JSON form": compact({"protected": header, "payload": payload,
+        "signature": signature}).decode(),
+        "percent encoded": token.replace(".", "%2E"),
+        "full-width dot": token.replace(".", "\uff0e"), "NUL": f"{token}\0",
+        "not ASCII": f"{token}é", "lone surrogate": f"{token}\ud800",
+        "length of 1 modulo 4": f"{header}.{payload}.{signature}AAA",
     }.items():  # fmt: skip
         yield HostileToken(name, text, "malformed")
 
@@ -287,12 +307,18 @@ def _not_json_objects(signer: Signer) -> Iterator[HostileToken]:
     header, payload = compact(signer.header()), compact(make_claims())
     for part, whole in {"header": header, "payload": payload}.items():
         for name, text in {
-            "array": b"[" + whole + b"]", "text": b'"claims"', "null": b"null", "number": b"1", "huge number": b"9" * 5000,
-            "bad UTF-8": whole[:-1] + b',"x":"\xff"}', "overlong UTF-8": whole[:-1] + b',"x":"\xc0\xaf"}',
-            "UTF-16": whole.decode().encode("utf-16"), "UTF-16 unmarked": whole.decode().encode("utf-16-le"),
-            "byte-order mark": b"\xef\xbb\xbf" + whole, "trailing text": whole + b"x", "two objects": whole + whole,
-            "trailing comma": whole[:-1] + b",}", "single quotes": whole.replace(b'"', b"'"), "comment": b"/**/" + whole,
-            "lone surrogate": whole[:-1] + b',"x":"\\ud800"}', "NUL": whole[:-1] + b',"x":"\\u0000"}',
+            "array": b"[" + whole + b"]", "text": b'"claims"', "null": b"null", "number": b"1",
+            "huge number": b"9" * 5000,
+            "bad UTF-8": whole[:-1] + b',"x":"\xff"}',
+            "overlong UTF-8": whole[:-1] + b',"x":"\xc0\xaf"}',
+            "UTF-16": whole.decode().encode("utf-16"),
+            "UTF-16 unmarked": whole.decode().encode("utf-16-le"),
+            "byte-order mark": b"\xef\xbb\xbf" + whole, "trailing text": whole + b"x",
+            "two objects": whole + whole,
+            "trailing comma": whole[:-1] + b",}", "single quotes": whole.replace(b'"', b"'"),
+            "comment": b"/**/" + whole,
+            "lone surrogate": whole[:-1] + b',"x":"\\ud800"}',
+            "NUL": whole[:-1] + b',"x":"\\u0000"}',
             "nested": whole[:-1] + b',"x":' + DEEP + b"}",
         }.items():  # fmt: skip
             pair = (text, payload) if part == "header" else (header, text)

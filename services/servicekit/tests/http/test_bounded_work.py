@@ -58,7 +58,8 @@ def lines(line: str) -> Callable[[int], str]:
         (lambda number: json.dumps({"lines": [1], "note": "\u00e9" * number}), 0.01),
         (lambda number: json.dumps({"x" * number: 1}), 0.01),
     ],
-    ids=["unknown members", "numbers", "empty objects", "unknown in lines", "strings", "many in lines", "long text", "long name"],
+    ids=["unknown members", "numbers", "empty objects", "unknown in lines", "strings",
+    "many in lines", "long text", "long name"],
 )  # fmt: skip
 def test_large_faulty_body_costs_little_more_than_a_small_one(
     nobody: Caller, body: Callable[[int], str], calls_an_item: float

@@ -113,8 +113,10 @@ def test_amount_is_taken_to_the_cent(text: str, amount: str) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        2.55, 2, True, None, [], {}, "", " 1", "1 ", "1\n", "+1", "-1", "-0", ".5", "1.", "1.234", "0.001", "1,00", "1e2", "1E2",
-        "NaN", "Infinity", "sNaN", "0x10", "1_000", "\u0661", "\uff11", "12345678901", "9" * 5000, "1.0.0", "€1", "1\0",
+        2.55, 2, True, None, [], {}, "", " 1", "1 ", "1\n", "+1", "-1", "-0", ".5", "1.", "1.234",
+        "0.001", "1,00", "1e2", "1E2",
+        "NaN", "Infinity", "sNaN", "0x10", "1_000", "\u0661", "\uff11", "12345678901", "9" * 5000,
+        "1.0.0", "€1", "1\0",
     ],
 )  # fmt: skip
 def test_what_resembles_an_amount_is_refused(value: object) -> None:
@@ -164,7 +166,8 @@ def test_text_is_kept_as_it_came(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["\0", "a\0b", "\x01", "\x08", "\x0b", "\x0c", "\x1b[31m", "\x1f", "\x7f", "\x80", "\x85", "\x9f", "a\u202eb", "\u202a",
+    ["\0", "a\0b", "\x01", "\x08", "\x0b", "\x0c", "\x1b[31m", "\x1f", "\x7f", "\x80", "\x85",
+    "\x9f", "a\u202eb", "\u202a",
      "\u2066a\u2069", "\ufeffa", "\ud800", "a\udfff"],
     ids=ascii,
 )  # fmt: skip

@@ -297,7 +297,8 @@ def test_old_keys_are_purged() -> None:
         timedelta(),
     ):
         IdempotencyKey.objects.create(
-            caller=uuid7(), operation="place", key=str(age), request_hash=b"", status=201, body=b"{}", created_at=now - age
+            caller=uuid7(), operation="place", key=str(age), request_hash=b"", status=201,
+            body=b"{}", created_at=now - age
         )  # fmt: skip
 
     purge.run()

@@ -108,8 +108,10 @@ def test_context_holds_during_the_request_only(
 @pytest.mark.parametrize(
     "sent",
     [
-        "", "rubbish", TRACE.upper(), TRACE[:-1], TRACE + "0", TRACE + "\n", f"{TRACE}-x", f" {TRACE}", "ff" + TRACE[2:], "01" + TRACE[2:],
-        f"00-{'0' * 32}-b7ad6b7169203331-01", f"00-0af7651916cd43dd8448eb211c80319c-{'0' * 16}-01", "00-" + "x" * 32 + TRACE[35:],
+        "", "rubbish", TRACE.upper(), TRACE[:-1], TRACE + "0", TRACE + "\n", f"{TRACE}-x",
+        f" {TRACE}", "ff" + TRACE[2:], "01" + TRACE[2:],
+        f"00-{'0' * 32}-b7ad6b7169203331-01", f"00-0af7651916cd43dd8448eb211c80319c-{'0' * 16}-01",
+        "00-" + "x" * 32 + TRACE[35:],
     ],
 )  # fmt: skip
 def test_ill_formed_trace_is_dropped(
@@ -165,7 +167,8 @@ def test_probe_is_neither_logged_nor_measured(
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("method", "path", "route", "status"),
-    [("GET", "/open/", "open/", 200), ("GET", "/private/", "private/", 401), ("GET", "/nowhere/", "unmatched", 404),
+    [("GET", "/open/", "open/", 200), ("GET", "/private/", "private/", 401),
+    ("GET", "/nowhere/", "unmatched", 404),
      ("POST", "/place/7/", "place/<str:shelf>/", 401), ("DELETE", "/open/", "open/", 405)],
 )  # fmt: skip
 def test_request_is_measured_by_its_route(

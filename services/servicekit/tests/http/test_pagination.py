@@ -269,7 +269,8 @@ FORGED = {
 }
 FORGED_VALUES = {
     "-sequence": ["", "x", "1.5", "1e3", "0x10", "NaN", "9" * 5000, "1_0 0"],
-    "price": ["", "x", "NaN", "sNaN", "Infinity", "-Infinity", "1e12", "1e400", "1e999999", "9" * 5000],
+    "price": ["", "x", "NaN", "sNaN", "Infinity", "-Infinity", "1e12", "1e400", "1e999999",
+    "9" * 5000],
     "subject": ["nul\0"],
     "-id": ["", "x", "1"],
 }  # fmt: skip
@@ -303,9 +304,12 @@ def test_forged_value_in_a_cursor_is_refused(nobody: Caller, order: str, value: 
 @pytest.mark.parametrize(
     ("order", "value"),
     [
-        ("-sequence", str(10**30)), ("-sequence", str(-(10**30))), ("-sequence", str(2**63)), ("price", "1e-400"),
-        ("price", "-999999999999.999999999"), ("subject", ""), ("subject", "\U0001f4a9"), ("subject", "' OR 1=1 --"),
-        ("created_at", "9999-12-31T23:59:59.999999+00:00"), ("created_at", "0001-01-01T00:00:00+00:00"),
+        ("-sequence", str(10**30)), ("-sequence", str(-(10**30))), ("-sequence", str(2**63)),
+        ("price", "1e-400"),
+        ("price", "-999999999999.999999999"), ("subject", ""), ("subject", "\U0001f4a9"),
+        ("subject", "' OR 1=1 --"),
+        ("created_at", "9999-12-31T23:59:59.999999+00:00"),
+        ("created_at", "0001-01-01T00:00:00+00:00"),
     ],
 )  # fmt: skip
 def test_place_at_the_edge_is_no_failure(nobody: Caller, order: str, value: str) -> None:

@@ -339,7 +339,8 @@ def test_json_in_utf8_is_read(nobody: Caller, content_type: str) -> None:
 
 @pytest.mark.parametrize(
     "raw",
-    [b"{", b"[1,]", b"NaN", b'{"a":1,"a":2}', b'"\\ud800"', b'"\\u0000"', b"\xff", b"\xef\xbb\xbf{}", b"[" * 10_000, b"9" * 5000, b" "],
+    [b"{", b"[1,]", b"NaN", b'{"a":1,"a":2}', b'"\\ud800"', b'"\\u0000"', b"\xff",
+    b"\xef\xbb\xbf{}", b"[" * 10_000, b"9" * 5000, b" "],
     ids=lambda raw: repr(raw[:12]),
 )  # fmt: skip
 def test_body_that_is_no_json_is_a_parse_error(nobody: Caller, raw: bytes) -> None:
@@ -459,9 +460,13 @@ def test_value_that_cannot_be_stored_is_invalid_and_logged(
     path: str,
     value: str,
 ) -> None:
-    fail_with(lambda: list(OutboxEvent.objects.filter(subject=value)) or OutboxEvent.objects.update_or_create(
-        id=uuid7(), defaults={"subject": value, "sequence": 1, "data": b"", "created_at": "2026-01-01T00:00Z"}
-    ))  # fmt: skip
+    columns = {"subject": value, "sequence": 1, "data": b"", "created_at": "2026-01-01T00:00Z"}
+    fail_with(
+        lambda: (
+            list(OutboxEvent.objects.filter(subject=value))
+            or OutboxEvent.objects.update_or_create(id=uuid7(), defaults=columns)
+        )
+    )
 
     problem(nobody.get(path), 400, "invalid")
 

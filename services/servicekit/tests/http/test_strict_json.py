@@ -191,8 +191,10 @@ def _has_surrogate(text: str) -> bool:
 
 
 fragments = st.sampled_from(
-    [b"{", b"}", b"[", b"]", b",", b":", b'"', b'"a"', b'"b"', b"1", b"-", b".5", b"e9", b"0", b"true", b"null", b"NaN",
-     b" ", b"\\u0000", b"\\ud800", b"\\u0041", b"\\", b"\xef\xbb\xbf", b"\xff", b"\x00", b"\xc3\xa9"]
+    [b"{", b"}", b"[", b"]", b",", b":", b'"', b'"a"', b'"b"', b"1", b"-", b".5", b"e9", b"0",
+    b"true", b"null", b"NaN",
+     b" ", b"\\u0000", b"\\ud800", b"\\u0041", b"\\", b"\xef\xbb\xbf", b"\xff", b"\x00",
+     b"\xc3\xa9"]
 )  # fmt: skip
 
 

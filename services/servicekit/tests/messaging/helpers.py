@@ -44,7 +44,7 @@ class Sender:
 
 
 def in_broker(admin: Any, vhost: str) -> int:
-    """Messages anywhere in the virtual host, ready or unacknowledged, by asking each queue itself."""
+    """Messages in the virtual host, ready or unacknowledged, by asking each queue itself."""
     return sum(queue.get("messages", 0) for queue in admin.call("GET", f"/queues/{vhost}"))
 
 

@@ -87,7 +87,7 @@ def test_message_that_the_client_library_cannot_read_is_a_dead_letter(
     vhost: str,
     properties: dict[str, Any],
 ) -> None:
-    """py-amqp raises from the middle of the stream: the connection would be lost again and again."""
+    """py-amqp raises in the middle of the stream: the connection would be lost again and again."""
     message = {
         "routing_key": QUEUE,
         "payload": "{}",

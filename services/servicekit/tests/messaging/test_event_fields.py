@@ -1,4 +1,4 @@
-"""The fields of others' events are read as they came: nothing is guessed, completed or converted."""
+"""Fields of others' events are read as they came: nothing is guessed, completed or converted."""
 
 from typing import Any
 

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_event_of_a_slow_transaction_is_not_skipped(
     relay: Relay, publish: Callable[..., None], broker_admin: BrokerAdmin, vhost: str
 ) -> None:
-    """A high-water mark would pass over the position that was handed out first and committed last."""
+    """A high-water mark would skip the position that was assigned first and committed last."""
     inserted, commit = threading.Event(), threading.Event()
 
     def slow() -> None:
@@ -97,7 +97,8 @@ def test_event_of_a_transaction_that_ends_much_later_leaves_too(
     with closing(direct_connection()) as slow:
         slow.execute("BEGIN")
         slow.execute(
-            "INSERT INTO outbox (id, type, subject, sequence, data, traceparent, created_at, attempts, last_error) "
+            "INSERT INTO outbox (id, type, subject, sequence, data, traceparent, created_at,"
+            " attempts, last_error) "
             "VALUES (%s, %s, 'slow', 1, '{}', '', now(), 0, '')",
             [uuid4(), OrderPlaced.type],
         )

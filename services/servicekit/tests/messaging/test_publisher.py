@@ -27,7 +27,7 @@ def test_blocked_broker_fails_in_time_instead_of_hanging(
 
 
 def test_late_confirm_is_not_taken_for_another_message(proxy: StallingProxy) -> None:
-    """py-amqp's own confirm takes the late ack of message 2 for message 3, which then may be lost."""
+    """py-amqp's own confirm takes the late ack of message 2 for message 3, which may be lost."""
     with closing(Publisher(proxy.url, confirm_timeout_seconds=1)) as publisher:
         publisher.publish([message(1)])
         proxy.stall(answers_only=True)

@@ -55,7 +55,8 @@ PASSED = {
     "path info": f"{GET}PATH_INFO: /broken\r\n\r\n",
     "absolute target": f"GET http://a/ HTTP/1.1\r\n{GET.partition(chr(10))[2]}\r\n",
     "HTTP/1.0": "GET / HTTP/1.0\r\n\r\n",
-    "longest line of the gateway": f"GET /{'a' * (GATEWAY_LONGEST_LINE - 14)} HTTP/1.1\r\n{GET.partition(chr(10))[2]}\r\n",
+    "longest line of the gateway": f"GET /{'a' * (GATEWAY_LONGEST_LINE - 14)}"
+    f" HTTP/1.1\r\n{GET.partition(chr(10))[2]}\r\n",
     "longest header of the gateway": f"{GET}X-A: {'a' * (GATEWAY_LONGEST_LINE - 5)}\r\n\r\n",
 }
 

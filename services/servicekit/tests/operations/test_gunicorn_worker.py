@@ -65,8 +65,10 @@ def storm(port: int, outcomes: Counter[str], stop: threading.Event) -> None:
 def serving(folder: Path, application: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """gunicorn with our worker class and an application of a few lines."""
     (folder / "little.py").write_text(application)
-    command = [sys.executable, "-m", "gunicorn", "--worker-class", "servicekit.operations.gunicorn_worker.DrainingThreadWorker",
-               "--workers", "2", "--threads", "4", "--bind", f"127.0.0.1:{port}", "--no-control-socket", "--keep-alive", "75", "little"]  # fmt: skip
+    command = [sys.executable, "-m", "gunicorn", "--worker-class",
+    "servicekit.operations.gunicorn_worker.DrainingThreadWorker",
+               "--workers", "2", "--threads", "4", "--bind", f"127.0.0.1:{port}",
+               "--no-control-socket", "--keep-alive", "75", "little"]  # fmt: skip
     server = subprocess.Popen(
         command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

@@ -190,7 +190,7 @@ def test_beat_gives_a_sign_of_life_with_each_job_it_sends(
 def test_beat_gives_none_when_the_broker_did_not_take_the_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its health check must tell that jobs are not sent, however busily it looks at the schedule."""
+    """Its health check must tell that no job is sent, however busily it reads the schedule."""
     monkeypatch.setenv("HEARTBEAT_DIR", str(tmp_path))
     scheduler = Scheduler(app)
     entry = scheduler.schedule[PURGE]

@@ -96,8 +96,10 @@ def test_members_of_the_line_itself_win(log: Log) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["password", "Password", "new_password", "passwd", "token", "refresh_token", "access_tokens", "secret", "SECRET_KEY", "client_secret",
-     "authorization", "Authorization", "proxy_authorization", "cookie", "Set-Cookie", "key", "api_key", "idempotency_key"],
+    ["password", "Password", "new_password", "passwd", "token", "refresh_token", "access_tokens",
+    "secret", "SECRET_KEY", "client_secret",
+     "authorization", "Authorization", "proxy_authorization", "cookie", "Set-Cookie", "key",
+     "api_key", "idempotency_key"],
 )  # fmt: skip
 @pytest.mark.parametrize("value", ["hunter2", ["hunter2"], 4711, b"hunter2"], ids=repr)
 def test_secret_is_known_by_its_name(log: Log, name: str, value: object) -> None:

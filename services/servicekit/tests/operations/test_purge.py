@@ -23,20 +23,26 @@ MANY = 3 * purge.BATCH + 1
 #: For each table: how many rows are made, each %(age)s old.
 FILL = {
     "outbox": """
-        INSERT INTO outbox (id, type, subject, sequence, data, traceparent, created_at, attempts, last_error, sent_at)
-        SELECT gen_random_uuid(), 't', 's', 1, '', '', now() - %(age)s::interval, 0, '', now() - %(age)s::interval
+        INSERT INTO outbox (id, type, subject, sequence, data, traceparent, created_at, attempts,
+            last_error, sent_at)
+        SELECT gen_random_uuid(), 't', 's', 1, '', '', now() - %(age)s::interval, 0, '',
+            now() - %(age)s::interval
         FROM generate_series(1, %(count)s)""",
     "outbox (discarded)": """
         INSERT INTO outbox
-            (id, type, subject, sequence, data, traceparent, created_at, attempts, last_error, parked_at, discarded_at)
-        SELECT gen_random_uuid(), 't', 's', 1, '', '', now() - interval '1 year', 0, '', now() - interval '1 year',
+            (id, type, subject, sequence, data, traceparent, created_at, attempts, last_error,
+                parked_at, discarded_at)
+        SELECT gen_random_uuid(), 't', 's', 1, '', '', now() - interval '1 year', 0, '',
+            now() - interval '1 year',
             now() - %(age)s::interval
         FROM generate_series(1, %(count)s)""",
     "inbox": """
         INSERT INTO inbox (queue, event_id, type, payload_hash, handled_at)
-        SELECT 'q', gen_random_uuid(), 't', '', now() - %(age)s::interval FROM generate_series(1, %(count)s)""",
+        SELECT 'q', gen_random_uuid(), 't', '', now() - %(age)s::interval
+            FROM generate_series(1, %(count)s)""",
     "idempotency_key": """
-        INSERT INTO idempotency_key (caller, operation, key, request_hash, status, body, headers, created_at)
+        INSERT INTO idempotency_key (caller, operation, key, request_hash, status, body, headers,
+            created_at)
         SELECT gen_random_uuid(), 'o', 'k', '', 201, '', '{}', now() - %(age)s::interval
         FROM generate_series(1, %(count)s)""",
     "revoked_session": """
@@ -46,8 +52,10 @@ FILL = {
     "dead_letter": """
         WITH letters AS (
             INSERT INTO dead_letter
-                (queue, type, reason, detail, headers, content_type, body, fingerprint, received_at, state)
-            SELECT 'q', 't', 'r', '', '{}', '', '', n::text::bytea, now() - interval '1 year', 'discarded'
+                (queue, type, reason, detail, headers, content_type, body, fingerprint,
+                    received_at, state)
+            SELECT 'q', 't', 'r', '', '{}', '', '', n::text::bytea, now() - interval '1 year',
+                'discarded'
             FROM generate_series(1, %(count)s) AS n RETURNING id)
         INSERT INTO dead_letter_action (letter_id, action, by, note, at)
         SELECT id, 'discarded', 'ada', '', now() - %(age)s::interval FROM letters""",

@@ -139,7 +139,8 @@ def test_session_at_fault_in_a_transaction_is_not_used_for_the_next_piece_of_wor
 @pytest.mark.usefixtures("backend")
 @pytest.mark.parametrize(
     ("spoil", "statement"),
-    [("DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$", "SELECT 1 WHERE %s"), ("SET default_transaction_read_only = on", "CREATE TEMPORARY TABLE IF NOT EXISTS x ()"),
+    [("DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$", "SELECT 1 WHERE %s"),
+    ("SET default_transaction_read_only = on", "CREATE TEMPORARY TABLE IF NOT EXISTS x ()"),
      ("SET default_transaction_read_only = on", "UPDATE outbox SET sequence = 1")],
 )  # fmt: skip
 def test_session_that_is_of_no_use_is_replaced(spoil: str, statement: str) -> None:
