@@ -1,11 +1,7 @@
 """Errors as clients see them: one shape, stable codes, pointers to the fault, no internals."""
 
 import json
-import logging
-import os
-import socket
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,24 +11,18 @@ from django.core.exceptions import (
     SuspiciousOperation,
     ValidationError,
 )
-from django.db import connection, connections, transaction
-from django.http import Http404, HttpResponse, UnreadablePostError
-from django.test import RequestFactory
+from django.http import Http404, UnreadablePostError
 from gunicorn.http.errors import InvalidChunkSize
 from rest_framework import exceptions
 from uuid_utils.compat import uuid7
 
 from servicekit.auth.jwks import KeysUnavailable
 from servicekit.http import problems
-from servicekit.http.parsers import MAX_BODY_BYTES
 from servicekit.http.problems import Conflict, InvalidInput, NotFound, Problem, ServiceUnavailable
-from servicekit.models import OutboxEvent
 from servicekit.testing.client import Caller, problem
-from servicekit.testing.faults import database_away
-from tests.project.views import Failing
+from tests.http.views_that_fail import BOTH, pointers
 
 MEMBERS = {"type", "title", "status", "detail", "instance", "code", "request_id"}
-BOTH = pytest.mark.parametrize("path", ["/failing/", "/plain/"])
 
 
 class OutOfStock(Conflict):
@@ -46,38 +36,6 @@ class SoldOut(OutOfStock):
 class Renamed(Conflict):
     code = "old_name"
     title = "Its title"
-
-
-@pytest.fixture
-def nobody() -> Caller:
-    return Caller()
-
-
-@pytest.fixture
-def fail_with(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
-    """Say what the test project's views shall do."""
-    return lambda fail: monkeypatch.setattr(Failing, "fail", staticmethod(fail), raising=False)
-
-
-@pytest.fixture
-def fail_as(fail_with: Callable[..., None]) -> Callable[[BaseException], None]:
-    def choose(error: BaseException) -> None:
-        def fail() -> None:
-            raise error
-
-        fail_with(fail)
-
-    return choose
-
-
-@pytest.fixture
-def no_database(transactional_db: None) -> Iterator[None]:
-    with database_away():
-        yield
-
-
-def pointers(answer: HttpResponse) -> list[tuple[str, str]]:
-    return [(one["pointer"], one["code"]) for one in problem(answer, 400, "invalid")["errors"]]
 
 
 @BOTH
@@ -254,260 +212,6 @@ def test_long_names_are_cut_off(nobody: Caller) -> None:
     answer = nobody.post("/basket/", {"x" * 100_000: 1})
 
     assert pointers(answer) == [("/" + "x" * 100, "unknown_member")]
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/",
-        "/nowhere/",
-        "/failing",
-        "/open//",
-        "/%00/",
-        "/%ff/",
-        "/%ed%a0%80/",
-        "/../",
-        "/" + "x" * 5000,
-        "/é\u2028/",
-    ],
-)
-def test_unknown_address_is_not_found(nobody: Caller, path: str) -> None:
-    answer = nobody.get(path)
-
-    body = problem(answer, 404, "not_found")
-    assert len(body["instance"]) <= 200
-    assert "tried" not in body["detail"]
-
-
-def test_wrong_method_names_the_right_ones(nobody: Caller) -> None:
-    answer = nobody.delete("/echo/")
-
-    problem(answer, 405, "method_not_allowed")
-    assert {name.strip() for name in answer["Allow"].split(",")} == {"POST", "OPTIONS"}
-
-
-@pytest.mark.parametrize("method", ["TRACE", "FOO", "get", "PROPFIND"])
-def test_invented_method_is_not_allowed(nobody: Caller, method: str) -> None:
-    answer = nobody.call(method, "/echo/")
-
-    problem(answer, 405, "method_not_allowed")
-    assert answer.has_header("Allow")
-
-
-@pytest.mark.parametrize("accept", ["application/xml", "text/html", "image/*"])
-def test_other_format_is_not_acceptable(nobody: Caller, accept: str) -> None:
-    problem(nobody.get("/open/", Accept=accept), 406, "not_acceptable")
-
-
-@pytest.mark.parametrize(
-    "accept", ["application/json", "*/*", "application/*", "text/html, */*;q=0.1"]
-)
-def test_json_is_acceptable(nobody: Caller, accept: str) -> None:
-    assert nobody.get("/open/", Accept=accept)["Content-Type"] == "application/json"
-
-
-@pytest.mark.parametrize(
-    "content_type",
-    [
-        "text/plain",
-        "application/xml",
-        "application/x-www-form-urlencoded",
-        "multipart/form-data; boundary=x",
-        "application/json; charset=utf-7",
-        "application/json; charset=utf-16",
-        "application/json; charset=latin-1",
-        "application/jsonx",
-        "json",
-        "/",
-        "rubbish",
-    ],
-)
-def test_other_media_type_is_refused(nobody: Caller, content_type: str) -> None:
-    answer = nobody.call("POST", "/echo/", raw=b'{"a": 1}', content_type=content_type)
-
-    problem(answer, 415, "unsupported_media_type")
-
-
-@pytest.mark.parametrize(
-    "content_type", ["application/json; charset=UTF-8", 'application/json;charset="utf-8"']
-)
-def test_json_in_utf8_is_read(nobody: Caller, content_type: str) -> None:
-    answer = nobody.call("POST", "/echo/", raw='{"a": "é"}'.encode(), content_type=content_type)
-
-    assert json.loads(answer.content) == {"read": {"a": "é"}}
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [b"{", b"[1,]", b"NaN", b'{"a":1,"a":2}', b'"\\ud800"', b'"\\u0000"', b"\xff",
-    b"\xef\xbb\xbf{}", b"[" * 10_000, b"9" * 5000, b" "],
-    ids=lambda raw: repr(raw[:12]),
-)  # fmt: skip
-def test_body_that_is_no_json_is_a_parse_error(nobody: Caller, raw: bytes) -> None:
-    problem(nobody.call("POST", "/echo/", raw=raw), 400, "parse_error")
-
-
-def test_body_over_the_limit_is_too_large(nobody: Caller) -> None:
-    fits = b'"' + b"x" * (MAX_BODY_BYTES - 2) + b'"'
-
-    assert nobody.call("POST", "/echo/", raw=fits).status_code == 200
-    problem(nobody.call("POST", "/echo/", raw=fits + b" "), 413, "body_too_large")
-
-
-@BOTH
-def test_foreign_host_is_misdirected(
-    nobody: Caller, fail_with: Callable[..., None], path: str
-) -> None:
-    fail_with(RequestFactory().get("/", headers={"Host": "evil.example"}).get_host)
-
-    answer = nobody.get(path)
-
-    problem(answer, 421, "unknown_host")
-    assert "evil" not in answer.content.decode()
-
-
-@BOTH
-@pytest.mark.usefixtures("no_database")
-def test_database_away_is_unavailable(
-    nobody: Caller, fail_with: Callable[..., None], path: str
-) -> None:
-    fail_with(OutboxEvent.objects.count)
-
-    answer = nobody.get(path)
-
-    body = problem(answer, 503, "service_unavailable")
-    assert int(answer["Retry-After"]) > 0
-    assert not [
-        word for word in ("127.0.0.1", "port", "postgres", "pool") if word in body["detail"]
-    ]
-
-
-@pytest.mark.django_db(transaction=True)
-@BOTH
-def test_lost_database_connection_is_unavailable(
-    nobody: Caller, fail_with: Callable[..., None], path: str
-) -> None:
-    def lose_it() -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
-
-    fail_with(lose_it)
-
-    answer = nobody.get(path)
-    connection.close()  # as Django does after each request, but for the test client's
-
-    problem(answer, 503, "service_unavailable")
-    assert OutboxEvent.objects.count() == 0
-
-
-@pytest.mark.django_db(transaction=True)
-@BOTH
-def test_statement_that_takes_too_long_is_unavailable(
-    nobody: Caller, fail_with: Callable[..., None], path: str
-) -> None:
-    def fail() -> None:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET LOCAL statement_timeout = '50ms'")
-            cursor.execute("SELECT pg_sleep(60)")
-
-    fail_with(fail)
-
-    answer = nobody.get(path)
-
-    problem(answer, 503)
-    assert int(answer["Retry-After"]) > 0
-
-
-@pytest.mark.django_db(transaction=True)
-@BOTH
-def test_locked_row_is_unavailable(
-    nobody: Caller, fail_with: Callable[..., None], path: str
-) -> None:
-    locked, finish = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("LOCK TABLE outbox")
-            locked.set()
-            assert finish.wait(20)
-        connections.close_all()
-
-    def want() -> None:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET LOCAL lock_timeout = '50ms'")
-            cursor.execute("SELECT count(*) FROM outbox")
-
-    fail_with(want)
-    holder = threading.Thread(target=hold)
-    holder.start()
-    try:
-        assert locked.wait(10)
-        answer = nobody.get(path)
-    finally:
-        finish.set()
-        holder.join(10)
-
-    problem(answer, 503, "service_unavailable")
-
-
-@pytest.mark.django_db(transaction=True)
-@BOTH
-@pytest.mark.parametrize("value", ["a\0b", "x" * 201])
-def test_value_that_cannot_be_stored_is_invalid_and_logged(
-    nobody: Caller,
-    fail_with: Callable[..., None],
-    caplog: pytest.LogCaptureFixture,
-    path: str,
-    value: str,
-) -> None:
-    columns = {"subject": value, "sequence": 1, "data": b"", "created_at": "2026-01-01T00:00Z"}
-    fail_with(
-        lambda: (
-            list(OutboxEvent.objects.filter(subject=value))
-            or OutboxEvent.objects.update_or_create(id=uuid7(), defaults=columns)
-        )
-    )
-
-    problem(nobody.get(path), 400, "invalid")
-
-    assert [
-        record.levelno
-        for record in caplog.records
-        if record.name == "servicekit.http.exception_handler"
-    ] == [logging.ERROR]
-    assert not OutboxEvent.objects.exists()
-
-
-def test_options_are_answered(nobody: Caller) -> None:
-    assert nobody.call("OPTIONS", "/open/").status_code == 200
-
-
-def test_empty_body_is_an_empty_object(nobody: Caller) -> None:
-    assert pointers(nobody.call("POST", "/basket/", raw=b"")) == [("/lines", "required")]
-
-
-@pytest.mark.django_db(transaction=True)
-@BOTH
-@pytest.mark.parametrize("statement", ["SELECT 1", "COMMIT"])
-def test_connection_that_breaks_without_a_word_is_unavailable(
-    nobody: Caller, fail_with: Callable[..., None], path: str, statement: str
-) -> None:
-    """As when the server's farewell and the end of the connection arrive together."""
-
-    def lose_it() -> None:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-            with socket.socket(fileno=os.dup(connection.connection.fileno())) as wire:
-                wire.shutdown(socket.SHUT_RDWR)
-            if statement != "COMMIT":
-                cursor.execute(statement)
-
-    fail_with(lose_it)
-
-    answer = nobody.get(path)
-    connection.close()  # as Django does after each request, but for the test client's
-
-    problem(answer, 503, "service_unavailable")
 
 
 @pytest.mark.parametrize(
