@@ -1,6 +1,6 @@
 """Rows of users that are no longer needed (servicekit.operations.purge deletes them)."""
 
-from servicekit.operations.purge import Purge
+from servicekit.operations.purge import Purge, delete_older
 
 # A spent token is what detects a replay, so a family's tokens stay until the family has expired and
 # none of them can be used. They go before their session, a batch at a time: a family of two weeks
@@ -19,37 +19,33 @@ REFRESH_TOKENS = Purge(
 # joining the whole table.
 SESSIONS = Purge(
     "session",
-    """
-    DELETE FROM session WHERE id = ANY(ARRAY(
-        SELECT id FROM session
-        WHERE expires_at < statement_timestamp() - %(days)s * interval '1 day'
-            AND NOT EXISTS (SELECT FROM refresh_token WHERE session_id = session.id OFFSET 0)
-        ORDER BY expires_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED))
-    """,
+    delete_older(
+        "session",
+        age="expires_at",
+        also="NOT EXISTS (SELECT FROM refresh_token WHERE session_id = session.id OFFSET 0)",
+    ),
     days=1,
 )
 # A retired key verifies no token any more, and its row holds a private key. There are a few at
 # most: the table needs no index.
 SIGNING_KEYS = Purge(
     "signing_key",
-    """
-    DELETE FROM signing_key WHERE kid = ANY(ARRAY(
-        SELECT kid FROM signing_key
-        WHERE state = 'retired' AND changed_at < statement_timestamp() - %(days)s * interval '1 day'
-        ORDER BY changed_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED))
-    """,
+    delete_older(
+        "signing_key",
+        age="changed_at",
+        key="kid",
+        also="state = 'retired'",
+    ),
     days=1,
 )
 # A source from which the account logged in stays known for a month.
 LOGIN_ATTEMPTS = Purge(
     "login_attempt",
-    """
-    DELETE FROM login_attempt WHERE id = ANY(ARRAY(
-        SELECT id FROM login_attempt
-        WHERE last_at < statement_timestamp() - %(days)s * interval '1 day'
-            AND (succeeded_at IS NULL OR succeeded_at < statement_timestamp() - interval '30 days')
-        ORDER BY last_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED))
-    """,
+    delete_older(
+        "login_attempt",
+        age="last_at",
+        also="(succeeded_at IS NULL OR succeeded_at < statement_timestamp() - interval '30 days')",
+    ),
     days=2,
 )
 PURGES = [REFRESH_TOKENS, SESSIONS, SIGNING_KEYS, LOGIN_ATTEMPTS]

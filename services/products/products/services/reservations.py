@@ -17,23 +17,14 @@ from django.db import connection
 from django.db.models import Count
 from django.utils import timezone
 
-from products.events import (
-    Line,
-    OrderCancelled,
-    OrderExpired,
-    OrderPlaced,
-    Reason,
-    Shortage,
-    StockRejected,
-    StockReleased,
-    StockReserved,
-)
+from products.events import OrderCancelled, OrderExpired, OrderPlaced, Reason, Shortage
 from products.models import Product, Reservation, ReservationLine, StockMovement
+from products.services import stock_answers
+from products.services.stock_answers import Quantities
 from servicekit import context
-from servicekit.messaging.outbox import Outgoing, publish_many
+from servicekit.messaging.outbox import publish_many
 from servicekit.messaging.router import Received, RowsLocked
 
-Quantities = dict[UUID, int]
 Ended = OrderCancelled | OrderExpired
 OrderEvents = Sequence[Received[Any]]
 
@@ -105,9 +96,11 @@ def settle_orders(*, received: OrderEvents) -> None:
         released=to_release,
         rejected=[key for key, short in shortages.items() if short],
     )
-    publish_many(_released(ended[order_id], held) for order_id, held in to_release.items())
     publish_many(
-        _decided(placed[order_id], wanted, shortages[order_id])
+        stock_answers.released(ended[order_id], held) for order_id, held in to_release.items()
+    )
+    publish_many(
+        stock_answers.decided(placed[order_id], wanted, shortages[order_id])
         for order_id, wanted in to_decide.items()
     )
 
@@ -282,31 +275,3 @@ def _set_status(order_ids: Sequence[UUID], status: Reservation.Status) -> None:
         Reservation.objects.filter(pk__in=order_ids).update(
             status=status, settled_at=timezone.now()
         )
-
-
-def _decided(placed: Received[OrderPlaced], wanted: Quantities, short: list[Shortage]) -> Outgoing:
-    order_id = placed.event.order_id
-    if short:
-        return _outgoing(placed, StockRejected(order_id=order_id, shortages=short), sequence=1)
-    return _outgoing(placed, StockReserved(order_id=order_id, lines=_lines(wanted)), sequence=1)
-
-
-def _released(ended: Received[Ended], held: Quantities) -> Outgoing:
-    return _outgoing(
-        ended, StockReleased(order_id=ended.event.order_id, lines=_lines(held)), sequence=2
-    )
-
-
-def _outgoing(
-    cause: Received[Any], event: StockReserved | StockRejected | StockReleased, *, sequence: int
-) -> Outgoing:
-    """Return an answer to `cause`, which it names; its sequence is that of the order's answers."""
-    envelope = cause.envelope
-    return Outgoing(event, str(event.order_id), sequence, envelope.id, envelope.traceparent)
-
-
-def _lines(quantities: Quantities) -> list[Line]:
-    return [
-        Line(product_id=product_id, quantity=quantity)
-        for product_id, quantity in quantities.items()
-    ]

@@ -57,6 +57,20 @@ class Purged:
     error: str = ""
 
 
+def delete_older(table: str, *, age: str, key: str = "id", also: str = "true") -> str:
+    """Return the statement of a purge whose rows are of one table, and nothing hangs on them.
+
+    `age` is the column that is compared with %(days)s, `key` the primary key, `also` a condition
+    that the rows must meet as well. All of them are our own words, never a caller's.
+    """
+    return f"""
+    DELETE FROM {table} WHERE {key} = ANY(ARRAY(
+        SELECT {key} FROM {table}
+        WHERE {age} < statement_timestamp() - %(days)s * interval '1 day' AND {also}
+        ORDER BY {age} LIMIT %(batch)s FOR UPDATE SKIP LOCKED))
+    """  # noqa: S608
+
+
 # A row that somebody retried has actions, which go with it.
 _DELETE_EVENTS = """
     WITH old AS MATERIALIZED (
@@ -78,35 +92,12 @@ DISCARDED_EVENTS = Purge(
 )
 #: Money and stock have unique keys of their own in their ledgers, for ever: a repeat after 30 days
 #: still has no effect.
-INBOX = Purge(
-    "inbox",
-    """
-    DELETE FROM inbox WHERE id = ANY(ARRAY(
-        SELECT id FROM inbox
-        WHERE handled_at < statement_timestamp() - %(days)s * interval '1 day'
-        ORDER BY handled_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED))
-    """,
-    days=30,
-)
+INBOX = Purge("inbox", delete_older("inbox", age="handled_at"), days=30)
 IDEMPOTENCY_KEYS = Purge(
-    "idempotency_key",
-    """
-    DELETE FROM idempotency_key WHERE id = ANY(ARRAY(
-        SELECT id FROM idempotency_key
-        WHERE created_at < statement_timestamp() - %(days)s * interval '1 day'
-        ORDER BY created_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED))
-    """,
-    days=7,
+    "idempotency_key", delete_older("idempotency_key", age="created_at"), days=7
 )
 REVOKED_SESSIONS = Purge(
-    "revoked_session",
-    """
-    DELETE FROM revoked_session WHERE id = ANY(ARRAY(
-        SELECT id FROM revoked_session
-        WHERE expires_at < statement_timestamp() - %(days)s * interval '1 day'
-        ORDER BY expires_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED))
-    """,
-    days=0,
+    "revoked_session", delete_older("revoked_session", age="expires_at"), days=0
 )
 #: Counted from the decision about a letter, which is recorded once: a waiting letter is kept for
 #: ever.
