@@ -54,8 +54,8 @@ def memory_kib(gateway: Gateway) -> int:
     workers = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     fields = [
         line.split()
-        for one in workers
-        for line in Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()
+        for each in workers
+        for line in Path(f"/proc/{each}/smaps_rollup").read_text().splitlines()
     ]
     return sum(int(words[1]) for words in fields if words[0] == "Pss:")
 
@@ -73,7 +73,7 @@ def test_held_request_takes_little_memory_and_leaves_it_to_the_next(
         with contextlib.ExitStack() as stack:
             held = hold(gateway, HELD, stack)
             peaks.append(memory_kib(gateway) - before)
-            assert {one.recv(12) for one in held} == {b"HTTP/1.1 502"}
+            assert {each.recv(12) for each in held} == {b"HTTP/1.1 502"}
 
     assert peaks[0] <= HELD * MOST_KIB
     assert peaks[1] <= HELD * MOST_KIB
@@ -90,7 +90,7 @@ def test_first_that_waits_may_leave_and_the_others_are_served(
         held = hold(gateway, 5, stack)
         own_services.products.start()
 
-        assert {one.recv(12) for one in held} == {b"HTTP/1.1 200"}
+        assert {each.recv(12) for each in held} == {b"HTTP/1.1 200"}
 
 
 def test_service_that_is_away_costs_an_address_only_its_own_places(

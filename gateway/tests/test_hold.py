@@ -54,14 +54,16 @@ def test_requests_wait_for_a_service_that_restarts(
     await_tries(gateway, len(ANY) + 3)
     own_services.products.start()
 
-    answers = [one.result() for one in asked]
+    answers = [each.result() for each in asked]
     assert {answer.status for answer in answers} == {200}
     assert sorted(
         (seen.method, seen.path, seen.body) for seen in own_services.products.seen
     ) == sorted(ANY)
     line = gateway.logged(answers[0])
     wait_until(
-        lambda: len([one for one in gateway.log_lines() if one["path"] != "/healthz"]) == len(ANY),
+        lambda: (
+            len([each for each in gateway.log_lines() if each["path"] != "/healthz"]) == len(ANY)
+        ),
         "a log line for each",
     )
     assert (line["held"], line["upstream_status"]) == ("1", "502 : 200")
@@ -84,8 +86,8 @@ def test_broken_off_request_is_repeated_where_twice_is_like_once(
     answered = gateway.request(method, path, headers, b"{}")
 
     assert answered.status == 200
-    seen = [one for service in own_services.all() for one in service.requests_for(path)]
-    assert [(one.method, one.body, one.header("Idempotency-Key")) for one in seen] == [
+    seen = [each for service in own_services.all() for each in service.requests_for(path)]
+    assert [(each.method, each.body, each.header("Idempotency-Key")) for each in seen] == [
         (method, b"{}", key)
     ] * 2
 
@@ -238,12 +240,12 @@ def test_client_that_leaves_while_it_waits_leaves_nothing_behind(
         await_tries(gateway, 3)
 
     line = wait_until(
-        lambda: [one for one in gateway.log_lines() if one["path"] == PRODUCTS],
+        lambda: [each for each in gateway.log_lines() if each["path"] == PRODUCTS],
         "the request to end",
     )[0]
     assert line["status"] == "499"
     assert own_services.products.seen == []
-    assert {one.split("[")[1].split("]")[0] for one in gateway.errors().splitlines()} == {"error"}
+    assert {each.split("[")[1].split("]")[0] for each in gateway.errors().splitlines()} == {"error"}
     assert gateway.errors().count("connect() failed") == len(gateway.errors().splitlines())
 
 

@@ -20,10 +20,10 @@ class Containers:
 
     def names(self) -> list[str]:
         """The names in compose.yaml of what is running, in a fixed order."""
-        return sorted({engine.service_of(one) for one in self.all() if one["State"]["Running"]})
+        return sorted({engine.service_of(each) for each in self.all() if each["State"]["Running"]})
 
-    def one(self, name: str) -> dict[str, Any]:
-        return next(one for one in self.all() if engine.service_of(one) == name)
+    def named(self, name: str) -> dict[str, Any]:
+        return next(each for each in self.all() if engine.service_of(each) == name)
 
     def ask(self, identity: str, script: str) -> subprocess.CompletedProcess[str]:
         """Run some bash in the container with that id, as its own user."""

@@ -34,7 +34,7 @@ FAILED_SHARE = 0.01
 
 def process(containers, name):
     """The number, on this machine, of a container's first process."""
-    return int(containers.one(name)["State"]["Pid"])
+    return int(containers.named(name)["State"]["Pid"])
 
 
 @contextmanager
@@ -72,10 +72,10 @@ def test_killed_container_comes_back(containers, load, name):
     starts it again.
     """
     with trading_around(load):
-        before = containers.one(name)["RestartCount"]
+        before = containers.named(name)["RestartCount"]
         os.kill(process(containers, name), signal.SIGKILL)
         wait_until(
-            lambda: containers.one(name)["RestartCount"] > before,
+            lambda: containers.named(name)["RestartCount"] > before,
             seconds=30,
             what=f"{name} comes back",
         )

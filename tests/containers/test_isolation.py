@@ -55,7 +55,7 @@ def addresses(seen: Seen, name: str) -> list[str]:
 @pytest.fixture(scope="module")
 def seen(containers: Containers) -> Seen:
     """Name → `docker inspect` of what runs."""
-    return {engine.service_of(one): one for one in containers.all() if one["State"]["Running"]}
+    return {engine.service_of(item): item for item in containers.all() if item["State"]["Running"]}
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def reached(containers: Containers, seen: Seen) -> set[tuple[str, str]]:
 
 
 def shares_a_network(seen: Seen, name: str, server: str) -> bool:
-    mine, its = (set(seen[one]["NetworkSettings"]["Networks"]) for one in (name, server))
+    mine, its = (set(seen[item]["NetworkSettings"]["Networks"]) for item in (name, server))
     return bool(mine & its)
 
 
@@ -138,9 +138,9 @@ def test_database_is_reached_by_its_service_only(reached, service):
 
 def test_nothing_but_the_gateway_is_published(containers):
     published = {
-        engine.service_of(one): [each["HostIp"] for each in binding]
-        for one in containers.all()
-        for binding in one["NetworkSettings"]["Ports"].values()
+        engine.service_of(item): [each["HostIp"] for each in binding]
+        for item in containers.all()
+        for binding in item["NetworkSettings"]["Ports"].values()
         if binding
     }
 
@@ -150,7 +150,7 @@ def test_nothing_but_the_gateway_is_published(containers):
 def test_every_network_but_the_gateways_own_is_internal(containers):
     """Docker gives also those a default route; nothing is forwarded from them."""
     networks = {
-        network for one in containers.all() for network in one["NetworkSettings"]["Networks"]
+        network for item in containers.all() for network in item["NetworkSettings"]["Networks"]
     }
     said = subprocess.run(
         ["docker", "network", "inspect", *networks], check=True, capture_output=True, text=True
@@ -164,9 +164,9 @@ def test_every_network_but_the_gateways_own_is_internal(containers):
     assert open_ones == {"public": {"com.docker.network.bridge.enable_ip_masquerade": "false"}}
     assert "public" not in {
         network.rpartition("_")[2]
-        for one in containers.all()
-        if engine.service_of(one) != "gateway"
-        for network in one["NetworkSettings"]["Networks"]
+        for item in containers.all()
+        if engine.service_of(item) != "gateway"
+        for network in item["NetworkSettings"]["Networks"]
     }
 
 
@@ -192,8 +192,8 @@ def test_no_secret_is_in_an_image_or_a_log(containers):
     ]
     assert len(values) == len(first_values.SECRETS)
     logs = containers.compose("logs", "--no-color")
-    config = str([{**one, "Config": {}} for one in cis.look()])
-    images = "".join(str(one["Image_"]) for one in cis.look())
+    config = str([{**item, "Config": {}} for item in cis.look()])
+    images = "".join(str(item["Image_"]) for item in cis.look())
 
     assert [value[:4] for value in values if value in logs or value in images] == []
     assert config

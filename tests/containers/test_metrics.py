@@ -34,7 +34,7 @@ cat <&3
 
 def read_counters(containers: Containers, name: str) -> dict[str, float]:
     """Ask a process by the name that Prometheus would ask for, from its service's web container."""
-    web = containers.one(f"{name.partition('-')[0]}-web")
+    web = containers.named(f"{name.partition('-')[0]}-web")
     said = containers.ask(web["Id"], READ.format(address=name)).stdout
     found: dict[str, float] = {}
     for line in said.splitlines():
@@ -71,9 +71,9 @@ def test_purchase_is_counted_by_each_process_on_its_route(containers, shop, staf
 def test_the_port_is_published_to_nobody_outside(containers):
     published = [
         binding
-        for one in containers.all()
-        if engine.service_of(one) in PROCESSES
-        for binding in one["NetworkSettings"]["Ports"].values()
+        for each in containers.all()
+        if engine.service_of(each) in PROCESSES
+        for binding in each["NetworkSettings"]["Ports"].values()
         if binding
     ]
 

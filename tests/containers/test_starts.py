@@ -23,12 +23,12 @@ def test_random_order_becomes_healthy_without_help(containers, seed):
     random.Random(seed).shuffle(ids)
 
     started = time.monotonic()
-    for one in ids:
-        subprocess.run(["docker", "start", one], check=True, capture_output=True)
+    for each in ids:
+        subprocess.run(["docker", "start", each], check=True, capture_output=True)
     containers.await_well(START_SECONDS)
     print(f"start {seed}: healthy after {time.monotonic() - started:.0f} s")
 
-    assert all(one["RestartCount"] <= 5 for one in engine.containers())
+    assert all(each["RestartCount"] <= 5 for each in engine.containers())
 
 
 def test_down_in_the_middle_of_everything_loses_nothing(containers, load):

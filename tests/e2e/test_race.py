@@ -27,13 +27,13 @@ def race(calls: list[tuple[str, str, str, Any]], connections: int) -> list[tuple
             connector=connector, timeout=timeout, trust_env=False
         ) as session:
 
-            async def one(token: str, method: str, url: str, body: Any) -> tuple[int, Any]:
+            async def ask(token: str, method: str, url: str, body: Any) -> tuple[int, Any]:
                 await gate.wait()
                 headers = {"Authorization": f"Bearer {token}", "Prefer": "wait=10"}
                 async with session.request(method, url, json=body, headers=headers) as answer:
                     return answer.status, await answer.json(content_type=None)
 
-            tasks = [asyncio.create_task(one(*call)) for call in calls]
+            tasks = [asyncio.create_task(ask(*call)) for call in calls]
             gate.set()
             return list(await asyncio.gather(*tasks))
 
@@ -48,7 +48,7 @@ def crowd(shop: Shop) -> list[str]:
         limit = asyncio.Semaphore(3)
         async with aiohttp.ClientSession(base_url=shop.ops.gateway, trust_env=False) as session:
 
-            async def one(number: int) -> str:
+            async def ask(number: int) -> str:
                 body = {
                     "email": f"race-{os.urandom(6).hex()}-{number}@e2e.example",
                     "password": PASSWORD,
@@ -58,7 +58,7 @@ def crowd(shop: Shop) -> list[str]:
                 async with limit, session.post("/api/auth/token/", json=body) as answer:
                     return str((await answer.json())["access_token"])
 
-            return list(await asyncio.gather(*(one(number) for number in range(ACCOUNTS))))
+            return list(await asyncio.gather(*(ask(number) for number in range(ACCOUNTS))))
 
     return asyncio.run(make())
 
@@ -124,11 +124,11 @@ def test_one_key_at_once_is_one_order(shop, customer, product):
         headers = {"Authorization": customer.bearer, "Idempotency-Key": f"at-once-{product['id']}"}
         async with aiohttp.ClientSession(headers=headers, trust_env=False) as session:
 
-            async def one() -> tuple[int, str]:
+            async def ask() -> tuple[int, str]:
                 async with session.post(url, json=body) as answer:
                     return answer.status, (await answer.json(content_type=None)).get("id", "")
 
-            return list(await asyncio.gather(*(one() for _ in range(40))))
+            return list(await asyncio.gather(*(ask() for _ in range(40))))
 
     answers = asyncio.run(run())
 

@@ -22,7 +22,7 @@ def test_orders_are_accepted_while_the_broker_is_away(shop, stack, staff, custom
         assert shop.order(customer, placed[-1])["status"] == "pending"
 
     # Orders past their deadline may have expired; those units are back.
-    ids = ",".join(f"'{one}'" for one in placed)
+    ids = ",".join(f"'{each}'" for each in placed)
     pending = f"SELECT count(*) FROM orders WHERE status = 'pending' AND id IN ({ids})"  # noqa: S608  our own ids
     wait_until(lambda: stack.number("orders", pending) == 0, seconds=120, what="all settle")
     assert shop.settled(customer, placed[-1])["status"] in SETTLED

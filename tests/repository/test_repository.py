@@ -160,7 +160,7 @@ def test_withdrawn_key_is_refused_in_the_time_that_its_command_promises() -> Non
         (REPOSITORY / "services/servicekit/servicekit/auth/jwks.py").read_text(),
         re.MULTILINE,
     )
-    answer_seconds = sum(float(one) for one in asking[0])
+    answer_seconds = sum(float(each) for each in asking[0])
     promised, ring = users["REFUSED_WITHIN_SECONDS"], users["RING_CACHE_SECONDS"]
 
     # Each key set is as old as its oldest user allows, the ring behind it as old as it may be, and
@@ -298,7 +298,7 @@ def test_default_images_are_exact_versions() -> None:
     images = re.findall(r"\$\{([A-Z]+_IMAGE):-([^}]+)\}", COMPOSE)
 
     assert {name for name, _ in images} == {
-        f"{one}_IMAGE" for one in ("PYTHON", "POSTGRES", "RABBITMQ", "REDIS", "NGINX")
+        f"{each}_IMAGE" for each in ("PYTHON", "POSTGRES", "RABBITMQ", "REDIS", "NGINX")
     }
     assert [
         image for _, image in images if not re.search(r":\d+\.\d+(\.\d+)?(-[a-z]+)*$", image)

@@ -97,9 +97,11 @@ def _missing_rows(sources: Sources, kind: str, ids: list[str]) -> list[str]:
     if not ids:
         return []
     service, query = ROWS[kind]
-    there = {row[0] for row in sources.database(service).rows(query, [[UUID(one) for one in ids]])}
+    there = {
+        row[0] for row in sources.database(service).rows(query, [[UUID(each) for each in ids]])
+    }
     return [
-        f"{kind} {one} was accepted, but is not in {service}" for one in ids if one not in there
+        f"{kind} {each} was accepted, but is not in {service}" for each in ids if each not in there
     ]
 
 

@@ -10,11 +10,11 @@ def measure_catalogue(scene: Scene, anchor: Baseline, *, runs: int, seconds: int
     """Return requests per second of list and retrieve, with a token as the baseline's have one."""
     scene.refresh()
     token = scene.tokens[0]
-    plain_list, plain_one = Figure("A list of 20", "/s"), Figure("A retrieve", "/s")
+    plain_list, plain_single = Figure("A list of 20", "/s"), Figure("A retrieve", "/s")
     page = Figure("list of 20 through the gateway", "/s", anchor=plain_list, goal=">= 5 x uncached")
-    one = Figure("retrieve through the gateway", "/s", anchor=plain_one, goal=">= 4 x")
+    single = Figure("retrieve through the gateway", "/s", anchor=plain_single, goal=">= 4 x")
     pages = [Call("GET", f"/api/products/?category={CATEGORY}&page_size=20", token)]
-    ones = [Call("GET", f"/api/products/{product}/", token) for product in scene.products]
+    reads = [Call("GET", f"/api/products/{product}/", token) for product in scene.products]
 
     def measure(figure: Figure, url: str, calls: list[Call]) -> None:
         figure.values.append(run(url, calls, seconds=seconds).good_per_second)
@@ -24,8 +24,8 @@ def measure_catalogue(scene: Scene, anchor: Baseline, *, runs: int, seconds: int
         [
             lambda: measure(plain_list, anchor.url, anchor.lists()),
             lambda: measure(page, scene.ops.gateway, pages),
-            lambda: measure(plain_one, anchor.url, anchor.retrieves()),
-            lambda: measure(one, scene.ops.gateway, ones),
+            lambda: measure(plain_single, anchor.url, anchor.retrieves()),
+            lambda: measure(single, scene.ops.gateway, reads),
         ],
     )
-    return [plain_list, page, plain_one, one]
+    return [plain_list, page, plain_single, single]

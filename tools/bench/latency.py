@@ -62,7 +62,7 @@ async def _open_loop(scene: Scene, rate: float, seconds: int) -> int:
     connector = aiohttp.TCPConnector(limit=256)
     async with aiohttp.ClientSession(connector=connector, trust_env=False) as session:
 
-        async def one(number: int) -> None:
+        async def place(number: int) -> None:
             nonlocal accepted
             call = calls[number % len(calls)]
             headers = {"Authorization": f"Bearer {call.token}"}
@@ -75,7 +75,7 @@ async def _open_loop(scene: Scene, rate: float, seconds: int) -> int:
         started, tasks = time.monotonic(), []
         for number in range(int(rate * seconds)):
             await asyncio.sleep(max(0.0, started + number / rate - time.monotonic()))
-            tasks.append(asyncio.create_task(one(number)))
+            tasks.append(asyncio.create_task(place(number)))
         await asyncio.gather(*tasks)
     return accepted
 

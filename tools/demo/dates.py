@@ -110,8 +110,8 @@ def _read(text: str, order: str) -> datetime | None:
 
 
 def _month_and_day(found: re.Match[str], order: str) -> tuple[int, int]:
-    one, two = int(found["one"]), int(found["two"])
-    return (one, two) if order == MONTH_FIRST else (two, one)
+    first, second = int(found["one"]), int(found["two"])
+    return (first, second) if order == MONTH_FIRST else (second, first)
 
 
 def _month(name: str) -> int:

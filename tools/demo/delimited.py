@@ -41,7 +41,7 @@ def text_table(name: str, open_stream: Callable[[], BinaryIO]) -> Table:
     lines = _lines(io.TextIOWrapper(open_stream(), encoding=encoding, errors="replace"))
     number, header = _header(lines)
     delimiter = max(
-        DELIMITERS, key=lambda one: (len(places_of(_names(header, one))), header.count(one))
+        DELIMITERS, key=lambda each: (len(places_of(_names(header, each))), header.count(each))
     )
     names = _names(header, delimiter)
     places = places_of(names)

@@ -43,8 +43,8 @@ async def top_up(catalogue: Catalogue, user_ids: dict[str, str]) -> None:
         missing, orders, {key: count for key, count in available.items() if count is not None}
     )
 
-    async def add(one: tuple[str, int]) -> None:
-        await _add(catalogue, *one)
+    async def add(item: tuple[str, int]) -> None:
+        await _add(catalogue, *item)
 
     await work_through("units", short.items(), add, parallel=catalogue.parallel)
 
@@ -91,13 +91,13 @@ def not_there(
         (order["user"], _units_of(order)) for order in orders if order["id"] not in told
     )
     missing = []
-    for one in wanted:
-        if one.told in ids:
+    for item in wanted:
+        if item.told in ids:
             continue
-        if untold[one.user, one.units]:
-            untold[one.user, one.units] -= 1
+        if untold[item.user, item.units]:
+            untold[item.user, item.units] -= 1
         else:
-            missing.append(one)
+            missing.append(item)
     return missing
 
 
@@ -108,8 +108,8 @@ def shortages(
     available.
     """
     demand, pending = Counter[str](), Counter[str]()
-    for one in missing:
-        demand.update(dict(one.units))
+    for item in missing:
+        demand.update(dict(item.units))
     for order in orders:
         if order["status"] == "pending":
             pending.update(dict(_units_of(order)))

@@ -66,8 +66,8 @@ def test_list_pages_through_everything_once_in_each_order(nobody: Caller, orderi
         link = page["next"]
 
     field = ordering.lstrip("-")
-    values = [Decimal(one[field]) if field == "price" else one[field] for one in seen]
-    assert len({one["id"] for one in seen}) == 11
+    values = [Decimal(each[field]) if field == "price" else each[field] for each in seen]
+    assert len({each["id"] for each in seen}) == 11
     assert values == sorted(values, reverse=ordering.startswith("-"))
 
 
@@ -78,7 +78,7 @@ def test_list_filters(nobody: Caller) -> None:
     make_product(slug="b", name="Blue lamp 100%", price=Decimal("2.00"))
 
     def slugs(query: str) -> list[str]:
-        return [one["slug"] for one in decoded(nobody.get(f"{PATH}?{query}"))["results"]]
+        return [each["slug"] for each in decoded(nobody.get(f"{PATH}?{query}"))["results"]]
 
     assert slugs("slug=a") == ["a"]
     assert slugs("category=lanterns") == ["a"]
@@ -182,7 +182,7 @@ def test_invalid_product_is_400_with_a_pointer(staff: Caller, name: str) -> None
 
     body = problem(staff.post(PATH, {**LANTERN, **change}), 400)
 
-    assert pointer in [one["pointer"] for one in body.get("errors", [{"pointer": ""}])]
+    assert pointer in [each["pointer"] for each in body.get("errors", [{"pointer": ""}])]
     assert not Product.objects.exists()
     assert not OutboxEvent.objects.exists()
 
@@ -203,7 +203,7 @@ def test_edit_publishes_the_new_state_and_nothing_if_nothing_changed(staff: Call
     decoded(staff.patch(f"{PATH}{product.pk}/", {"name": "New"}))
 
     assert (body["name"], body["version"]) == ("New", 2)
-    assert [one["sequence"] for one in outbox_events()] == [1, 2]
+    assert [each["sequence"] for each in outbox_events()] == [1, 2]
     assert outbox_events()[-1]["data"]["name"] == "New"
 
 
@@ -316,7 +316,7 @@ def test_stock_is_adjusted_and_told_in_the_ledger(staff: Caller) -> None:
 
     ledger = decoded(staff.get(path))
     assert ledger["stock"] == 3
-    assert [(one["kind"], one["quantity"], one["reason"]) for one in ledger["results"]] == [
+    assert [(each["kind"], each["quantity"], each["reason"]) for each in ledger["results"]] == [
         ("adjustment", -2, "broken"),
         ("initial", 5, ""),
     ]
@@ -424,7 +424,7 @@ def test_categories_are_listed_in_pages(nobody: Caller) -> None:
     first = decoded(nobody.get("/api/categories/?page_size=2"))
     rest = decoded(nobody.get(first["next"]))
 
-    assert [one["slug"] for one in first["results"] + rest["results"]] == ["a", "b", "c"]
+    assert [each["slug"] for each in first["results"] + rest["results"]] == ["a", "b", "c"]
     assert rest["next"] is None
 
 
@@ -515,11 +515,11 @@ def test_names_are_ordered_as_people_read_them_on_every_page(
         seen += page["results"]
         link = page["next"]
 
-    names = [one["name"] for one in seen][:: -1 if ordering[0] == "-" else 1]
-    assert len(seen) == len({one["id"] for one in seen}) == len(AS_PEOPLE_READ) + 2
+    names = [each["name"] for each in seen][:: -1 if ordering[0] == "-" else 1]
+    assert len(seen) == len({each["id"] for each in seen}) == len(AS_PEOPLE_READ) + 2
     assert names.index("apfel") < names.index("äpfel") < names.index("birne")
     assert names.index("apfel") < names.index("a\u0308pfel") < names.index("birne")
-    assert list(dict.fromkeys(one for one in names if one != "a\u0308pfel")) == AS_PEOPLE_READ
+    assert list(dict.fromkeys(each for each in names if each != "a\u0308pfel")) == AS_PEOPLE_READ
 
 
 @pytest.mark.django_db
@@ -529,7 +529,7 @@ def test_categories_are_ordered_by_the_bytes_of_their_slugs(nobody: Caller) -> N
 
     listed = decoded(nobody.get("/api/categories/"))["results"]
 
-    assert [one["slug"] for one in listed] == ["a", "a-c", "a1", "ab", "b"]
+    assert [each["slug"] for each in listed] == ["a", "a-c", "a1", "ab", "b"]
 
 
 @pytest.mark.django_db
@@ -539,7 +539,7 @@ def test_categories_are_ordered_by_the_bytes_of_their_slugs(nobody: Caller) -> N
 def test_empty_parameter_is_refused_by_name(staff: Caller, name: str) -> None:
     errors = problem(staff.get(f"/api/products/?{name}="), 400, "invalid")["errors"]
 
-    assert [(one["code"], one["detail"].split()[0]) for one in errors] == [
+    assert [(each["code"], each["detail"].split()[0]) for each in errors] == [
         ("empty_parameter", name)
     ]
 

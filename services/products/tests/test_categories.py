@@ -29,7 +29,7 @@ def branch(name: str, levels: int) -> list[Category]:
 
 
 def states() -> list[dict[str, Any]]:
-    return [one["data"] for one in outbox_events(ProductChanged.type)]
+    return [each["data"] for each in outbox_events(ProductChanged.type)]
 
 
 @pytest.mark.django_db

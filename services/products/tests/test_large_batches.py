@@ -71,8 +71,8 @@ def test_largest_orders_are_reserved_rejected_and_released_within_bounds(
     innocent, order_id = make_product(stock=1), uuid7()
 
     handle(
-        [placed(dict.fromkeys(products, 2), one) for one in wanted]
-        + [placed(dict.fromkeys(products, 1_000_000), one) for one in too_many]
+        [placed(dict.fromkeys(products, 2), order) for order in wanted]
+        + [placed(dict.fromkeys(products, 1_000_000), order) for order in too_many]
         + [placed({innocent.pk: 1}, order_id)]
     )
 
@@ -81,7 +81,7 @@ def test_largest_orders_are_reserved_rejected_and_released_within_bounds(
     assert max(transactions) <= batch.MAX_ROWS / MAX_LINES
     transactions.clear()
 
-    handle([cancelled(one) for one in [*wanted, *too_many]])
+    handle([cancelled(order) for order in [*wanted, *too_many]])
 
     assert Reservation.objects.filter(status="released").count() == ORDERS
     # Those that were rejected hold nothing and are light.
@@ -114,8 +114,8 @@ def test_one_statement_writes_more_lines_than_it_has_parameters(
     monkeypatch.setattr(batch, "MAX_BYTES", 10**9)
     orders = [uuid7() for _ in range(ORDERS)]
 
-    deliver(router, QUEUE, [placed(dict.fromkeys(products, 1), one) for one in orders])
-    deliver(router, QUEUE, [cancelled(one) for one in orders])
+    deliver(router, QUEUE, [placed(dict.fromkeys(products, 1), order) for order in orders])
+    deliver(router, QUEUE, [cancelled(order) for order in orders])
 
     assert StockMovement.objects.count() == 2 * ORDERS * MAX_LINES
 
@@ -132,7 +132,7 @@ def test_locked_product_holds_up_only_its_own_orders() -> None:
         postponed = processor.handle(QUEUE, messages).postponed
 
         assert list(Reservation.objects.values_list("lines__product_id")) == [(cold.pk,)]
-        assert [(one.tag, one.attempt) for one in postponed] == [(tag, 0) for tag in range(99)]
+        assert [(each.tag, each.attempt) for each in postponed] == [(tag, 0) for tag in range(99)]
 
     assert processor.handle(QUEUE, postponed) == BatchOutcome()
     assert Reservation.objects.filter(status="reserved").count() == 100

@@ -57,7 +57,7 @@ def rows_read(text: str, order: str) -> int:
             if "Relation Name" in node
             else 0
         )
-        return int(own) + sum(read(one) for one in node.get("Plans", []))
+        return int(own) + sum(read(each) for each in node.get("Plans", []))
 
     return read(plan["Plan"])
 
@@ -101,7 +101,7 @@ def test_page_by_name_reads_its_own_rows_alone_wherever_it_begins(
     with CaptureQueriesContext(connection) as queries:
         first = decoded(nobody.get(f"/api/products/?ordering={order}&page_size=20"))
         decoded(nobody.get(first["next"]))
-    pages = [one["sql"] for one in queries if "ORDER BY" in one["sql"]]
+    pages = [each["sql"] for each in queries if "ORDER BY" in each["sql"]]
 
     with connection.cursor() as cursor:
         for sql in pages:

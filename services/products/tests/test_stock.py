@@ -30,9 +30,9 @@ def answers() -> dict[str, dict[str, Any]]:
     """What was published about orders, by order id."""
     kinds = ("stock_reserved", "stock_rejected", "stock_released")
     return {
-        one["data"]["order_id"]: {"type": one["type"].split(".")[1], **one["data"]}
-        for one in outbox_events()
-        if one["type"].split(".")[1] in kinds
+        each["data"]["order_id"]: {"type": each["type"].split(".")[1], **each["data"]}
+        for each in outbox_events()
+        if each["type"].split(".")[1] in kinds
     }
 
 
@@ -68,7 +68,7 @@ def test_order_takes_all_its_lines() -> None:
     first.refresh_from_db()
     second.refresh_from_db()
     assert (first.stock, second.stock) == (3, 0)
-    assert [one["type"] for one in answers().values()] == ["stock_reserved"]
+    assert [each["type"] for each in answers().values()] == ["stock_reserved"]
     assert_conserved()
 
 
@@ -84,7 +84,9 @@ def test_order_with_one_short_line_takes_nothing_and_says_what_is_left() -> None
     assert plenty.stock == 5
     (answer,) = answers().values()
     assert answer["type"] == "stock_rejected"
-    reasons = {one["product_id"]: (one["reason"], one["available"]) for one in answer["shortages"]}
+    reasons = {
+        each["product_id"]: (each["reason"], each["available"]) for each in answer["shortages"]
+    }
     assert reasons == {
         str(scarce.pk): ("insufficient_stock", 1),
         str(inactive.pk): ("inactive_product", 0),
@@ -110,13 +112,13 @@ def test_batch_decides_its_orders_in_sequence() -> None:
     product = make_product(stock=5)
     orders = [uuid7() for _ in range(4)]
     messages = [
-        placed({product.pk: quantity}, one)
-        for one, quantity in zip(orders, [3, 3, 2, 1], strict=True)
+        placed({product.pk: quantity}, each)
+        for each, quantity in zip(orders, [3, 3, 2, 1], strict=True)
     ]
 
     deliver(router, QUEUE, messages)
 
-    kinds = [answers()[str(one)]["type"] for one in orders]
+    kinds = [answers()[str(each)]["type"] for each in orders]
     assert kinds == ["stock_reserved", "stock_rejected", "stock_reserved", "stock_rejected"]
     assert answers()[str(orders[1])]["shortages"][0]["available"] == 2
 
@@ -131,7 +133,7 @@ def test_cancel_puts_the_units_back_once() -> None:
 
     product.refresh_from_db()
     assert product.stock == 5
-    assert [one["type"] for one in outbox_events("products.stock_released.v1")] == [
+    assert [each["type"] for each in outbox_events("products.stock_released.v1")] == [
         "products.stock_released.v1"
     ]
     assert_conserved()
@@ -170,7 +172,7 @@ def test_batch_costs_the_same_statements_whatever_its_size(django_assert_num_que
     products = [make_product(stock=10_000) for _ in range(20)]
 
     def statements(count: int) -> int:
-        messages = [placed({one.pk: 1 for one in products[: 1 + n % 20]}) for n in range(count)]
+        messages = [placed({each.pk: 1 for each in products[: 1 + n % 20]}) for n in range(count)]
         with connection.execute_wrapper(counter := _Counter()):
             deliver(router, QUEUE, messages)
         return counter.statements
@@ -213,7 +215,7 @@ def test_last_hundred_units_go_to_exactly_a_hundred_of_five_hundred() -> None:
 
     assert errors_of(works) == []
 
-    kinds = [one["type"] for one in answers().values()]
+    kinds = [each["type"] for each in answers().values()]
     assert (kinds.count("stock_reserved"), kinds.count("stock_rejected")) == (100, 400)
     product.refresh_from_db()
     assert product.stock == 0

@@ -30,9 +30,9 @@ class Recorder:
         self.router.handles_batch(QUEUE, consumed.OrderPlaced)(self._handle)
 
     def _handle(self, received: list[Received[Any]]) -> None:
-        for one in received:
-            self.fail(one.event.order_id)
-        transaction.on_commit(lambda: self.done([one.event.order_id for one in received]))
+        for each in received:
+            self.fail(each.event.order_id)
+        transaction.on_commit(lambda: self.done([each.event.order_id for each in received]))
 
     def done(self, order_ids: list[str]) -> None:
         self.batches.append(len(order_ids))

@@ -52,7 +52,7 @@ def test_ring_begins_with_a_current_and_a_next_key(ring: None) -> None:
 def test_ring_is_made_once_by_many_at_once() -> None:
     results = at_once(*[signing_keys.ensure_signing_keys] * 5)
 
-    assert sorted(len(one) for one in results) == [0, 0, 0, 0, 2]
+    assert sorted(len(each) for each in results) == [0, 0, 0, 0, 2]
     assert sorted(SigningKey.objects.values_list("state", flat=True)) == ["current", "next"]
 
 
@@ -132,12 +132,12 @@ def test_rotation_logs_nobody_out(ring: None) -> None:
     signing_keys.rotate_signing_key()
 
     new = sessions.log_in(email=account.email, password=PASSWORD)
-    kids = {jwt.get_unverified_header(one["access_token"])["kid"] for one in (old, new)}
+    kids = {jwt.get_unverified_header(each["access_token"])["kid"] for each in (old, new)}
     assert len(kids) == 2
     access_tokens.forget_verified()
     jwks.forget()
-    for one in (old, new):
-        assert access_tokens.verified(one["access_token"]).claims.subject == account.pk
+    for each in (old, new):
+        assert access_tokens.verified(each["access_token"]).claims.subject == account.pk
     sessions.refresh(refresh_token=old["refresh_token"])
 
 
@@ -362,7 +362,7 @@ def test_rotations_at_once_turn_the_ring_once(ring: None) -> None:
 
     results = at_once(*[signing_keys.rotate_signing_key] * 8)
 
-    assert sorted(type(one).__name__ for one in results) == ["NextKeyTooYoung"] * 7 + ["str"]
+    assert sorted(type(each).__name__ for each in results) == ["NextKeyTooYoung"] * 7 + ["str"]
     after = states()
     assert (after["previous"], after["current"]) == (before["current"], before["next"])
     assert SigningKey.objects.count() == 3

@@ -26,7 +26,7 @@ def dates_of(*texts, **options):
 def numbers_of(*pairs):
     return [
         (line.quantity, line.price)
-        for line in read(*((one, "2010-12-01", two) for one, two in pairs)).lines
+        for line in read(*((left, "2010-12-01", right) for left, right in pairs)).lines
     ]
 
 

@@ -126,10 +126,10 @@ def test_invoice_with_more_products_than_an_order_may_have_becomes_two():
 
 
 @given(st.text(min_size=1, max_size=30), st.text(min_size=1, max_size=30))
-def test_slugs_and_addresses_of_different_ids_differ(one, other):
-    if one != other:
-        assert slug_of(one) != slug_of(other)
-        assert email_of(one) != email_of(other)
+def test_slugs_and_addresses_of_different_ids_differ(left, right):
+    if left != right:
+        assert slug_of(left) != slug_of(right)
+        assert email_of(left) != email_of(right)
 
 
 @given(st.text(min_size=1, max_size=300))

@@ -98,7 +98,7 @@ class Follower:
             # The ids of transactions have gone back: users' database was restored.
             answer = self._fetch(0)
         if answer.revoked:
-            revocations.keep([(one.session, one.subject, one.before) for one in answer.revoked])
+            revocations.keep([(row.session, row.subject, row.before) for row in answer.revoked])
         self._horizon = answer.horizon
 
     def ask_again_and_again(self) -> None:

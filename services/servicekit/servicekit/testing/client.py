@@ -75,9 +75,9 @@ def problem(answer: HttpResponse, status: int, code: str = "", *pointers: str) -
     assert body["status"] == status
     assert body["request_id"]
     assert body["code"] == (code or body["code"]), body
-    assert [one["pointer"] for one in body.get("errors", [])] == list(pointers) or not pointers, (
-        body
-    )
+    assert [error["pointer"] for error in body.get("errors", [])] == list(
+        pointers
+    ) or not pointers, body
     return body
 
 

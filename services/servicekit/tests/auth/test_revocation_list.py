@@ -41,7 +41,7 @@ def revoke(session: UUID | None = None) -> UUID:
 
 
 def subjects(answer: dict[str, Any]) -> set[UUID]:
-    return {UUID(one["subject"]) for one in answer["revoked"]}
+    return {UUID(each["subject"]) for each in answer["revoked"]}
 
 
 class Elsewhere:

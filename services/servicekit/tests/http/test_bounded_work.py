@@ -77,7 +77,7 @@ def test_first_unknown_members_are_named(nobody: Caller) -> None:
     answer = nobody.call("POST", "/basket/", raw=unknown_members(5000).encode())
 
     errors = problem(answer, 400, "invalid")["errors"]
-    assert [one["pointer"] for one in errors] == [
+    assert [error["pointer"] for error in errors] == [
         f"/m{index}" for index in range(MAX_UNKNOWN_NAMED)
     ]
 
@@ -89,7 +89,7 @@ def test_first_faulty_items_are_named_where_they_are(nobody: Caller) -> None:
     errors = problem(nobody.post("/basket/", {"lines": items}), 400, "invalid")["errors"]
 
     expected = [f"/lines/{2 * index}" for index in range(problems.MAX_FIELD_ERRORS)]
-    assert [one["pointer"] for one in errors] == expected
+    assert [error["pointer"] for error in errors] == expected
 
 
 def test_what_was_sent_is_not_quoted_at_length(nobody: Caller) -> None:

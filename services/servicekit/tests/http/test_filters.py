@@ -38,18 +38,21 @@ def found(caller: Caller, query: str) -> list[str]:
 
 
 def test_each_filter_finds_its_rows(nobody: Caller, staff: Caller) -> None:
-    one, two = add_event(sequence=1, type=" a%_b "), add_event(sequence=2, parked_at=timezone.now())
+    first, second = (
+        add_event(sequence=1, type=" a%_b "),
+        add_event(sequence=2, parked_at=timezone.now()),
+    )
 
-    assert found(nobody, "type=%20a%25_b%20") == [one]
+    assert found(nobody, "type=%20a%25_b%20") == [first]
     assert found(nobody, "type=a%25_b") == []
-    assert found(nobody, "min_price=0.5") == [two]
-    assert found(nobody, "max_price=0.25") == [one]
-    assert found(nobody, "min_price=0.25&max_price=0.25") == [one]
-    assert found(nobody, "sequence=2") == [two]
-    assert found(nobody, f"event={one.upper()}") == [one]
-    assert found(staff, "parked=true") == [two]
-    assert found(staff, "parked=false") == [one]
-    assert found(staff, "parked=all") == found(nobody, "") == [two, one]
+    assert found(nobody, "min_price=0.5") == [second]
+    assert found(nobody, "max_price=0.25") == [first]
+    assert found(nobody, "min_price=0.25&max_price=0.25") == [first]
+    assert found(nobody, "sequence=2") == [second]
+    assert found(nobody, f"event={first.upper()}") == [first]
+    assert found(staff, "parked=true") == [second]
+    assert found(staff, "parked=false") == [first]
+    assert found(staff, "parked=all") == found(nobody, "") == [second, first]
 
 
 @pytest.mark.parametrize(

@@ -157,10 +157,10 @@ def test_keys_of_two_callers_are_two(customer: Caller) -> None:
 
 
 def test_keys_of_two_operations_are_two() -> None:
-    one, other = request_with(), IdempotentRequest(UUID(int=7), "cancel", "key", b"other")
+    ours, other = request_with(), IdempotentRequest(UUID(int=7), "cancel", "key", b"other")
 
     with transaction.atomic():
-        assert (one.claim(), other.claim()) == (None, None)
+        assert (ours.claim(), other.claim()) == (None, None)
 
 
 @pytest.mark.parametrize(

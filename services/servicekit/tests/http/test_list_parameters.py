@@ -66,7 +66,7 @@ def test_other_page_size_is_refused(nobody: Caller, size: str) -> None:
 def test_unknown_parameter_is_refused(nobody: Caller, query: str) -> None:
     body = problem(nobody.get(f"/events/?{query}"), 400, "invalid")
 
-    assert [one["code"] for one in body["errors"]] == ["unknown_parameter"]
+    assert [error["code"] for error in body["errors"]] == ["unknown_parameter"]
     assert len(body["errors"][0]["detail"]) < 500
     assert (
         "cursor, event, max_price, min_price, ordering, page_size, parked, sequence, type"
@@ -80,13 +80,13 @@ def test_unknown_parameter_is_refused(nobody: Caller, query: str) -> None:
 def test_repeated_parameter_is_refused(nobody: Caller, query: str) -> None:
     body = problem(nobody.get(f"/events/?{query}"), 400, "invalid")
 
-    assert [one["code"] for one in body["errors"]] == ["repeated_parameter"]
+    assert [error["code"] for error in body["errors"]] == ["repeated_parameter"]
 
 
 def test_every_wrong_parameter_is_named(nobody: Caller) -> None:
     body = problem(nobody.get("/events/?a=1&b=2&type=1&type=2"), 400, "invalid")
 
-    assert [one["code"] for one in body["errors"]] == ["unknown_parameter"] * 2 + [
+    assert [error["code"] for error in body["errors"]] == ["unknown_parameter"] * 2 + [
         "repeated_parameter"
     ]
 
@@ -113,7 +113,7 @@ def test_empty_parameter_is_named(nobody: Caller, name: str, form: str) -> None:
     answer = nobody.get("/events/?" + form.replace("{}", name))
 
     errors = problem(answer, 400, "invalid")["errors"]
-    assert [one["code"] for one in errors] == [
+    assert [error["code"] for error in errors] == [
         "empty_parameter" if form.count("{}") == 1 else "repeated_parameter"
     ]
     assert errors[0]["detail"].startswith(f"{name} ")

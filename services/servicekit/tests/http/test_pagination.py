@@ -53,7 +53,7 @@ def test_pages_hold_every_row_once_while_rows_come_and_go(nobody: Caller, order:
     for rows in pages_of(nobody, f"/events/?ordering={order}&page_size=4"):
         seen += ids(rows)
         OutboxEvent.objects.filter(
-            id__in=[*leave[:5], *[one for one in seen[-1:] if one in leave]]
+            id__in=[*leave[:5], *[each for each in seen[-1:] if each in leave]]
         ).delete()
         leave = leave[5:]
         if len(seen) < 80:

@@ -150,8 +150,8 @@ json_values = st.recursive(
 )
 
 
-def same(one: Any, other: Any) -> bool:
-    return json.dumps(one) == json.dumps(other)
+def same(left: Any, right: Any) -> bool:
+    return json.dumps(left) == json.dumps(right)
 
 
 def all_texts(value: Any) -> list[str]:

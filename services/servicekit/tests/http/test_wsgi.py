@@ -70,7 +70,7 @@ def test_unreadable_content_type_is_a_problem_on_every_route(
 ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data",
                                   "multipart/form-data; boundary=\"\"",
                                   "multipart/mixed; boundary=" + "x" * 100,
-                                  *(f"application/json; charset={one}" for one in OTHER),
+                                  *(f"application/json; charset={each}" for each in OTHER),
                                   ""])  # fmt: skip
 def test_other_body_is_told_what_is_read(sent: str) -> None:
     answer = ask("/echo/", "POST", b'{"a": 1}', CONTENT_TYPE=sent)

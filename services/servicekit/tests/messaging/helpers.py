@@ -61,7 +61,7 @@ def _peek() -> dict[str, object]:
 
 def peek_ids(admin: BrokerAdmin, vhost: str) -> list[str]:
     messages = admin.call("POST", f"/queues/{vhost}/{QUEUE}/get", _peek())
-    return [one["properties"]["headers"]["ce-subject"] for one in messages]
+    return [each["properties"]["headers"]["ce-subject"] for each in messages]
 
 
 def message(key: int, routing_key: str = OrderPlaced.type, body: bytes = b"{}") -> Message:

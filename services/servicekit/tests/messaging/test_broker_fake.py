@@ -80,7 +80,7 @@ class TestBrokerContract:
     def test_order_is_kept(self, any_broker: TestBroker) -> None:
         any_broker.publish([message(n, str(n).encode()) for n in range(50)])
 
-        assert [one.body for one in taken(any_broker, QUEUE, 50)] == [
+        assert [each.body for each in taken(any_broker, QUEUE, 50)] == [
             str(n).encode() for n in range(50)
         ]
 
@@ -132,7 +132,7 @@ class TestBrokerContract:
 
         any_broker.give_back()
 
-        assert [one.body for one in taken(any_broker, QUEUE, 2)] == [b"1", b"2"]
+        assert [each.body for each in taken(any_broker, QUEUE, 2)] == [b"1", b"2"]
 
     def test_acknowledged_messages_are_gone(self, any_broker: TestBroker) -> None:
         any_broker.publish([message(n) for n in range(3)])

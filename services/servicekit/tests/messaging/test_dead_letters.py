@@ -176,7 +176,7 @@ def test_redriven_letter_is_handled_after_the_repair(
 
     letter.refresh_from_db()
     assert letter.state == DeadLetter.State.REDRIVEN
-    assert [(one.action, one.by, one.note) for one in letter.actions.all()] == [
+    assert [(each.action, each.by, each.note) for each in letter.actions.all()] == [
         ("redriven", "ops", "handler added")
     ]
     with pytest.raises(dead_letters.LetterNotWaiting):

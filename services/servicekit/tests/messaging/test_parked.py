@@ -77,7 +77,7 @@ def test_discarded_event_never_leaves(broker_url: str) -> None:
     relay.close()
     event.refresh_from_db()
     assert event.discarded_at is not None
-    assert [(one.action, one.by) for one in event.actions.all()] == [("discarded", "ada")]
+    assert [(each.action, each.by) for each in event.actions.all()] == [("discarded", "ada")]
     with pytest.raises(CommandError, match="not parked"):
         outbox("retry", str(event.pk))
 

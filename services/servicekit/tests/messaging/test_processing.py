@@ -119,12 +119,12 @@ def test_event_that_needs_a_locked_row_is_postponed_and_its_neighbours_are_handl
     locked = {f"hot-{n}" for n in range(30)}
 
     def handle(received: list[Received[Any]]) -> None:
-        waiting = {one.envelope.id for one in received if one.event.order_id in locked}
+        waiting = {each.envelope.id for each in received if each.event.order_id in locked}
         if waiting and context.avoid_locks.get():
             raise RowsLocked(waiting)
         if waiting:
             raise OperationalError() from psycopg.errors.LockNotAvailable()
-        transaction.on_commit(lambda: recorder.done([one.event.order_id for one in received]))
+        transaction.on_commit(lambda: recorder.done([each.event.order_id for each in received]))
 
     recorder.router.queues.clear()
     recorder.router.handles_batch(QUEUE, OrderPlaced)(handle)

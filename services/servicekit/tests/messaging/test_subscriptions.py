@@ -27,7 +27,7 @@ EXCHANGE = "orders.events"
 
 def bindings(admin: Any, vhost: str, queue: str = QUEUE) -> set[tuple[str, str]]:
     found = admin.call("GET", f"/queues/{vhost}/{queue}/bindings")
-    return {(one["source"], one["routing_key"]) for one in found if one["source"]}
+    return {(binding["source"], binding["routing_key"]) for binding in found if binding["source"]}
 
 
 def unbind(admin: Any, vhost: str, exchange: str, queue: str, key: str) -> None:

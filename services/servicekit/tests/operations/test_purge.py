@@ -83,7 +83,7 @@ def count(table: str) -> int:
 
 
 def deleted(done: list[purge.Purged]) -> dict[str, int]:
-    return {one.table: one.deleted for one in done}
+    return {purged.table: purged.deleted for purged in done}
 
 
 def in_thread(work: Callable[[], Any], results: list[Any]) -> threading.Thread:
@@ -101,7 +101,7 @@ def in_thread(work: Callable[[], Any], results: list[Any]) -> threading.Thread:
 
 
 def test_every_table_of_the_kit_is_filled_here() -> None:
-    assert set(FILL) == set(AGES) == {one.table for one in purge.OF_THE_KIT}
+    assert set(FILL) == set(AGES) == {purged.table for purged in purge.OF_THE_KIT}
 
 
 def test_every_table_that_grows_is_purged() -> None:
@@ -109,7 +109,7 @@ def test_every_table_that_grows_is_purged() -> None:
     tables = {model._meta.db_table for model in apps.get_app_config("servicekit").get_models()}
 
     kept = {"heartbeat", "dead_letter_action", "outbox_action"}
-    assert tables - {one.table for one in purge.OF_THE_KIT} == kept
+    assert tables - {purged.table for purged in purge.OF_THE_KIT} == kept
 
 
 @pytest.mark.parametrize("table", FILL)
@@ -156,13 +156,13 @@ def test_actions_go_with_their_letter() -> None:
     assert count("dead_letter_action") == 0
 
 
-@pytest.mark.parametrize("one", purge.OF_THE_KIT, ids=lambda one: one.table)
-def test_purge_finds_its_rows_by_an_index(one: purge.Purge) -> None:
+@pytest.mark.parametrize("purged", purge.OF_THE_KIT, ids=lambda purged: purged.table)
+def test_purge_finds_its_rows_by_an_index(purged: purge.Purge) -> None:
     """Else each round would read the whole table to find nothing."""
     with connection.cursor() as cursor:
         # An empty table is read as a whole all the same, unless that is ruled out.
         cursor.execute("SET enable_seqscan = off")
-        cursor.execute(f"EXPLAIN {one.statement}", {"days": one.days, "batch": purge.BATCH})
+        cursor.execute(f"EXPLAIN {purged.statement}", {"days": purged.days, "batch": purge.BATCH})
         plan = "\n".join(row[0] for row in cursor.fetchall())
         cursor.execute("RESET enable_seqscan")
 
@@ -180,7 +180,7 @@ def test_purge_that_fails_leaves_the_others_running() -> None:
         other.execute("LOCK TABLE inbox")
         done = purge.run()
 
-    assert {one.table for one in done if one.error} == {"inbox"}
+    assert {purged.table for purged in done if purged.error} == {"inbox"}
     assert {table: count(table) for table in FILL} == {**dict.fromkeys(FILL, 0), "inbox": 1}
     assert deleted(purge.run())["inbox"] == 1
 
@@ -213,7 +213,8 @@ def test_purges_at_once_do_not_clash() -> None:
 
     assert count("outbox") == 0
     assert all(
-        isinstance(one, purge.PurgeRuns) or not any(each.error for each in one) for one in results
+        isinstance(purged, purge.PurgeRuns) or not any(each.error for each in purged)
+        for purged in results
     )
 
 

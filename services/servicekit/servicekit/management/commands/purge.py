@@ -16,8 +16,8 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{error} The worker does so every few seconds: try again."
             ) from error
-        for one in done:
-            note = f"  FAILED: {one.error}" if one.error else ""
-            self.stdout.write(f"{one.table:<18} {one.deleted:>9} deleted{note}")
-        if any(one.error for one in done):
+        for purged in done:
+            note = f"  FAILED: {purged.error}" if purged.error else ""
+            self.stdout.write(f"{purged.table:<18} {purged.deleted:>9} deleted{note}")
+        if any(purged.error for purged in done):
             raise CommandError("Some tables could not be purged; the others were.")
