@@ -45,7 +45,7 @@ def load(shop: Shop, containers: Containers) -> Load:
 
 @pytest.fixture
 def whole_again(containers: Containers) -> Iterator[None]:
-    """However a test ends, the next one finds everything running."""
+    """However a test ends, the next test finds everything running."""
     yield
     containers.up()
 

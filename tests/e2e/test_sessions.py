@@ -1,5 +1,5 @@
-"""Sessions: refresh tokens rotate, a replayed one ends the session, logging out is known everywhere
-within seconds.
+"""Sessions: refresh tokens rotate, a replayed token ends the session, logging out is known
+everywhere within seconds.
 """
 
 import uuid

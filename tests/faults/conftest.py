@@ -46,6 +46,6 @@ def customer(shop: Shop, _customer: Person) -> Person:
 
 @pytest.fixture(autouse=True)
 def _whole_again(stack: Stack) -> Iterator[None]:
-    """However a test ends, the next one finds everything running."""
+    """However a test ends, the next test finds everything running."""
     yield
     stack.await_running("postgres", "rabbitmq", "redis", "gateway", *OURS)

@@ -54,7 +54,7 @@ def do_faults(stack: Stack, done: list[str]) -> None:
 
 
 def test_replay_survives_kills_and_restarts(stack, tmp_path):
-    """Replays follow each other until every fault has happened during one.
+    """Replays follow each other until every fault has happened during a replay.
 
     SOUK_FAULTS_FILE names a file of one's own.
     """

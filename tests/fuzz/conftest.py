@@ -19,7 +19,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addoption("--seed", type=int, default=1, help="what they are made from (default: 1)")
     parser.addoption(
-        "--first", type=int, default=0, help="number of the first one, to repeat a part"
+        "--first", type=int, default=0, help="number of the first request, to repeat a part"
     )
     parser.addoption(
         "--examples", type=int, default=3, help="schemathesis: of each operation and mode"

@@ -1,4 +1,4 @@
-"""How a right request becomes a wrong one: each function changes one thing, `mutated` draws a few
+"""How a right request becomes wrong: each function changes one thing, `mutated` draws a few
 of them.
 """
 

@@ -1,4 +1,4 @@
-"""What a request is made of before it is bytes, and the right ones that the fuzzer starts from."""
+"""What a request is made of before it is bytes, and the right requests that the fuzzer alters."""
 
 import json
 from dataclasses import dataclass, replace

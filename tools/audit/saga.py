@@ -6,7 +6,7 @@ from audit.result import Result
 from audit.sources import Sources
 
 SOLD = ("confirmed", "shipped", "delivered")
-#: order status → what its reservation may be; a missing one is never fine at rest
+#: order status → what its reservation may be; a missing reservation is never fine at rest
 AGREES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(SOLD, ("reserved",)),
     "rejected": ("rejected",),

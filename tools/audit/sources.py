@@ -58,7 +58,7 @@ class Broker:
         self._vhost = quote(vhost, safe="")
 
     def depths(self) -> dict[str, int]:
-        """Return how many messages each queue holds, delivered ones included."""
+        """Return how many messages each queue holds, delivered messages included."""
         return {
             each["name"]: int(each.get("messages", 0))
             for each in self._get(f"/api/queues/{self._vhost}")

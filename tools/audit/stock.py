@@ -5,7 +5,7 @@ from collections import Counter
 from audit.result import Result
 from audit.sources import Sources
 
-#: Orders that may be between two databases at this moment: undecided ones and those that changed
+#: Orders that may be between two databases at this moment: undecided orders and those that changed
 #: just now.
 IN_FLIGHT = """
     SELECT id FROM orders WHERE status = 'pending'

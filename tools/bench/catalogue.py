@@ -7,7 +7,9 @@ from bench.wrk import Call, run
 
 
 def measure_catalogue(scene: Scene, anchor: Baseline, *, runs: int, seconds: int) -> list[Figure]:
-    """Return requests per second of list and retrieve, with a token as the baseline's have one."""
+    """Return requests per second of list and retrieve, with a token as the baseline's requests
+    have.
+    """
     scene.refresh()
     token = scene.tokens[0]
     plain_list, plain_single = Figure("A list of 20", "/s"), Figure("A retrieve", "/s")

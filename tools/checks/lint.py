@@ -79,7 +79,7 @@ def print_outcomes(outcomes: Sequence[Outcome]) -> None:
 
 
 def checks(layout: Layout) -> Iterator[Check]:
-    """Return all checks, the slow ones first, so that two cores end together."""
+    """Return all checks, the slow checks first, so that two cores end together."""
     # Production's own variables: what passes here passes there.
     ports = dict.fromkeys(NAMES, 1)
     services = {name: variables.service(layout, ports, name, {}) for name in SERVICES}

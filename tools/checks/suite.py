@@ -155,7 +155,7 @@ def run_bounded(
 
 
 def counts(report: Path) -> tuple[int, int, int]:
-    """Return (passed, failed or broken, skipped) of a junit report; (0, 1, 0) without one."""
+    """Return (passed, failed or broken, skipped) of a junit report; (0, 1, 0) without a report."""
     if not report.exists():
         return 0, 1, 0
     root = ElementTree.parse(report).getroot()  # noqa: S314 # nosec B314: pytest's own

@@ -1,5 +1,5 @@
 """One rule for a column of numbers, found from the whole column: which mark stands before the
-decimals, the other one groups thousands.
+decimals, the other groups thousands.
 
 The mark that reads more lines is right. Where both read all of them and differ (`1,234`), the
 file's other column of numbers decides, else the way people who write that delimiter write numbers,

@@ -28,7 +28,7 @@ EDITIONS = (
 
 
 class NotRetailFile(ValueError):
-    """The file is not one in these columns at all, or cannot be unpacked."""
+    """The file has other columns, or cannot be unpacked."""
 
 
 class UnknownColumns(NotRetailFile):

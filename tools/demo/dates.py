@@ -44,8 +44,8 @@ class DateRule:
     assumed: str = ""
 
     def read(self, text: str) -> datetime | None:
-        """Return the time in UTC, without a zone (texts without one are taken as UTC); None if it
-        is no date by this rule.
+        """Return the time in UTC, without a zone (texts without a zone are taken as UTC); None if
+        it is no date by this rule.
         """
         return _read(text, self.order or MONTH_FIRST)
 

@@ -1,5 +1,5 @@
 """Carry out a plan through the public API. Each step may be repeated: a run that was broken off is
-finished by the next one.
+finished by the next run.
 """
 
 import asyncio

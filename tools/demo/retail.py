@@ -8,12 +8,12 @@ The rules, in the order in which they are asked:
   CHARGES`, gift vouchers) is no product: its lines are reported and left out.
 - Codes are told apart by case: the set's `85099B` and `85099b` are two products here, with two
   slugs.
-- A price must be at least a penny after rounding. A product's price is the most frequent valid one
-  on its sales lines (the first of equals); orders are charged the shop's price, whatever the line
-  said. Its name is the most frequent description on those lines.
-- An invoice whose number starts with `C` is a return, every other one a sale; lines of a sale must
-  have a quantity > 0, of a return < 0.
-- The customer of an invoice is the first CustomerID on it; without one, the buyer is made up for
+- A price must be at least a penny after rounding. A product's price is its most frequent valid
+  price on its sales lines (the first of equals); orders are charged the shop's price, whatever the
+  line said. Its name is the most frequent description on those lines.
+- An invoice whose number starts with `C` is a return, every other invoice a sale; lines of a sale
+  must have a quantity > 0, of a return < 0.
+- The customer of an invoice is the first CustomerID on it; without an id, the buyer is made up for
   that invoice alone.
 - Invoices are replayed by date. An invoice that an earlier table (sheet) of the file has too is
   left out: Online Retail II repeats days.

@@ -149,8 +149,8 @@ def _check_sizes(archive: zipfile.ZipFile) -> None:
 
 
 def _of_members(archive: zipfile.ZipFile, depth: int) -> Iterator[Table]:
-    """Members in other columns (a licence, a description) are passed over as long as there is one
-    in ours.
+    """Members in other columns (a licence, a description) are passed over as long as another
+    member is in ours.
     """
     unknown: UnknownColumns | None = None
     found = False

@@ -65,7 +65,7 @@ def _wanted(
 
 async def _add(catalogue: Catalogue, product: str, count: int) -> None:
     body = {"delta": count, "reason": REASON}
-    # The next run computes the shortage anew: this key serves the repeats of this one.
+    # The next run computes the shortage anew: this key serves the repeats of this run.
     answer = await catalogue.staff.call(
         "POST", f"/api/products/{product}/stock/", body=body, key=str(uuid.uuid4())
     )

@@ -26,7 +26,7 @@ def workbook_tables(stream: BinaryIO) -> Iterator[Table]:
     with _told():
         sheets = _load(stream).worksheets
     for sheet in sheets:
-        sheet.reset_dimensions()  # some programs write wrong ones
+        sheet.reset_dimensions()  # some programs write wrong dimensions
         try:
             table = _table(sheet.title if len(sheets) > 1 else "", _rows(sheet))
         except UnknownColumns as error:

@@ -1,4 +1,4 @@
-"""Clients: one that is polite (http.client), one that sends whatever bytes it is given."""
+"""Clients: a polite client (http.client), and a client that sends whatever bytes it is given."""
 
 import http.client
 import io

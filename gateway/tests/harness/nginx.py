@@ -18,7 +18,7 @@ from .client import Response, request
 from .upstream import Upstream
 
 GATEWAY = Path(__file__).resolve().parents[2]
-# One client address plays everybody: only the tests of the limits set low ones.
+# One client address plays everybody: only the tests of the limits set low limits.
 GENEROUS = {
     f"LIMIT_{name}_{kind}": value
     for name in ("API", "SEARCH", "AUTH", "SESSION")

@@ -93,7 +93,9 @@ class Product(models.Model):
 
 
 class Reservation(models.Model):
-    """The outcome of an order's request for stock: the order's id is the key, so there is one."""
+    """The outcome of an order's request for stock: the order's id is the key, so there is at most
+    one.
+    """
 
     class Status(models.TextChoices):
         RESERVED = "reserved"

@@ -22,7 +22,7 @@ def list_products() -> QuerySet[Product]:
 def planned_for_search() -> Iterator[None]:
     """Let PostgreSQL plan the queries of the block for the text that they search, each time.
 
-    It may take one plan for any text after some executions; that one reads the whole list in its
+    It may take one plan for any text after some executions; that plan reads the whole list in its
     order where nothing is found.
     """
     with transaction.atomic():

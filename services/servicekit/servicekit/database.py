@@ -25,7 +25,7 @@ FEATURE_NOT_SUPPORTED, INTERNAL_ERROR = "0A000", "XX000"
 
 
 def sqlstate(error: BaseException) -> str | None:
-    """Return the SQLSTATE behind a Django or psycopg error, if there is one."""
+    """Return the SQLSTATE behind a Django or psycopg error, or None."""
     cause = _cause(error)
     return cause.sqlstate if cause else None
 
@@ -94,7 +94,7 @@ def is_database_away(error: BaseException) -> bool:
         return False
     if state is None:
         # The mark comes first: at the end of a transaction Django connects again, so by now the
-        # connection may be a new one.
+        # connection may be new.
         return getattr(error, LOST, False) or not _is_connected()
     # 08: connection, 53: resources (too many connections, disk full), 57P: shutdown.
     return state[:2] in {"08", "53"} or state[:3] == "57P"

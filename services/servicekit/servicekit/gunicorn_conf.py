@@ -18,7 +18,7 @@ threads = web_size.threads()
 # Read by env.database() in the workers: a client has long gone when a statement takes longer.
 os.environ.setdefault("STATEMENT_TIMEOUT_SECONDS", "10")
 worker_class = "servicekit.operations.gunicorn_worker.DrainingThreadWorker"
-# nginx keeps idle connections 60 s; the side that is asked must not be the one that closes first.
+# nginx keeps idle connections 60 s; the side that is asked must not close first.
 keepalive = 75
 graceful_timeout = 10
 timeout = 60

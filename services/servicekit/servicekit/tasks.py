@@ -9,7 +9,8 @@ from servicekit.operations import heartbeats, purge
 
 logger = logging.getLogger(__name__)
 
-#: A worker does one job at a time, and one that the service waits for may come every five seconds.
+#: A worker does one job at a time, and a job that the service waits for may come every five
+#: seconds.
 PURGE_SECONDS = 2.0
 
 

@@ -131,7 +131,7 @@ class Account(AbstractBaseUser, PermissionsMixin):
     def check_password(self, raw_password: str | None) -> bool:
         """Return whether this is the password; renew a hash that an older hasher made.
 
-        The new hash replaces only the one that was checked: Django's own setter writes whatever
+        The new hash replaces only the hash that was checked: Django's own setter writes whatever
         is there by then, and would bring back a password that was changed meanwhile.
         """
 

@@ -58,7 +58,7 @@ class PurchaseRead(serializers.Serializer[Any]):
 
 
 class StateField(serializers.CharField):
-    """A state; the one before the first, which is empty in its column, is null."""
+    """A state; the state before the first, which is empty in its column, is null."""
 
     def to_representation(self, value: Any) -> Any:
         """Return the state, or None."""

@@ -128,7 +128,7 @@ class OrderViewSet(StrictViewSetMixin, GenericViewSet[Order]):
 
 
 class PurchaseViewSet(StrictViewSetMixin, GenericViewSet[Order]):
-    """Buying a product; the gateway sends this one address under /api/products/ to orders."""
+    """Buying a product; the gateway sends this address, alone of /api/products/, to orders."""
 
     lookup_url_kwarg = "product_id"
 

@@ -33,7 +33,7 @@ def create_product(  # noqa: PLR0913 - a product has that many fields, each name
     """Create a product with its first stock in the ledger, and publish its state.
 
     Raises:
-        SlugTaken: another product, perhaps a deleted one, has the slug.
+        SlugTaken: another product, perhaps a deleted product, has the slug.
         CategoryGone: the category was deleted meanwhile.
     """
     product = Product(

@@ -74,8 +74,8 @@ def settle_orders(*, received: OrderEvents) -> None:
     """Put back what ended orders hold, take what placed orders ask for, publish each outcome.
 
     An order takes all of its lines or none, in the sequence of arrival. Ended orders go first, also
-    before their own placing: no live order is refused for the sake of a dead one. An order that is
-    past its deadline takes nothing and gets no answer, since it expires
+    before their own placing: no live order is refused for the sake of a dead order. An order that
+    is past its deadline takes nothing and gets no answer, since it expires
     (docs/adr/0020-order-deadline.md); an order that was decided before changes nothing.
     """
     placed = {item.event.order_id: item for item in received if isinstance(item.event, OrderPlaced)}

@@ -55,7 +55,7 @@ class UnusableKeySet(ValueError):
 
 
 class KeySet:
-    """The last good key set of this process, and when to ask for a newer one."""
+    """The last good key set of this process, and when to ask for a newer set."""
 
     def __init__(
         self, fetch: Callable[[], bytes], *, background: bool, cache_file: Path | None = None
@@ -261,7 +261,7 @@ def generation() -> int:
 
 
 def forget() -> None:
-    """Drop this process's set; the next use makes a new one from settings (for tests and after a
+    """Drop this process's set; the next use makes a new set from settings (for tests and after a
     rotation in users).
     """
     global _shared

@@ -1,7 +1,7 @@
 """The revocations of users as a list over HTTP, asked for every few seconds: it tells what no event
 could while the broker is away.
 
-The event is the fast way, the list the sure one (docs/adr/0073-revocations-are-asked-for-too.md).
+The event is the fast way, the list the sure way (docs/adr/0073-revocations-are-asked-for-too.md).
 Neither is in the way of a request.
 """
 

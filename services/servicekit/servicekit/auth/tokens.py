@@ -48,8 +48,8 @@ class Claims:
 
 
 class AccessToken(Token):
-    """An access token: `AccessToken(text)` verifies one, `str(AccessToken.for_session(…))` issues
-    one.
+    """An access token: `AccessToken(text)` verifies a text, `str(AccessToken.for_session(…))`
+    issues a new token.
     """
 
     token_type = "access"  # noqa: S105 - a kind, no secret
@@ -81,7 +81,7 @@ class AccessToken(Token):
         """Check the claims, after the backend has checked form, header and signature.
 
         Raises:
-            InvalidToken: one is missing or wrong, or the token has expired or is not yet valid.
+            InvalidToken: a claim is missing or wrong, or the token has expired or is not yet valid.
         """
         self.claims = _claims(self.payload, time.time())
 

@@ -138,7 +138,7 @@ def perform(keyed: IdempotentRequest | None, effect: Callable[[], Any], *, statu
 def from_request(
     request: Request, operation: str, *, caller: UUID, about: str = ""
 ) -> IdempotentRequest | None:
-    """Read the header, if there is one; `about` is what the path adds to the body, such as an id.
+    """Read the header, if it was sent; `about` is what the path adds to the body, such as an id.
 
     Raises:
         InvalidKey: it is not 1 to 255 visible ASCII characters.

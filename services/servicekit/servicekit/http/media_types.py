@@ -75,7 +75,7 @@ def parse(content_type: str) -> MediaType | None:
 
 
 def accepts_json(accept: str) -> bool:
-    """Whether an Accept header takes JSON, by its best range; an empty one takes all."""
+    """Whether an Accept header takes JSON, by its best range; an empty header takes all."""
     if not accept.strip(" \t,"):
         return True
     fitting = [found for found in map(RANGE.fullmatch, accept[:MAX_ACCEPT].split(",")) if found]

@@ -60,7 +60,7 @@ class RequestContext:
 def _refusal(request: HttpRequest) -> HttpResponse | None:
     """Refuse what Django or DRF would trip over, or not see: on every route, whatever the method.
 
-    A Content-Type that cannot be read makes them raise; a body without a length is an empty one to
+    A Content-Type that cannot be read makes them raise; a body without a length is empty to
     Django.
     """
     if "HTTP_TRANSFER_ENCODING" in request.META:

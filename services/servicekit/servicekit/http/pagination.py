@@ -1,4 +1,4 @@
-"""Lists in pages by keyset: page one thousand costs what page one costs.
+"""Lists in pages by keyset: the thousandth page costs what the first costs.
 
 Rows that come and go move no others. (DRF's CursorPagination breaks ties by offset, and lets forged
 positions reach the database.)
@@ -36,7 +36,7 @@ class Ordering:
     """An order of rows: by a field, and by the id to break ties, both in one direction.
 
     `kind` reads the field's value back from a cursor. A `collation` orders text alike in every
-    database; without one it is the database's own.
+    database; without it the database's own holds.
     """
 
     field: str
@@ -112,7 +112,7 @@ class KeysetPagination(BasePagination):
         """Return the answer with the bodies of the page's rows.
 
         They may be fewer than the rows, those of the first rows in their sequence: the page is cut
-        short, and the next one goes on where it ends.
+        short, and the next page goes on where it ends.
         """
         return Response({"results": data, "next": self._next_link(len(data))})
 
@@ -217,7 +217,7 @@ def _read(ordering: Ordering, columns: Any, value: Any) -> Any:
 
 def _moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
-    # Ours are all UTC. Among others are naive ones, which Django warns of, and offsets that
+    # Ours are all UTC. Among others are naive times, which Django warns of, and offsets that
     # PostgreSQL cannot read.
     if moment.utcoffset() != timedelta(0):
         raise ValueError("not in UTC")

@@ -12,7 +12,7 @@ from servicekit.http import strict_json
 from servicekit.http.media_types import UnsupportedEncoding
 from servicekit.http.problems import TooLarge
 
-#: What most bodies are far below; a view that takes larger ones says so
+#: What most bodies are far below; a view that takes larger bodies says so
 #: (viewsets.StrictInputMixin).
 MAX_BODY_BYTES = 16 * 1024
 

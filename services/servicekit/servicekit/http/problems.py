@@ -44,7 +44,7 @@ class Problem(exceptions.APIException):
     title = ""
 
     def __init_subclass__(cls, *, abstract: bool = False, **options: Any) -> None:
-        """Name the problem; an abstract one is left nameless, for those that are a kind of it."""
+        """Name the problem; an abstract problem is left nameless, for its subclasses."""
         super().__init_subclass__(**options)
         words = re.sub(r"(?<!^)(?=[A-Z])", " ", cls.__name__).lower()
         if not abstract:

@@ -1,7 +1,8 @@
 """A request whose database session was at fault runs again, once, if nothing was committed.
 
-What a view does before a commit leaves no trace but in the database; after one, a second run could
-place a second order, and the client is told to ask again (docs/adr/0066-sessions-are-replaced.md).
+What a view does before a commit leaves no trace but in the database; after a commit, a second run
+could place a second order, and the client is told to ask again
+(docs/adr/0066-sessions-are-replaced.md).
 """
 
 import logging

@@ -52,7 +52,8 @@ def handle_batch(
     *,
     lock_timeout_ms: int = 0,
 ) -> list[Delivery]:
-    """Handle the light deliveries in a transaction, then in another as many heavy ones as fit.
+    """Handle the light deliveries in a transaction, then in another as many heavy deliveries as
+    fit.
 
     Returns the deliveries that are left for the next batch, so that no batch takes long. What
     cannot be decoded becomes a dead letter. A handler gets its consecutive events in a single call.
@@ -106,7 +107,7 @@ def _fitting(sizes: Sequence[int], limit: int) -> int:
 
 
 def _rows(results: Sequence[DecodingResult]) -> list[int]:
-    """Return how many rows each will write; one where its handler does not count them."""
+    """Return how many rows each will write; 1 where its handler does not count them."""
     rows = [1] * len(results)
     by_handler = {
         result.handler.rows

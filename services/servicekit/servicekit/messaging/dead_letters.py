@@ -154,7 +154,7 @@ def _message(letter: DeadLetter, service: str) -> Message:
 def _fingerprint(headers: Mapping[str, Any], body: bytes) -> bytes:
     """Return the hash by which two deliveries are the same message.
 
-    What the broker and our retries add to a message on its way does not make it another one.
+    What the broker and our retries add to a message on its way does not make it another message.
     """
     own = {name: value for name, value in headers.items() if not name.startswith(("x-", "souk-"))}
     return hashlib.sha256(json.dumps(own, sort_keys=True).encode() + b"\0" + body).digest()

@@ -41,7 +41,7 @@ class ScanStart:
         self._highest_sent = max(self._highest_sent, *positions)
 
     def request_full_scan(self) -> None:
-        """Make the next scan a full one: rows may be waiting that the last one left out."""
+        """Make the next scan a full scan: rows may be waiting that the last scan left out."""
         self._next_full_scan = 0.0
 
 

@@ -1,7 +1,7 @@
 """Handles a batch and decides what becomes of what failed in it (docs/events.md has the table).
 
 A deadlock is tried again at once. A batch that fails is handled one by one, so that innocent
-events are not retried with the one that failed. An event that needs a locked row is retried later
+events are not retried with the event that failed. An event that needs a locked row is retried later
 without counting the attempt; any other exception is retried after 1, 10 and 60 seconds, and then
 becomes a dead letter. Only an outage of the database is left to the caller, who waits.
 """

@@ -1,8 +1,8 @@
 """Publishing with confirms that belong to the message they confirm.
 
 py-amqp's own confirming publish takes any ack on the channel for its own, so a late ack of a lost
-message "confirms" the next one (docs/adr/0004-own-windowed-publisher.md). Here each delivery tag
-is tracked, a whole window of messages is in flight at once, an unroutable message is recognised
+message "confirms" the next message (docs/adr/0004-own-windowed-publisher.md). Here each delivery
+tag is tracked, a whole window of messages is in flight at once, an unroutable message is recognised
 by its return, and the connection is dropped after any error.
 """
 
@@ -104,7 +104,7 @@ class Publisher:
             raise PublishingFailed(f"{type(error).__name__}: {error}") from error
 
     def close(self) -> None:
-        """Drop the connection; the next publish makes a new one."""
+        """Drop the connection; the next publish opens another."""
         connection, self._connection, self._channel = self._connection, None, None
         if connection is not None:
             with contextlib.suppress(Exception):

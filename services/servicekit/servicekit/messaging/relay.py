@@ -155,7 +155,7 @@ class Relay:
         """Publish a window.
 
         Over some messages the broker closes the channel without saying which. From then on each is
-        published alone, until the one at fault is found; every confirm doubles the window again.
+        published alone, until the event at fault is found; every confirm doubles the window again.
         """
         try:
             return self._publisher.publish(messages)

@@ -50,7 +50,8 @@ class Subscription:
         waiting = [item.tag for item in self.prefetched]
         waiting += [item.tag for _due_at, item in self._postponed]
         handled = {delivery.tag for delivery in batch}.difference(waiting)
-        # `multiple` acknowledges every tag up to this one: it must not cover one that still waits.
+        # `multiple` acknowledges every tag up to this tag: it must not cover a delivery that still
+        # waits.
         if handled and max(handled) < min(waiting, default=max(handled) + 1):
             self._channel.basic_ack(max(handled), multiple=True)
         else:

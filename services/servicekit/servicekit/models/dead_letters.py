@@ -29,7 +29,7 @@ class DeadLetter(models.Model):
         ordering = ["id"]
         constraints = [
             # The same message, delivered again before it was acknowledged, is a single dead letter;
-            # after a redrive it may become a new one.
+            # after a redrive it may become a new letter.
             models.UniqueConstraint(
                 fields=["queue", "fingerprint"],
                 name="dead_letter_once_waiting",

@@ -37,7 +37,7 @@ UNREAD_SECONDS = 5.0
 
 
 class DrainingThreadWorker(ProblemsMixin, ThreadWorker):  # type: ignore[misc]
-    """Drops new connections, accepts waiting ones, closes the port, then finishes its requests."""
+    """Accepts what waits, closes the port, drops new connections, finishes its requests."""
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Stop or resume accepting.

@@ -26,7 +26,7 @@ def beat(process: str, finding: str = "") -> None:
     now = time.monotonic()
     if now - _last_beat.get(process, -BEAT_EVERY_SECONDS) < BEAT_EVERY_SECONDS:
         return
-    # By the database's clock, which is one for all hosts.
+    # By the database's clock, which all hosts share.
     Heartbeat.objects.bulk_create(
         [Heartbeat(process=process, beat_at=Now(), finding=finding)],
         update_conflicts=True,

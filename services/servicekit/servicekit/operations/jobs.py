@@ -60,8 +60,8 @@ def _configuration() -> dict[str, Any]:
 
 
 def _entry(task: str, seconds: float) -> dict[str, Any]:
-    # The broker drops a job that nobody took before the next one; with `expires` the worker's clock
-    # would judge beat's.
+    # The broker drops a job that nobody took before the next is due; with `expires` the worker's
+    # clock would judge beat's.
     return {"task": task, "schedule": every(seconds), "options": {"expiration": seconds}}
 
 
@@ -84,7 +84,7 @@ def every(seconds: float) -> schedule:
 class Scheduler(celery_beat.Scheduler):  # type: ignore[misc]
     """Celery's own in memory, which gives a sign of life with each job that the broker took.
 
-    Not the persistent one: times of a monotonic clock mean nothing to the next process.
+    Not the persistent scheduler: times of a monotonic clock mean nothing to the next process.
     """
 
     def apply_async(self, *args: Any, **options: Any) -> Any:

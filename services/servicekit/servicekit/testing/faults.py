@@ -1,7 +1,7 @@
 """Faults for tests: a TCP proxy that stalls, and a database that is away.
 
-A stopped server refuses connections, a stalled one is silent, and the two fail in different ways.
-The proxy needs no netem, which not every kernel has.
+A stopped server refuses connections, a stalled server is silent, and the two fail in different
+ways. The proxy needs no netem, which not every kernel has.
 """
 
 import contextlib

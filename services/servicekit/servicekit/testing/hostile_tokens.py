@@ -46,7 +46,7 @@ def hostile_tokens(signer: Signer = SIGNER) -> list[HostileToken]:
     """Return them all, under names that are the same in every run.
 
     `signer` is the key that the verifier under test trusts. After five minutes they are merely
-    expired: make new ones.
+    expired: make new tokens.
     """
     makers = (
         _algorithms, _public_key_as_secret, _strangers, _key_ids, _headers, _claims, _times,

@@ -76,7 +76,7 @@ class Signer:
 
 
 def make_claims(**changed: Any) -> dict[str, Any]:
-    """Return the claims of a good token; one given as None is left out."""
+    """Return the claims of a good token; a claim given as None is left out."""
     now = int(time.time())
     claims = {
         "iss": ISSUER,

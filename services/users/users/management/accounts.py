@@ -6,7 +6,7 @@ from users.models import Account, InvalidEmail
 
 
 def find_account(email: str) -> Account | None:
-    """Return the account with this address, if there is one.
+    """Return the account with this address, or None.
 
     Raises:
         CommandError: it is not an address.

@@ -64,7 +64,7 @@ def change_password(
 
 
 def set_password(*, account: Account, password: str) -> None:
-    """Set a password without the current one, as operators may, and end every session."""
+    """Set a password without asking for the current, as operators may, and end every session."""
     hashed = make_password(password)
     with transaction.atomic():
         Account.objects.filter(pk=account.pk).update(password=hashed)

@@ -25,7 +25,7 @@ EVERYWHERE = ""
 UNKNOWN = "unknown"
 
 # One statement counts and decides before the password is hashed: of fifty guesses at once no more
-# than the free ones pass.
+# than the free attempts pass.
 TAKE = """
     INSERT INTO login_attempt AS attempt (account, source, tries, not_before, last_at)
     VALUES (%(account)s, %(source)s, 1, clock_timestamp(), clock_timestamp())

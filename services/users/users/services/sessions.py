@@ -89,7 +89,7 @@ def log_out(*, refresh_token: str) -> None:
 def end_sessions(*, account: Account, reason: str, except_session: UUID | None = None) -> None:
     """End an account's sessions but `except_session`, in the caller's transaction."""
     alive = Session.objects.filter(account=account, ended_at__isnull=True)
-    # In one sequence: two that end the same sessions at once must not wait for each other.
+    # In one sequence: two requests that end the same sessions at once must not wait for each other.
     locked = alive.select_for_update().order_by("id")
     _end([session for session in locked if session.pk != except_session], reason=reason)
 

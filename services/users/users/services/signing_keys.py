@@ -2,7 +2,7 @@
 over.
 
 No logout ever comes from a rotation: a verifier has had the next key for longer than it caches the
-set, and finds the previous one for as long as a token of it can live (RFC 7517, 7638; design,
+set, and finds the previous key for as long as a token of it can live (RFC 7517, 7638; design,
 section 6).
 """
 
@@ -116,7 +116,7 @@ def jwks() -> dict[str, Any]:
 
 
 def ensure_signing_keys() -> list[str]:
-    """Make a current and a next key where there are none; return the ids of the new ones.
+    """Make a current and a next key where there are none; return the ids of the new keys.
 
     Several at once make one set.
 
@@ -140,7 +140,7 @@ def renew_encryption() -> int:
     Then the others may be removed.
 
     Raises:
-        UnreadableKeys: one was encrypted under a key that is not there any more.
+        UnreadableKeys: a key was encrypted under a key that is not there any more.
     """
     first = MultiFernet([Fernet(settings.KEY_ENCRYPTION_KEYS[0])])
     renewed = 0
@@ -182,7 +182,7 @@ def rotate_signing_key() -> str:
 
 
 def withdraw_signing_keys() -> Withdrawal:
-    """Withdraw every key at once and sign with a new one: for a key that was stolen.
+    """Withdraw every key at once and sign with a new key: for a key that was stolen.
 
     The next key is withdrawn too: it lies beside the others, encrypted alike. Access tokens of the
     withdrawn keys are refused as soon as a verifier has asked for the set again
