@@ -41,6 +41,7 @@ def choose_place(layout: Layout) -> Path:
     A new cluster of a checkout under /root lies outside, under a name that no other can have.
     """
     if account() and not data(layout).exists() and not is_reachable(layout.state):
+        # At random, not by the path: another checkout may be made where this one was moved away.
         place = OUTSIDE / f"souk-{secrets.token_hex(8)}"
         write_file(layout.postgres_location, f"{place}\n", mode=0o644)
     return data(layout)
@@ -82,6 +83,7 @@ def prepare(layout: Layout, ports: Ports, *, forgetful: bool) -> None:
     (place / "souk.conf").write_text(_settings(ports, forgetful=forgetful))
     (place / "pg_hba.conf").write_text(_access(for_tests=forgetful))
     main = place / "postgresql.conf"
+    # Included, not rewritten: what a person has set in postgresql.conf stays.
     if "souk.conf" not in main.read_text():
         main.write_text(main.read_text() + "\ninclude = 'souk.conf'\n")
     _give(place)
@@ -110,6 +112,7 @@ def _make_cluster(layout: Layout, place: Path) -> None:
         words = ["-D", making, "-U", SUPERUSER, f"--pwfile={password.name}", "--locale=C.UTF-8"]
         initdb = [programs(layout) / "initdb", *words, *INITDB]
         commands.run_checked("initdb", initdb, folder=Path("/"), **identity())
+    # initdb that was cut off leaves a folder that looks like a cluster.
     making.rename(place)
 
 

@@ -74,6 +74,7 @@ class NativeRuntime:
     def _stop_in_order(self) -> None:
         """The services first, so that they can give back what they hold; the servers last."""
         names = {each.name for each in supervisor.processes_of(self.layout)}
+        # A relay that loses its database first would end with an error instead of its last batch.
         supervisor.stop_programs(self.layout, names - programs.SERVERS)
         log_step("services have stopped")
         supervisor.stop_programs(self.layout, names & programs.SERVERS)

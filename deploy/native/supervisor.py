@@ -69,14 +69,9 @@ def start(layout: Layout) -> None:
 
 def processes_of(layout: Layout) -> list[Process]:
     """Return every program, in the order of its configuration."""
+    names = ("name", "statename", "pid", "start")
     return [
-        Process(
-            row["name"],
-            row["statename"],
-            row["pid"],
-            row["start"],
-            row["spawnerr"] or row["description"],
-        )
+        Process(*(row[name] for name in names), note=row["spawnerr"] or row["description"])
         for row in _call(layout, "getAllProcessInfo")
     ]
 

@@ -114,8 +114,10 @@ class OrderViewSet(StrictViewSetMixin, GenericViewSet[Order]):
     def cancel(self, request: Request, order_id: UUID) -> Response:
         """Takes an order back."""
         self.refuse_members()
+        # Somebody else's order is a 404 here: a stranger must not learn that it exists.
         is_own = self.get_object()["user_id"] == caller_of(request).id
         cancel_order(order_id=order_id, by_staff=not is_own)
+        # Read again: the stock may have decided the order meanwhile.
         return Response(_body(self.get_object()))
 
     @extend_schema(operation_id="read_order_history", responses=HistoryRead)
@@ -167,10 +169,12 @@ def _place(
     caller_id = caller_of(request).id
     preferred = preferred_seconds(request.headers.get("Prefer"))
     seconds = wait if preferred is None else preferred
+    # Scoped to the caller: a key that somebody else has used tells nothing of it.
     keyed = idempotency.from_request(request, operation, caller=caller_id, about=about)
     answer = idempotency.perform(
         keyed,
         lambda: OrderRead.body(place_order(user_id=caller_id, items=items)),
+        # An open answer is kept until the outcome settles it: a repeat waits for that, too.
         status=201 if seconds is None else idempotency.OPEN,
     )
     headers = _headers(answer, preferred)
@@ -197,6 +201,7 @@ def _settled(
     To a repeat, a cancel is no outcome: it was another request, with an answer of its own.
     """
     order_id = UUID(answer.body["id"])
+    # Outside of every transaction: whoever waits holds no lock.
     wait_for_outcome(order_id, seconds)
     body = _body(get_object_or_404(_visible_orders(request), pk=order_id))
     is_cancelled = body["status"] == Status.CANCELLED

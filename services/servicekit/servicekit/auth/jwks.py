@@ -64,6 +64,7 @@ class KeySet:
         self._background = background
         self._cache_file = cache_file
         self._fetching = threading.Lock()
+        # Of the last attempt, good or bad: a server that is down is not asked at every request.
         self._asked_at = float("-inf")
         # When the last fetch that has ended was begun: what is here is as old as that.
         self._settled_at = float("-inf")
@@ -98,6 +99,7 @@ class KeySet:
         if self._age() < REFRESH_SECONDS or not self._fetching.acquire(blocking=False):
             return
         if self._background and self.keys:
+            # The lock goes along and is released there: one fetch at a time, and no request waits.
             threading.Thread(target=self._fetch_and_release, name="keyset", daemon=True).start()
         else:
             self._fetch_and_release()
@@ -136,6 +138,7 @@ class KeySet:
             self._fetching.release()
 
     def _accept(self, keys: Keys) -> None:
+        # Compared by value: the same keys in a new answer must not drop the verified tokens.
         if _numbers(keys) != _numbers(self.keys):
             self.keys = keys
             self.generation += 1
@@ -151,6 +154,7 @@ class KeySet:
     def _save(self, raw: bytes) -> None:
         if self._cache_file is None:
             return
+        # Written beside and renamed: a process that dies here leaves the old file whole.
         partial = self._cache_file.with_name(f"{self._cache_file.name}.{threading.get_native_id()}")
         try:
             partial.write_bytes(raw)
@@ -181,6 +185,7 @@ def _is_usable(jwk: Any) -> bool:
         and (jwk.get("kty"), jwk.get("crv")) == ("EC", "P-256")
         and jwk.get("alg", "ES256") == "ES256"
         and jwk.get("use", "sig") == "sig"
+        # A private key that was published by mistake is known to everybody.
         and "d" not in jwk
         and isinstance(jwk.get("kid"), str)
         and 0 < len(jwk["kid"]) <= MAX_KEY_ID_LENGTH
@@ -207,10 +212,10 @@ def fetch_over_http(url: str, *, max_bytes: int = MAX_BODY_BYTES, part_bytes: in
     """
     deadline = time.monotonic() + CONNECT_SECONDS + READ_SECONDS
     with requests.Session() as session:
-        session.trust_env = (
-            False  # a proxy from the environment has no business between two of our services
-        )
+        # A proxy from the environment has no business between two of our services.
+        session.trust_env = False
         timeout = (CONNECT_SECONDS, READ_SECONDS)
+        # A redirect could lead to keys of somebody else.
         with session.get(url, timeout=timeout, stream=True, allow_redirects=False) as response:
             if response.status_code != 200:
                 raise requests.HTTPError(f"status {response.status_code}")

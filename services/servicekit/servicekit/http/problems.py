@@ -62,6 +62,7 @@ class Problem(exceptions.APIException):
         super().__init__(detail or self.title or HTTPStatus(self.status_code).phrase, self.code)
         self.members = {**(members or {})}
         if errors:
+            # A caller could make the answer many times as long as its request.
             self.members["errors"] = errors[:MAX_FIELD_ERRORS]
         self.headers = dict(headers or {})
 
@@ -78,6 +79,7 @@ class NotFound(Problem):
     status_code = 404
 
     def __init__(self) -> None:
+        # No detail of its own: it would tell what is missing from what is hidden.
         super().__init__(DETAILS[404])
 
 
@@ -153,6 +155,7 @@ def problem_body(
 ) -> dict[str, Any]:
     """Return the body of a problem; `members` are extensions, which replace no standard member."""
     standard = {
+        # RFC 9457, 4.2.1: the status says it all to whoever does not know `code`.
         "type": "about:blank",
         "title": title,
         "status": status,
@@ -161,6 +164,7 @@ def problem_body(
         "code": code,
         "request_id": context.request_id.get() or "",
     }
+    # Standard members first, for people who read it, and last, so that none is replaced.
     return {**standard, **(members or {}), **standard}
 
 
@@ -227,6 +231,7 @@ def headers_of(problem: exceptions.APIException) -> dict[str, str]:
     if challenge:
         headers["WWW-Authenticate"] = challenge
     if wait_seconds is not None:
+        # A wait of 0 would ask for the same refusal again.
         headers["Retry-After"] = str(max(1, math.ceil(wait_seconds)))
     return headers
 

@@ -85,6 +85,7 @@ def full_definitions(
         "vhosts": [{"name": name} for name in vhosts],
         "users": [
             *(_user(name, passwords[name], "") for name in services),
+            # For ops alone; no service has its password.
             _user(ADMIN, passwords[ADMIN], "administrator"),
         ],
         "permissions": [
@@ -114,6 +115,7 @@ def _exchange(name: str, kind: str) -> dict[str, Any]:
         "name": name,
         "type": kind,
         "durable": True,
+        # With it, an exchange would go when its last queue is unbound.
         "auto_delete": False,
         "internal": False,
         "arguments": {},
@@ -175,6 +177,7 @@ def _permission(topology: Topology, service: str) -> dict[str, str]:
     writes = [own + r"(events|redrive|dead|retry\.\d+s)", *queues]
     return {
         "user": service,
+        # Nothing: a service that declares could make a queue that takes everything.
         "configure": "^$",
         "write": "^(" + "|".join(writes) + ")$",
         "read": "^(" + "|".join([*queues, *returns, *sources]) + ")$",
@@ -190,6 +193,7 @@ def _topic_permissions(topology: Topology, service: str) -> list[dict[str, str]]
     own = {
         "user": service,
         "exchange": exchange_name(service),
+        # A forged event of another service is refused by the broker itself.
         "write": rf"^{re.escape(service)}\.[a-z_]+\.v\d+$",
         "read": "^$",
     }
@@ -235,6 +239,7 @@ def _post_when_ready(
     deadline = time.monotonic() + wait_seconds
     while True:
         with contextlib.suppress(requests.ConnectionError):
+            # A read that times out is not suppressed: the import may still be at work.
             answer = requests.post(url, json=definitions, timeout=30)
             if answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
                 return answer

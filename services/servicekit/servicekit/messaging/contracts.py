@@ -32,6 +32,7 @@ def published_events(module: ModuleType) -> dict[str, type[PublishedEvent]]:
         for value in vars(module).values()
         if isinstance(value, type)
         and issubclass(value, PublishedEvent)
+        # Not what it imports: a base class or another service's event is no contract of its.
         and value.__module__ == module.__name__
     ]
     by_type = sorted(own, key=lambda event_class: event_class.type)
@@ -58,6 +59,7 @@ def check_contracts(module: ModuleType, samples: Iterable[PublishedEvent], folde
         raise ContractChanged(f"one sample per published event, please: {', '.join(mismatched)}")
     if os.environ.get("CONTRACTS") == WRITE:
         write_contracts(by_type.values(), folder)
+    # A renamed event leaves its file behind, and consumers would go on reading that.
     left_over = sorted({path.stem for path in folder.glob("*.json")} - set(by_type))
     if left_over:
         names = ", ".join(left_over)

@@ -37,7 +37,7 @@ UNREAD_SECONDS = 5.0
 
 
 class DrainingThreadWorker(ProblemsMixin, ThreadWorker):  # type: ignore[misc]
-    """Accepts what waits, closes the port, drops new connections, finishes its requests."""
+    """Drops new connections, accepts those waiting, closes the port, then ends its requests."""
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Stop or resume accepting.
