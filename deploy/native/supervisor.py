@@ -71,7 +71,7 @@ def processes_of(layout: Layout) -> list[Process]:
     """Return every program, in the order of its configuration."""
     names = ("name", "statename", "pid", "start")
     return [
-        Process(*(row[name] for name in names), note=row["spawnerr"] or row["description"])
+        Process(*(row[name] for name in names), row["spawnerr"] or row["description"])
         for row in _call(layout, "getAllProcessInfo")
     ]
 
