@@ -69,11 +69,14 @@ def start(layout: Layout) -> None:
 
 def processes_of(layout: Layout) -> list[Process]:
     """Return every program, in the order of its configuration."""
-    names = ("name", "statename", "pid", "start")
+    found = _call(layout, "getAllProcessInfo")
     return [
-        Process(*(row[name] for name in names), row["spawnerr"] or row["description"])
-        for row in _call(layout, "getAllProcessInfo")
-    ]
+        Process(
+            row["name"], row["statename"], row["pid"], row["start"],
+            row["spawnerr"] or row["description"],
+        )
+        for row in found
+    ]  # fmt: skip
 
 
 def start_programs(layout: Layout, names: Collection[str]) -> None:
