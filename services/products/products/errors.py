@@ -19,6 +19,14 @@ class SlugTaken(Conflict):
     """Another product or category has this slug; a deleted one keeps its own."""
 
 
+class SkuTaken(Conflict):
+    """Another product has this SKU."""
+
+
+class ProductHasStock(Conflict):
+    """Units of it are left: to switch it off takes `even_with_stock`."""
+
+
 class StaleVersion(Problem):
     """The product changed since the caller read it."""
 

@@ -43,9 +43,11 @@ class ProductChanged(PublishedEvent):
     product_id: UUID
     version: int
     slug: str
+    sku: str
     name: str
     description: str
     price: Decimal
+    compare_at_price: Decimal | None
     currency: str
     active: bool
     category: CategoryState | None

@@ -7,6 +7,7 @@ from django.db.models.functions import Collate, Now, Upper
 from uuid_utils.compat import uuid7
 
 from servicekit.collations import BY_LANGUAGE
+from servicekit.models.timestamped import Timestamped
 
 CURRENCIES = ("EUR", "GBP", "USD", "CHF", "SEK", "PLN")
 #: What staff can fill a stock up to. What orders give back is always taken, also beyond it: the
@@ -33,14 +34,20 @@ class Category(models.Model):
         return self.slug
 
 
-class Product(models.Model):
-    """Something to buy. `version` counts changes of the catalogue's fields, not of the stock."""
+class Product(Timestamped):
+    """Something to buy.
+
+    `sku` is the shop's own number for it, `compare_at_price` what it cost before, for show only.
+    `version` counts changes of the catalogue's fields, not of the stock.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     slug = models.SlugField(max_length=100, unique=True)
+    sku = models.CharField(max_length=64, default="", blank=True, db_default="")
     name = models.CharField(max_length=200)
     description = models.TextField(default="", blank=True)
     price = models.DecimalField(max_digits=12, decimal_places=2)
+    compare_at_price = models.DecimalField(max_digits=12, decimal_places=2, null=True)
     currency = models.CharField(max_length=3)
     stock = models.BigIntegerField(default=0)
     active = models.BooleanField(default=True)
@@ -49,14 +56,22 @@ class Product(models.Model):
     )
     version = models.IntegerField(default=1)
     deleted_at = models.DateTimeField(null=True)
-    created_at = models.DateTimeField(db_default=Now())
-    updated_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         db_table = "product"
         constraints = [
             models.CheckConstraint(condition=Q(stock__gte=0), name="product_stock_not_negative"),
             models.CheckConstraint(condition=Q(price__gte=0), name="product_price_not_negative"),
+            models.CheckConstraint(
+                condition=Q(compare_at_price__isnull=True) | Q(compare_at_price__gt=F("price")),
+                name="product_compare_at_price_above_price",
+            ),
+            # A deleted product's number is free again: a person has it on a label, not in a link.
+            models.UniqueConstraint(
+                fields=["sku"],
+                name="product_sku_once",
+                condition=~Q(sku="") & Q(deleted_at__isnull=True),
+            ),
             models.CheckConstraint(
                 condition=Q(currency__in=CURRENCIES), name="product_currency_known"
             ),

@@ -3,13 +3,35 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.db.models import QuerySet
+
+from products import selectors
 from servicekit.http.filters import FlagFilter, MoneyFilter, StrictFilterSet, TextFilter
 from servicekit.http.problems import InvalidInput
 
 
+class BranchFilter(TextFilter):
+    """By a category and all below it, named by its slug."""
+
+    def filter(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Return the rows of the branch; none for a slug that no category has."""
+        return rows.filter(category_id__in=selectors.branch_ids(slug=value))
+
+
+class InStockFilter(FlagFilter):
+    """By whether units are left."""
+
+    def filter(self, rows: QuerySet[Any], value: bool | None) -> QuerySet[Any]:
+        """Return the rows with units left, those without, or with None both."""
+        if value is None:
+            return rows
+        return rows.filter(stock__gt=0) if value else rows.filter(stock=0)
+
+
 class ProductFilterSet(StrictFilterSet):
     slug = TextFilter(help_text="Exactly this one.")
-    category = TextFilter(field_name="category__slug", help_text="Slug of a category.")
+    category = BranchFilter(help_text="Slug of a category; those below it are taken, too.")
+    in_stock = InStockFilter(help_text="Whether units are left.")
     search = TextFilter(
         field_name="name",
         lookup_expr="icontains",
