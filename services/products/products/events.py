@@ -81,6 +81,16 @@ class StockReleased(PublishedEvent):
     lines: list[Line]
 
 
+class StockLow(PublishedEvent):
+    """A product's stock fell to its threshold; the next such event follows a rise above it."""
+
+    product_id: UUID
+    slug: str
+    name: str
+    stock: int
+    threshold: int
+
+
 # What we read of others' events. Fields that we do not name are ignored.
 
 

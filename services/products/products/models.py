@@ -50,6 +50,8 @@ class Product(Timestamped):
     compare_at_price = models.DecimalField(max_digits=12, decimal_places=2, null=True)
     currency = models.CharField(max_length=3)
     stock = models.BigIntegerField(default=0)
+    #: Staff are told when the stock falls to it; 0 never tells.
+    low_stock_threshold = models.IntegerField(default=0, db_default=0)
     active = models.BooleanField(default=True)
     category = models.ForeignKey(
         Category, null=True, on_delete=models.PROTECT, related_name="products"
@@ -62,6 +64,9 @@ class Product(Timestamped):
         constraints = [
             models.CheckConstraint(condition=Q(stock__gte=0), name="product_stock_not_negative"),
             models.CheckConstraint(condition=Q(price__gte=0), name="product_price_not_negative"),
+            models.CheckConstraint(
+                condition=Q(low_stock_threshold__gte=0), name="product_threshold_not_negative"
+            ),
             models.CheckConstraint(
                 condition=Q(compare_at_price__isnull=True) | Q(compare_at_price__gt=F("price")),
                 name="product_compare_at_price_above_price",
@@ -105,6 +110,30 @@ class Product(Timestamped):
 
     def __str__(self) -> str:
         return self.slug
+
+
+class StockAlert(models.Model):
+    """A time in which a product's stock was low: from falling to its threshold to rising above."""
+
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="alerts")
+    stock = models.BigIntegerField()
+    threshold = models.IntegerField()
+    opened_at = models.DateTimeField(db_default=Now())
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "stock_alert"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["product"], name="stock_alert_open_once", condition=Q(closed_at=None)
+            ),
+            models.CheckConstraint(
+                condition=Q(stock__lte=F("threshold")), name="stock_alert_is_low"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.stock} of {self.product_id}"
 
 
 class Reservation(models.Model):

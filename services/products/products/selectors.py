@@ -53,6 +53,11 @@ def planned_for_search() -> Iterator[None]:
         yield
 
 
+def low_stock_threshold(*, product_id: UUID) -> int:
+    """Return the number of units at which staff are told; 0 is never."""
+    return Product.objects.values_list("low_stock_threshold", flat=True).get(pk=product_id)
+
+
 def list_movements(*, product_id: UUID) -> QuerySet[StockMovement]:
     """Return a product's ledger, newest first."""
     return StockMovement.objects.filter(product_id=product_id).order_by("-id")

@@ -38,6 +38,13 @@ SAMPLES = [
         ],
     ),
     events.StockReleased(order_id=ORDER, lines=[events.Line(product_id=PRODUCT, quantity=2)]),
+    events.StockLow(
+        product_id=PRODUCT,
+        slug="white-metal-lantern",
+        name="White metal lantern",
+        stock=5,
+        threshold=5,
+    ),
 ]
 
 

@@ -87,6 +87,9 @@ class ProductEdit(StrictSerializer):
     description = CleanCharField(max_length=10_000, allow_blank=True, required=False)
     price = MoneyField()
     compare_at_price = MoneyField(required=False, allow_null=True)
+    low_stock_threshold = StrictIntegerField(
+        min_value=0, max_value=MAX_STOCK, required=False, help_text="0 tells of no low stock."
+    )
     currency = serializers.ChoiceField(choices=CURRENCIES)
     active = StrictBooleanField(required=False)
     category = CategoryField(required=False, allow_null=True)
@@ -105,6 +108,7 @@ class ProductReplace(ProductChange):
     description = CleanCharField(max_length=10_000, allow_blank=True, default="")
     compare_at_price = MoneyField(allow_null=True, default=None)
     active = StrictBooleanField(default=True)
+    low_stock_threshold = StrictIntegerField(min_value=0, max_value=MAX_STOCK, default=0)
     category = CategoryField(allow_null=True, default=None)
 
 
@@ -180,4 +184,5 @@ class StockRead(serializers.Serializer[Any]):
 
 
 class LedgerRead(StockRead):
+    low_stock_threshold = serializers.IntegerField()
     results = MovementRead(many=True)

@@ -163,7 +163,9 @@ class ProductViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Product]
         product = self.get_object()
         movements = selectors.list_movements(product_id=product_id)
         rows = movements.values(*serializers.MovementRead.columns())[:LEDGER_ROWS]
-        ledger = serializers.LedgerRead({"stock": product["stock"], "results": rows})
+        threshold = selectors.low_stock_threshold(product_id=product_id)
+        members = {"stock": product["stock"], "low_stock_threshold": threshold, "results": rows}
+        ledger = serializers.LedgerRead(members)
         return Response(ledger.data)
 
     @extend_schema(

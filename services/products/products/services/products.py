@@ -11,6 +11,8 @@ from django.utils import timezone
 from products.errors import ProductHasStock, StaleVersion
 from products.events import ProductDeleted
 from products.models import Category, Product, StockMovement
+from products.services import alerts
+from products.services.alerts import StockLevel
 from products.services.categories import lock_category
 from products.services.keys import insert_under_own_slug, refusing_taken_keys
 from products.services.product_states import state_of
@@ -27,6 +29,7 @@ def create_product(  # noqa: PLR0913 - a product has that many fields, each name
     sku: str = "",
     compare_at_price: Decimal | None = None,
     stock: int = 0,
+    low_stock_threshold: int = 0,
     description: str = "",
     active: bool = True,
     category: Category | None = None,
@@ -50,6 +53,7 @@ def create_product(  # noqa: PLR0913 - a product has that many fields, each name
         compare_at_price=compare_at_price,
         currency=currency,
         stock=stock,
+        low_stock_threshold=low_stock_threshold,
         description=description,
         active=active,
     )
@@ -102,6 +106,10 @@ def edit_product(
         with refusing_taken_keys():
             product.save(update_fields=[*changed, "version", "updated_at"])
         publish_many([state_of(product, product.category)])
+        if "low_stock_threshold" in changed:
+            alerts.note_threshold(
+                StockLevel(product.pk, product.stock, product.low_stock_threshold)
+            )
 
 
 def delete_product(*, product_id: UUID, if_versions: Collection[int] | None = None) -> None:
@@ -119,6 +127,8 @@ def delete_product(*, product_id: UUID, if_versions: Collection[int] | None = No
         product.deleted_at = product.updated_at = timezone.now()
         product.version += 1
         product.save(update_fields=["active", "category", "deleted_at", "updated_at", "version"])
+        # Nobody fills it up again.
+        alerts.note_threshold(StockLevel(product.pk, product.stock, 0))
         event = ProductDeleted(product_id=product.pk, version=product.version)
         publish(event, subject=str(product.pk), sequence=product.version)
 
