@@ -1,4 +1,4 @@
-from django.contrib.postgres.operations import AddConstraintNotValid, ValidateConstraint
+from django.contrib.postgres.operations import AddConstraintNotValid
 from django.db import migrations, models
 from django.db.models import F, Q
 
@@ -6,11 +6,9 @@ from django.db.models import F, Q
 class Migration(migrations.Migration):
     """A shop's own number for a product, and what it cost before.
 
-    Beside running writes: the index is built and the constraint validated without holding them up,
-    and a build that was cut off is begun again. The code of before goes on inserting meanwhile.
+    Columns with a default in the database rewrite no table, and the code of before goes on
+    inserting meanwhile. Existing rows are looked at in the next migration, beside running writes.
     """
-
-    atomic = False
 
     dependencies = [("products", "0005_order_by_name")]
 
@@ -33,30 +31,4 @@ class Migration(migrations.Migration):
                 name="product_compare_at_price_above_price",
             ),
         ),
-        ValidateConstraint("product", "product_compare_at_price_above_price"),
-        # It waits for every transaction that is open, however long.
-        migrations.RunSQL("SET lock_timeout = 0", migrations.RunSQL.noop),
-        migrations.RunSQL("DROP INDEX CONCURRENTLY IF EXISTS product_sku_once",
-            migrations.RunSQL.noop,
-        ),
-        migrations.SeparateDatabaseAndState(
-            [
-                migrations.RunSQL(
-                    "CREATE UNIQUE INDEX CONCURRENTLY product_sku_once ON product (sku)"
-                    " WHERE sku <> '' AND deleted_at IS NULL",
-                    "DROP INDEX product_sku_once",
-                )
-            ],
-            [
-                migrations.AddConstraint(
-                    "product",
-                    models.UniqueConstraint(
-                        fields=["sku"],
-                        name="product_sku_once",
-                        condition=~Q(sku="") & Q(deleted_at__isnull=True),
-                    ),
-                )
-            ],
-        ),
-        migrations.RunSQL("RESET lock_timeout", migrations.RunSQL.noop),
     ]

@@ -1,5 +1,5 @@
 import django.db.models.deletion
-from django.contrib.postgres.operations import AddConstraintNotValid, ValidateConstraint
+from django.contrib.postgres.operations import AddConstraintNotValid
 from django.db import migrations, models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -8,13 +8,11 @@ from django.db.models.functions import Now
 class Migration(migrations.Migration):
     """A threshold for each product, and the times in which its stock was at or below it.
 
-    A column with a default in the database rewrites no table, and the constraint is validated
-    beside running writes.
+    A column with a default in the database rewrites no table. Existing rows are looked at in the
+    next migration, beside running writes.
     """
 
-    atomic = False
-
-    dependencies = [("products", "0006_sku_and_compare_at_price")]
+    dependencies = [("products", "0007_sku_once")]
 
     operations = [
         migrations.AddField(
@@ -26,7 +24,6 @@ class Migration(migrations.Migration):
                 condition=Q(("low_stock_threshold__gte", 0)), name="product_threshold_not_negative"
             ),
         ),
-        ValidateConstraint("product", "product_threshold_not_negative"),
         migrations.CreateModel(
             "StockAlert",
             [
