@@ -27,6 +27,16 @@ class ProductHasStock(Conflict):
     """Units of it are left: to switch it off takes `even_with_stock`."""
 
 
+class NotABuyer(Problem):
+    """Only customers with a confirmed order of a product review it."""
+
+    status_code = 403
+
+
+class AlreadyReviewed(Conflict):
+    """A customer has one review of a product: edit that."""
+
+
 class StaleVersion(Problem):
     """The product changed since the caller read it."""
 

@@ -91,6 +91,17 @@ class StockLow(PublishedEvent):
     threshold: int
 
 
+class ReviewPublished(PublishedEvent):
+    """A review is there for everybody to read, new or restored by staff."""
+
+    review_id: UUID
+    product_id: UUID
+    customer_id: UUID
+    rating: int
+    title: str
+    comment: str
+
+
 # What we read of others' events. Fields that we do not name are ignored.
 
 
@@ -128,6 +139,16 @@ class OrderCancelled(ConsumedEvent, service="orders"):
 
 class OrderExpired(ConsumedEvent, service="orders"):
     order_id: UUID
+
+
+class SoldLine(BaseModel):
+    product_id: UUID
+    quantity: int = Field(strict=True, gt=0, le=MAX_UNITS)
+
+
+class OrderConfirmed(ConsumedEvent, service="orders"):
+    user_id: UUID
+    lines: list[SoldLine] = Field(max_length=MAX_LINES)
 
 
 class UserSessionsRevoked(ConsumedEvent, service="users"):

@@ -56,6 +56,8 @@ class Product(Timestamped):
     category = models.ForeignKey(
         Category, null=True, on_delete=models.PROTECT, related_name="products"
     )
+    rating_average = models.DecimalField(max_digits=3, decimal_places=2, default=0, db_default=0)
+    rating_count = models.IntegerField(default=0, db_default=0)
     version = models.IntegerField(default=1)
     deleted_at = models.DateTimeField(null=True)
 
@@ -91,6 +93,11 @@ class Product(Timestamped):
             models.Index(
                 fields=["-created_at", "-id"], name="product_by_newest", condition=Q(active=True)
             ),
+            models.Index(
+                fields=["-rating_average", "-id"],
+                name="product_by_rating",
+                condition=Q(active=True),
+            ),
             models.Index(fields=["price", "id"], name="product_by_price", condition=Q(active=True)),
             models.Index(
                 Collate("name", BY_LANGUAGE),
@@ -110,6 +117,75 @@ class Product(Timestamped):
 
     def __str__(self) -> str:
         return self.slug
+
+
+class Purchase(models.Model):
+    """That a customer bought a product once at least: learnt from confirmed orders, kept for ever.
+
+    Whoever bought it may review it.
+    """
+
+    customer_id = models.UUIDField()
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "purchase"
+        constraints = [
+            models.UniqueConstraint(fields=["customer_id", "product"], name="purchase_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product_id} by {self.customer_id}"
+
+
+class ProductSales(models.Model):
+    """How many units of a product were sold on a day (UTC)."""
+
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
+    day = models.DateField()
+    units = models.BigIntegerField()
+
+    class Meta:
+        db_table = "product_sales"
+        constraints = [
+            models.UniqueConstraint(fields=["day", "product"], name="product_sales_once"),
+            models.CheckConstraint(condition=Q(units__gt=0), name="product_sales_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.units} of {self.product_id} on {self.day}"
+
+
+class Review(Timestamped):
+    """What a customer thinks of a product that they bought; staff may hide it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="reviews")
+    customer_id = models.UUIDField()
+    rating = models.SmallIntegerField()
+    title = models.CharField(max_length=120, default="", blank=True)
+    comment = models.TextField(default="", blank=True)
+    hidden_at = models.DateTimeField(null=True)
+    hidden_by = models.UUIDField(null=True)
+    version = models.IntegerField(default=1)
+
+    class Meta:
+        db_table = "review"
+        constraints = [
+            models.UniqueConstraint(fields=["product", "customer_id"], name="review_once"),
+            models.CheckConstraint(
+                condition=Q(rating__gte=1, rating__lte=5), name="review_rating_known"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["product", "-id"], name="review_by_product", condition=Q(hidden_at=None)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.rating} for {self.product_id}"
 
 
 class StockAlert(models.Model):

@@ -9,9 +9,9 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
-from products.models import Category, Product, StockMovement
+from products.models import Category, Product, Review, StockMovement
 
 # Recursion is beyond the ORM. Each level is read by an index; the tree is at most ten levels deep
 # (docs/adr/0082-categories-are-an-adjacency-list.md).
@@ -77,6 +77,21 @@ def category_path(*, category_id: UUID | None) -> list[dict[str, Any]]:
     with connection.cursor() as cursor:
         cursor.execute(PATH, [category_id])
         return [dict(zip(PATH_COLUMNS, row, strict=True)) for row in cursor.fetchall()]
+
+
+def is_visible(*, product_id: UUID, is_staff: bool) -> bool:
+    """Return whether the viewer may see the product: customers see what is for sale."""
+    rows = list_products().filter(pk=product_id)
+    return (rows if is_staff else rows.filter(active=True)).exists()
+
+
+def list_reviews(*, viewer_id: UUID | None, is_staff: bool) -> QuerySet[Review]:
+    """Return the reviews that the viewer may see: all that are shown, and one's own; staff all."""
+    rows = Review.objects.annotate(is_hidden=Q(hidden_at__isnull=False))
+    if is_staff:
+        return rows
+    shown = Q(hidden_at=None)
+    return rows.filter(shown | Q(customer_id=viewer_id) if viewer_id else shown)
 
 
 def list_categories() -> QuerySet[Category]:

@@ -116,6 +116,12 @@ class ProductCreate(ProductEdit):
     stock = StrictIntegerField(min_value=0, max_value=MAX_STOCK, required=False)
 
 
+class ReviewWrite(StrictSerializer):
+    rating = StrictIntegerField(min_value=1, max_value=5)
+    title = CleanCharField(max_length=120, allow_blank=True, required=False)
+    comment = CleanCharField(max_length=5_000, allow_blank=True, required=False)
+
+
 class StockAdjust(StrictSerializer):
     delta = StrictIntegerField(min_value=-MAX_STOCK, max_value=MAX_STOCK)
     reason = CleanCharField(max_length=200)
@@ -160,6 +166,8 @@ class ProductRead(RowSerializer):
     is_in_stock = InStockField(source="stock")
     active = serializers.BooleanField()
     category = CategoryShort(allow_null=True)
+    rating_average = AmountField(help_text="0.00 without reviews.")
+    rating_count = serializers.IntegerField()
     version = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
@@ -167,6 +175,18 @@ class ProductRead(RowSerializer):
 
 class ProductDetail(ProductRead):
     category_path = CategoryShort(many=True, help_text="From the root to its category.")
+
+
+class ReviewRead(RowSerializer):
+    id = serializers.UUIDField()
+    product = serializers.UUIDField(source="product_id")
+    rating = serializers.IntegerField()
+    title = serializers.CharField()
+    comment = serializers.CharField()
+    is_hidden = serializers.BooleanField(help_text="Shown to its customer and to staff only.")
+    version = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
 
 
 class MovementRead(RowSerializer):

@@ -66,7 +66,7 @@ IF_MATCH = _header(
 )
 IF_NONE_MATCH = _header("If-None-Match", "The ETag of what you have: 304 while it is so.")
 KEY = _header("Idempotency-Key", "Repeat safely with the same key.")
-# A version, and with it the stock and a checksum of the path, as GET sends them.
+# A version, and with it the stock and a checksum, as GET sends them.
 TAG = re.compile(r"([0-9]{1,10})(?:-[0-9]{1,19}(?:-[0-9a-f]{8})?)?")
 
 
@@ -84,6 +84,7 @@ class ProductViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Product]
     orderings = (
         Ordering("created_at", datetime, descending=True),
         Ordering("created_at", datetime),
+        Ordering("rating_average", Decimal, descending=True),
         Ordering("price", Decimal),
         Ordering("price", Decimal, descending=True),
         Ordering("name", str, collation=BY_LANGUAGE),
@@ -260,10 +261,9 @@ def _detail(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tag(body: dict[str, Any]) -> str:
-    """Version and stock; and the path, which changes when a category above is renamed or moved."""
-    path = body["category_path"]
-    state = f"{body['version']}-{body['stock']}"
-    return f'"{state}-{zlib.crc32(orjson.dumps(path)):08x}"' if path else f'"{state}"'
+    """Version and stock, and a checksum of what changes without either: the path, the rating."""
+    rest = [body[name] for name in ("category_path", "rating_average", "rating_count")]
+    return f'"{body["version"]}-{body["stock"]}-{zlib.crc32(orjson.dumps(rest)):08x}"'
 
 
 def _versions_to_match(request: Request) -> frozenset[int] | None:
