@@ -38,6 +38,14 @@ SAMPLES = [
         ],
     ),
     events.StockReleased(order_id=ORDER, lines=[events.Line(product_id=PRODUCT, quantity=2)]),
+    events.ReviewPublished(
+        review_id=UUID("0190b7a1-0000-7000-8000-000000000005"),
+        product_id=PRODUCT,
+        customer_id=UUID("0190b7a1-0000-7000-8000-000000000004"),
+        rating=4,
+        title="Bright",
+        comment="It lights the whole garden.",
+    ),
     events.StockLow(
         product_id=PRODUCT,
         slug="white-metal-lantern",

@@ -1,21 +1,17 @@
 import django.db.models.deletion
 import django.db.models.functions.datetime
 import uuid_utils.compat
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
     """Who bought what, how much was sold on each day, and what buyers think of it.
 
-    The new columns rewrite no table, and the index on the products is built beside running writes;
-    a build that was cut off is begun again.
+    The new columns rewrite no table.
     """
 
-    atomic = False
-
     dependencies = [
-        ("products", "0007_low_stock"),
+        ("products", "0009_low_stock_of_every_row"),
     ]
 
     operations = [
@@ -93,20 +89,6 @@ class Migration(migrations.Migration):
             name="rating_count",
             field=models.IntegerField(db_default=0, default=0),
         ),
-        # It waits for every transaction that is open, however long.
-        migrations.RunSQL("SET lock_timeout = 0", migrations.RunSQL.noop),
-        migrations.RunSQL(
-            "DROP INDEX CONCURRENTLY IF EXISTS product_by_rating", migrations.RunSQL.noop
-        ),
-        AddIndexConcurrently(
-            "product",
-            models.Index(
-                condition=models.Q(("active", True)),
-                fields=["-rating_average", "-id"],
-                name="product_by_rating",
-            ),
-        ),
-        migrations.RunSQL("RESET lock_timeout", migrations.RunSQL.noop),
         migrations.AddField(
             model_name="productsales",
             name="product",
