@@ -24,7 +24,7 @@ UNKNOWN = str(uuid.uuid4())
         ("GET", "/api/products/?page_size=1000000", 400),
         ("GET", "/api/products/?unknown=1", 400),
         ("GET", "/api/products/?search=%00", 400),
-        ("PUT", "/api/products/", 405),
+        ("PUT", "/api/orders/", 405),
         ("TRACE", "/api/products/", 405),
         ("DELETE", "/.well-known/jwks.json", 405),
     ],

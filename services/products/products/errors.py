@@ -19,6 +19,24 @@ class SlugTaken(Conflict):
     """Another product or category has this slug; a deleted one keeps its own."""
 
 
+class SkuTaken(Conflict):
+    """Another product has this SKU."""
+
+
+class ProductHasStock(Conflict):
+    """Units of it are left: to switch it off takes `even_with_stock`."""
+
+
+class NotABuyer(Problem):
+    """Only customers with a confirmed order of a product review it."""
+
+    status_code = 403
+
+
+class AlreadyReviewed(Conflict):
+    """A customer has one review of a product: edit that."""
+
+
 class StaleVersion(Problem):
     """The product changed since the caller read it."""
 

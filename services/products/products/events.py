@@ -43,9 +43,11 @@ class ProductChanged(PublishedEvent):
     product_id: UUID
     version: int
     slug: str
+    sku: str
     name: str
     description: str
     price: Decimal
+    compare_at_price: Decimal | None
     currency: str
     active: bool
     category: CategoryState | None
@@ -77,6 +79,27 @@ class StockReleased(PublishedEvent):
 
     order_id: UUID
     lines: list[Line]
+
+
+class StockLow(PublishedEvent):
+    """A product's stock fell to its threshold; the next such event follows a rise above it."""
+
+    product_id: UUID
+    slug: str
+    name: str
+    stock: int
+    threshold: int
+
+
+class ReviewPublished(PublishedEvent):
+    """A review is there for everybody to read, new or restored by staff."""
+
+    review_id: UUID
+    product_id: UUID
+    customer_id: UUID
+    rating: int
+    title: str
+    comment: str
 
 
 # What we read of others' events. Fields that we do not name are ignored.
@@ -116,6 +139,16 @@ class OrderCancelled(ConsumedEvent, service="orders"):
 
 class OrderExpired(ConsumedEvent, service="orders"):
     order_id: UUID
+
+
+class SoldLine(BaseModel):
+    product_id: UUID
+    quantity: int = Field(strict=True, gt=0, le=MAX_UNITS)
+
+
+class OrderConfirmed(ConsumedEvent, service="orders"):
+    user_id: UUID
+    lines: list[SoldLine] = Field(max_length=MAX_LINES)
 
 
 class UserSessionsRevoked(ConsumedEvent, service="users"):

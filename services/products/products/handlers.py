@@ -1,7 +1,13 @@
 """The events that products reacts to."""
 
-from products.events import OrderCancelled, OrderExpired, OrderPlaced, UserSessionsRevoked
-from products.services import reservations
+from products.events import (
+    OrderCancelled,
+    OrderConfirmed,
+    OrderExpired,
+    OrderPlaced,
+    UserSessionsRevoked,
+)
+from products.services import reservations, sales
 from servicekit.auth import revocations
 from servicekit.messaging.envelope import Envelope
 from servicekit.messaging.router import Received, Router
@@ -16,6 +22,11 @@ def on_order_placed_or_ended(
     received: list[Received[OrderPlaced | OrderCancelled | OrderExpired]],
 ) -> None:
     reservations.settle_orders(received=received)
+
+
+@router.handles_batch("products.sales", OrderConfirmed)
+def on_order_confirmed(received: list[Received[OrderConfirmed]]) -> None:
+    sales.record_sales(received=received)
 
 
 @router.handles("products.users", UserSessionsRevoked)

@@ -7,6 +7,7 @@ from django.db.models.functions import Collate, Now, Upper
 from uuid_utils.compat import uuid7
 
 from servicekit.collations import BY_LANGUAGE
+from servicekit.models.timestamped import Timestamped
 
 CURRENCIES = ("EUR", "GBP", "USD", "CHF", "SEK", "PLN")
 #: What staff can fill a stock up to. What orders give back is always taken, also beyond it: the
@@ -33,30 +34,51 @@ class Category(models.Model):
         return self.slug
 
 
-class Product(models.Model):
-    """Something to buy. `version` counts changes of the catalogue's fields, not of the stock."""
+class Product(Timestamped):
+    """Something to buy.
+
+    `sku` is the shop's own number for it, `compare_at_price` what it cost before, for show only.
+    `version` counts changes of the catalogue's fields, not of the stock.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     slug = models.SlugField(max_length=100, unique=True)
+    sku = models.CharField(max_length=64, default="", blank=True, db_default="")
     name = models.CharField(max_length=200)
     description = models.TextField(default="", blank=True)
     price = models.DecimalField(max_digits=12, decimal_places=2)
+    compare_at_price = models.DecimalField(max_digits=12, decimal_places=2, null=True)
     currency = models.CharField(max_length=3)
     stock = models.BigIntegerField(default=0)
+    #: Staff are told when the stock falls to it; 0 never tells.
+    low_stock_threshold = models.IntegerField(default=0, db_default=0)
     active = models.BooleanField(default=True)
     category = models.ForeignKey(
         Category, null=True, on_delete=models.PROTECT, related_name="products"
     )
+    rating_average = models.DecimalField(max_digits=3, decimal_places=2, default=0, db_default=0)
+    rating_count = models.IntegerField(default=0, db_default=0)
     version = models.IntegerField(default=1)
     deleted_at = models.DateTimeField(null=True)
-    created_at = models.DateTimeField(db_default=Now())
-    updated_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         db_table = "product"
         constraints = [
             models.CheckConstraint(condition=Q(stock__gte=0), name="product_stock_not_negative"),
             models.CheckConstraint(condition=Q(price__gte=0), name="product_price_not_negative"),
+            models.CheckConstraint(
+                condition=Q(low_stock_threshold__gte=0), name="product_threshold_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(compare_at_price__isnull=True) | Q(compare_at_price__gt=F("price")),
+                name="product_compare_at_price_above_price",
+            ),
+            # A deleted product's number is free again: a person has it on a label, not in a link.
+            models.UniqueConstraint(
+                fields=["sku"],
+                name="product_sku_once",
+                condition=~Q(sku="") & Q(deleted_at__isnull=True),
+            ),
             models.CheckConstraint(
                 condition=Q(currency__in=CURRENCIES), name="product_currency_known"
             ),
@@ -70,6 +92,11 @@ class Product(models.Model):
         indexes = [
             models.Index(
                 fields=["-created_at", "-id"], name="product_by_newest", condition=Q(active=True)
+            ),
+            models.Index(
+                fields=["-rating_average", "-id"],
+                name="product_by_rating",
+                condition=Q(active=True),
             ),
             models.Index(fields=["price", "id"], name="product_by_price", condition=Q(active=True)),
             models.Index(
@@ -90,6 +117,99 @@ class Product(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+
+class Purchase(models.Model):
+    """That a customer bought a product once at least: learnt from confirmed orders, kept for ever.
+
+    Whoever bought it may review it.
+    """
+
+    customer_id = models.UUIDField()
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "purchase"
+        constraints = [
+            models.UniqueConstraint(fields=["customer_id", "product"], name="purchase_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product_id} by {self.customer_id}"
+
+
+class ProductSales(models.Model):
+    """How many units of a product were sold on a day (UTC)."""
+
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
+    day = models.DateField()
+    units = models.BigIntegerField()
+
+    class Meta:
+        db_table = "product_sales"
+        constraints = [
+            models.UniqueConstraint(fields=["day", "product"], name="product_sales_once"),
+            models.CheckConstraint(condition=Q(units__gt=0), name="product_sales_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.units} of {self.product_id} on {self.day}"
+
+
+class Review(Timestamped):
+    """What a customer thinks of a product that they bought; staff may hide it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="reviews")
+    customer_id = models.UUIDField()
+    rating = models.SmallIntegerField()
+    title = models.CharField(max_length=120, default="", blank=True)
+    comment = models.TextField(default="", blank=True)
+    hidden_at = models.DateTimeField(null=True)
+    hidden_by = models.UUIDField(null=True)
+    version = models.IntegerField(default=1)
+
+    class Meta:
+        db_table = "review"
+        constraints = [
+            models.UniqueConstraint(fields=["product", "customer_id"], name="review_once"),
+            models.CheckConstraint(
+                condition=Q(rating__gte=1, rating__lte=5), name="review_rating_known"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["product", "-id"], name="review_by_product", condition=Q(hidden_at=None)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.rating} for {self.product_id}"
+
+
+class StockAlert(models.Model):
+    """A time in which a product's stock was low: from falling to its threshold to rising above."""
+
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="alerts")
+    stock = models.BigIntegerField()
+    threshold = models.IntegerField()
+    opened_at = models.DateTimeField(db_default=Now())
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "stock_alert"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["product"], name="stock_alert_open_once", condition=Q(closed_at=None)
+            ),
+            models.CheckConstraint(
+                condition=Q(stock__lte=F("threshold")), name="stock_alert_is_low"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.stock} of {self.product_id}"
 
 
 class Reservation(models.Model):

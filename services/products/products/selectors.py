@@ -5,12 +5,34 @@ Callers name the columns they want: a list of twenty is one query, and no model 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
-from products.models import Category, Product, StockMovement
+from products.models import Category, Product, Review, StockMovement
+
+# Recursion is beyond the ORM. Each level is read by an index; the tree is at most ten levels deep
+# (docs/adr/0082-categories-are-an-adjacency-list.md).
+BRANCH = """
+    WITH RECURSIVE branch AS (
+        SELECT id FROM category WHERE slug = %s
+        UNION ALL
+        SELECT below.id FROM category AS below JOIN branch ON below.parent_id = branch.id
+    )
+    SELECT id FROM branch
+"""
+PATH = """
+    WITH RECURSIVE path AS (
+        SELECT id, slug, name, parent_id, 1 AS step FROM category WHERE id = %s
+        UNION ALL
+        SELECT above.id, above.slug, above.name, above.parent_id, step + 1
+        FROM category AS above JOIN path ON above.id = path.parent_id
+    )
+    SELECT id, slug, name FROM path ORDER BY step DESC
+"""
+PATH_COLUMNS = ("id", "slug", "name")
 
 
 def list_products() -> QuerySet[Product]:
@@ -31,9 +53,45 @@ def planned_for_search() -> Iterator[None]:
         yield
 
 
+def low_stock_threshold(*, product_id: UUID) -> int:
+    """Return the number of units at which staff are told; 0 is never."""
+    return Product.objects.values_list("low_stock_threshold", flat=True).get(pk=product_id)
+
+
 def list_movements(*, product_id: UUID) -> QuerySet[StockMovement]:
     """Return a product's ledger, newest first."""
     return StockMovement.objects.filter(product_id=product_id).order_by("-id")
+
+
+def branch_ids(*, slug: str) -> list[UUID]:
+    """Return the ids of a category and of all below it; none where there is no such category."""
+    with connection.cursor() as cursor:
+        cursor.execute(BRANCH, [slug])
+        return [row[0] for row in cursor.fetchall()]
+
+
+def category_path(*, category_id: UUID | None) -> list[dict[str, Any]]:
+    """Return a category and all above it, the root first, each with id, slug and name."""
+    if category_id is None:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(PATH, [category_id])
+        return [dict(zip(PATH_COLUMNS, row, strict=True)) for row in cursor.fetchall()]
+
+
+def is_visible(*, product_id: UUID, is_staff: bool) -> bool:
+    """Return whether the viewer may see the product: customers see what is for sale."""
+    rows = list_products().filter(pk=product_id)
+    return (rows if is_staff else rows.filter(active=True)).exists()
+
+
+def list_reviews(*, viewer_id: UUID | None, is_staff: bool) -> QuerySet[Review]:
+    """Return the reviews that the viewer may see: all that are shown, and one's own; staff all."""
+    rows = Review.objects.annotate(is_hidden=Q(hidden_at__isnull=False))
+    if is_staff:
+        return rows
+    shown = Q(hidden_at=None)
+    return rows.filter(shown | Q(customer_id=viewer_id) if viewer_id else shown)
 
 
 def list_categories() -> QuerySet[Category]:

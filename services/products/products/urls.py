@@ -1,5 +1,6 @@
 from django.urls import include, path
 
+from products.api.review_viewsets import ProductReviewViewSet, ReviewViewSet
 from products.api.viewsets import CategoryViewSet, ProductViewSet
 from servicekit.http.exception_handler import handler400, handler403, handler404, handler500
 from servicekit.http.routers import Router
@@ -8,6 +9,8 @@ __all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"
 
 router = Router()
 router.register("products", ProductViewSet, basename="product")
+router.register("reviews", ReviewViewSet, basename="review")
+router.register("products/<id:product_id>/reviews", ProductReviewViewSet, basename="product-review")
 router.register("categories", CategoryViewSet, basename="category")
 
 urlpatterns = [

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from products.events import OrderCancelled, OrderPlaced
+from products.events import OrderCancelled, OrderConfirmed, OrderPlaced
 from products.models import Product
 from products.services.products import create_product
 from servicekit.messaging.delivery import Delivery
@@ -57,3 +57,18 @@ def placed(
 
 def cancelled(order_id: UUID) -> Delivery:
     return make_delivery(OrderCancelled.type, {"order_id": str(order_id)})
+
+
+def confirmed(
+    product_ids: Mapping[UUID, int], user_id: UUID, order_id: UUID | None = None
+) -> Delivery:
+    """Return an OrderConfirmed message of a customer's order of these quantities."""
+    lines = [{"product_id": str(key), "quantity": units} for key, units in product_ids.items()]
+    data = {
+        "order_id": str(order_id or uuid7()),
+        "user_id": str(user_id),
+        "lines": lines,
+        "total": "3.39",
+        "currency": "GBP",
+    }
+    return make_delivery(OrderConfirmed.type, data)

@@ -26,7 +26,7 @@ def test_everybody_reads_a_product(nobody: Caller) -> None:
     answer = nobody.get(f"{PATH}{product.pk}/")
 
     body = decoded(answer)
-    assert answer["ETag"] == '"1-7"'
+    assert answer["ETag"].startswith('"1-7-')
     assert (body["price"], body["currency"], body["stock"], body["version"]) == (
         "3.40",
         "GBP",
@@ -125,6 +125,8 @@ def test_staff_create_a_product_with_stock_and_its_state_is_published(staff: Cal
         "product_id": body["id"],
         "version": 1,
         **LANTERN,
+        "sku": "",
+        "compare_at_price": None,
         "description": "",
         "active": True,
         "category": None,

@@ -18,9 +18,11 @@ SAMPLES = [
         product_id=PRODUCT,
         version=3,
         slug="white-metal-lantern",
+        sku="85123A",
         name="White metal lantern",
         description="For candles.",
         price=Decimal("3.39"),
+        compare_at_price=Decimal("4.50"),
         currency="GBP",
         active=True,
         category=events.CategoryState(id=CATEGORY, slug="lanterns", name="Lanterns"),
@@ -36,6 +38,21 @@ SAMPLES = [
         ],
     ),
     events.StockReleased(order_id=ORDER, lines=[events.Line(product_id=PRODUCT, quantity=2)]),
+    events.ReviewPublished(
+        review_id=UUID("0190b7a1-0000-7000-8000-000000000005"),
+        product_id=PRODUCT,
+        customer_id=UUID("0190b7a1-0000-7000-8000-000000000004"),
+        rating=4,
+        title="Bright",
+        comment="It lights the whole garden.",
+    ),
+    events.StockLow(
+        product_id=PRODUCT,
+        slug="white-metal-lantern",
+        name="White metal lantern",
+        stock=5,
+        threshold=5,
+    ),
 ]
 
 

@@ -30,6 +30,12 @@ def sqlstate(error: BaseException) -> str | None:
     return cause.sqlstate if cause else None
 
 
+def violated_constraint(error: BaseException) -> str:
+    """Return the name of the constraint that an IntegrityError tells of; empty without one."""
+    cause = _cause(error)
+    return (cause.diag.constraint_name or "") if cause else ""
+
+
 def _cause(error: BaseException | None) -> psycopg.Error | None:
     while error is not None and not isinstance(error, psycopg.Error):
         error = error.__cause__

@@ -3,13 +3,47 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.db.models import Exists, OuterRef, QuerySet
+
+from products import selectors
+from products.models import StockAlert
 from servicekit.http.filters import FlagFilter, MoneyFilter, StrictFilterSet, TextFilter
 from servicekit.http.problems import InvalidInput
 
 
+class BranchFilter(TextFilter):
+    """By a category and all below it, named by its slug."""
+
+    def filter(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Return the rows of the branch; none for a slug that no category has."""
+        return rows.filter(category_id__in=selectors.branch_ids(slug=value))
+
+
+class InStockFilter(FlagFilter):
+    """By whether units are left."""
+
+    def filter(self, rows: QuerySet[Any], value: bool | None) -> QuerySet[Any]:
+        """Return the rows with units left, those without, or with None both."""
+        if value is None:
+            return rows
+        return rows.filter(stock__gt=0) if value else rows.filter(stock=0)
+
+
+class LowStockFilter(FlagFilter):
+    """By whether there is an open alert."""
+
+    def filter(self, rows: QuerySet[Any], value: bool | None) -> QuerySet[Any]:
+        """Return the rows whose stock is low, those whose is not, or with None both."""
+        if value is None:
+            return rows
+        is_low = Exists(StockAlert.objects.filter(product=OuterRef("pk"), closed_at=None))
+        return rows.filter(is_low if value else ~is_low)
+
+
 class ProductFilterSet(StrictFilterSet):
     slug = TextFilter(help_text="Exactly this one.")
-    category = TextFilter(field_name="category__slug", help_text="Slug of a category.")
+    category = BranchFilter(help_text="Slug of a category; those below it are taken, too.")
+    in_stock = InStockFilter(help_text="Whether units are left.")
     search = TextFilter(
         field_name="name",
         lookup_expr="icontains",
@@ -18,6 +52,7 @@ class ProductFilterSet(StrictFilterSet):
     )
     min_price = MoneyFilter(field_name="price", lookup_expr="gte", help_text='Such as "1.50".')
     max_price = MoneyFilter(field_name="price", lookup_expr="lte", help_text='Such as "9.99".')
+    low_stock = LowStockFilter(staff_only=True, help_text="Staff only: at their threshold.")
     active = FlagFilter(staff_only=True, help_text="Staff only.")
 
     def check(self, values: Mapping[str, Any]) -> None:

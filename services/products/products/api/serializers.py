@@ -17,6 +17,7 @@ from servicekit.http.fields import (
 )
 from servicekit.http.serializers import RowSerializer, StrictSerializer
 
+SKU = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 MAX_SLUG_LENGTH = 100
 
@@ -60,18 +61,65 @@ class CategoryWrite(StrictSerializer):
     parent = CategoryField(required=False, allow_null=True)  # type: ignore[assignment]
 
 
+class CategoryReplace(CategoryWrite):
+    parent = CategoryField(allow_null=True, default=None)
+
+
+class SkuField(CleanCharField):
+    """The shop's own number: ASCII letters, digits, and . _ - / after the first."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=64, allow_blank=True, **options)
+
+    def to_internal_value(self, data: Any) -> str:
+        sku = super().to_internal_value(data)
+        if sku and not SKU.fullmatch(sku):
+            raise serializers.ValidationError(
+                "Use letters, digits and . _ - / after the first.", "invalid_sku"
+            )
+        return sku
+
+
 class ProductEdit(StrictSerializer):
-    slug = SlugField()
+    slug = SlugField(required=False)
+    sku = SkuField(required=False)
     name = CleanCharField(max_length=200)
     description = CleanCharField(max_length=10_000, allow_blank=True, required=False)
     price = MoneyField()
+    compare_at_price = MoneyField(required=False, allow_null=True)
+    low_stock_threshold = StrictIntegerField(
+        min_value=0, max_value=MAX_STOCK, required=False, help_text="0 tells of no low stock."
+    )
     currency = serializers.ChoiceField(choices=CURRENCIES)
     active = StrictBooleanField(required=False)
     category = CategoryField(required=False, allow_null=True)
 
 
+class ProductChange(ProductEdit):
+    even_with_stock = StrictBooleanField(
+        required=False, help_text="Switch it off although units are left."
+    )
+
+
+class ProductReplace(ProductChange):
+    """What is left out is as it is for a new product; only the slug stays."""
+
+    sku = SkuField(default="")
+    description = CleanCharField(max_length=10_000, allow_blank=True, default="")
+    compare_at_price = MoneyField(allow_null=True, default=None)
+    active = StrictBooleanField(default=True)
+    low_stock_threshold = StrictIntegerField(min_value=0, max_value=MAX_STOCK, default=0)
+    category = CategoryField(allow_null=True, default=None)
+
+
 class ProductCreate(ProductEdit):
     stock = StrictIntegerField(min_value=0, max_value=MAX_STOCK, required=False)
+
+
+class ReviewWrite(StrictSerializer):
+    rating = StrictIntegerField(min_value=1, max_value=5)
+    title = CleanCharField(max_length=120, allow_blank=True, required=False)
+    comment = CleanCharField(max_length=5_000, allow_blank=True, required=False)
 
 
 class StockAdjust(StrictSerializer):
@@ -97,16 +145,45 @@ class CategoryRead(CategoryShort):
     parent = serializers.UUIDField(source="parent_id", allow_null=True)  # type: ignore[assignment]
 
 
+class InStockField(serializers.BooleanField):
+    """Whether a number of units is above zero."""
+
+    def to_representation(self, value: Any) -> bool:
+        """Return whether any are left."""
+        return bool(value > 0)
+
+
 class ProductRead(RowSerializer):
     id = serializers.UUIDField()
     slug = serializers.CharField()
+    sku = serializers.CharField()
     name = serializers.CharField()
     description = serializers.CharField()
     price = AmountField()
+    compare_at_price = AmountField(allow_null=True)
     currency = serializers.CharField()
     stock = serializers.IntegerField()
+    is_in_stock = InStockField(source="stock")
     active = serializers.BooleanField()
     category = CategoryShort(allow_null=True)
+    rating_average = AmountField(help_text="0.00 without reviews.")
+    rating_count = serializers.IntegerField()
+    version = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class ProductDetail(ProductRead):
+    category_path = CategoryShort(many=True, help_text="From the root to its category.")
+
+
+class ReviewRead(RowSerializer):
+    id = serializers.UUIDField()
+    product = serializers.UUIDField(source="product_id")
+    rating = serializers.IntegerField()
+    title = serializers.CharField()
+    comment = serializers.CharField()
+    is_hidden = serializers.BooleanField(help_text="Shown to its customer and to staff only.")
     version = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
@@ -127,4 +204,5 @@ class StockRead(serializers.Serializer[Any]):
 
 
 class LedgerRead(StockRead):
+    low_stock_threshold = serializers.IntegerField()
     results = MovementRead(many=True)

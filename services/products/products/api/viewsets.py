@@ -1,11 +1,13 @@
 """The catalogue over HTTP: everybody reads, staff write."""
 
 import re
+import zlib
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
 
+import orjson
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
@@ -64,8 +66,8 @@ IF_MATCH = _header(
 )
 IF_NONE_MATCH = _header("If-None-Match", "The ETag of what you have: 304 while it is so.")
 KEY = _header("Idempotency-Key", "Repeat safely with the same key.")
-# A version, and the stock with it, as GET sends them.
-TAG = re.compile(r"([0-9]{1,10})(?:-[0-9]{1,19})?")
+# A version, and with it the stock and a checksum, as GET sends them.
+TAG = re.compile(r"([0-9]{1,10})(?:-[0-9]{1,19}(?:-[0-9a-f]{8})?)?")
 
 
 class ProductViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Product]):
@@ -82,6 +84,7 @@ class ProductViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Product]
     orderings = (
         Ordering("created_at", datetime, descending=True),
         Ordering("created_at", datetime),
+        Ordering("rating_average", Decimal, descending=True),
         Ordering("price", Decimal),
         Ordering("price", Decimal, descending=True),
         Ordering("name", str, collation=BY_LANGUAGE),
@@ -106,7 +109,7 @@ class ProductViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Product]
         operation_id="create_product",
         request=serializers.ProductCreate,
         examples=[PRODUCT_EXAMPLE],
-        responses={201: serializers.ProductRead},
+        responses={201: serializers.ProductDetail},
     )
     def create(self, request: Request) -> Response:
         """Add a product; its first stock is the first row of its ledger."""
@@ -118,23 +121,32 @@ class ProductViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Product]
     @extend_schema(
         operation_id="read_product",
         parameters=[IF_NONE_MATCH],
-        responses={200: serializers.ProductRead, 304: None},
+        responses={200: serializers.ProductDetail, 304: None},
     )
     def retrieve(self, request: Request, product_id: UUID) -> Response:
         """One product."""
-        body = self.get_serializer(self.get_object()).data
-        return conditional.answer(request, body, f'"{body["version"]}-{body["stock"]}"')
+        body = _detail(self.get_object())
+        return conditional.answer(request, body, _tag(body))
 
     @extend_schema(
-        operation_id="edit_product", parameters=[IF_MATCH], request=serializers.ProductEdit
+        operation_id="replace_product",
+        parameters=[IF_MATCH],
+        request=serializers.ProductReplace,
+        responses=serializers.ProductDetail,
+    )
+    def update(self, request: Request, product_id: UUID) -> Response:
+        """Give a product these fields and no others; its slug stays unless it is sent."""
+        return self._edit(product_id, self.valid(serializers.ProductReplace))
+
+    @extend_schema(
+        operation_id="edit_product",
+        parameters=[IF_MATCH],
+        request=serializers.ProductChange,
+        responses=serializers.ProductDetail,
     )
     def partial_update(self, request: Request, product_id: UUID) -> Response:
         """Change fields of a product, but not its stock."""
-        changes = self.valid(serializers.ProductEdit, partial=True)
-        edit_product(
-            product_id=product_id, changes=changes, if_versions=_versions_to_match(request)
-        )
-        return Response(self._body(product_id))
+        return self._edit(product_id, self.valid(serializers.ProductChange, partial=True))
 
     @extend_schema(operation_id="delete_product", parameters=[IF_MATCH], responses={204: None})
     def destroy(self, request: Request, product_id: UUID) -> Response:
@@ -152,7 +164,9 @@ class ProductViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Product]
         product = self.get_object()
         movements = selectors.list_movements(product_id=product_id)
         rows = movements.values(*serializers.MovementRead.columns())[:LEDGER_ROWS]
-        ledger = serializers.LedgerRead({"stock": product["stock"], "results": rows})
+        threshold = selectors.low_stock_threshold(product_id=product_id)
+        members = {"stock": product["stock"], "low_stock_threshold": threshold, "results": rows}
+        ledger = serializers.LedgerRead(members)
         return Response(ledger.data)
 
     @extend_schema(
@@ -178,8 +192,17 @@ class ProductViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Product]
         headers = {idempotency.REPLAYED: "true"} if answer.is_replay else {}
         return Response(answer.body, answer.status, headers=headers)
 
+    def _edit(self, product_id: UUID, members: dict[str, Any]) -> Response:
+        edit_product(
+            product_id=product_id,
+            even_with_stock=members.pop("even_with_stock", False),
+            changes=members,
+            if_versions=_versions_to_match(self.request),
+        )
+        return Response(self._body(product_id))
+
     def _body(self, product_id: UUID) -> Any:
-        return self.get_serializer(get_object_or_404(self.get_queryset(), pk=product_id)).data
+        return _detail(get_object_or_404(self.get_queryset(), pk=product_id))
 
 
 @extend_schema_view(
@@ -208,6 +231,12 @@ class CategoryViewSet(
         headers = {"Location": f"{request.path}{category.pk}/"}
         return Response(self._body(category.pk), 201, headers=headers)
 
+    @extend_schema(operation_id="replace_category", request=serializers.CategoryReplace)
+    def update(self, request: Request, category_id: UUID) -> Response:
+        """Rename or move a category; without a parent it becomes a root."""
+        edit_category(category_id=category_id, changes=self.valid(serializers.CategoryReplace))
+        return Response(self._body(category_id))
+
     @extend_schema(operation_id="edit_category", request=serializers.CategoryWrite)
     def partial_update(self, request: Request, category_id: UUID) -> Response:
         """Rename or move a category."""
@@ -224,6 +253,17 @@ class CategoryViewSet(
 
     def _body(self, category_id: UUID) -> Any:
         return self.get_serializer(get_object_or_404(self.get_queryset(), pk=category_id)).data
+
+
+def _detail(row: dict[str, Any]) -> dict[str, Any]:
+    path = selectors.category_path(category_id=row["category__id"])
+    return serializers.ProductDetail.body({**row, "category_path": path})
+
+
+def _tag(body: dict[str, Any]) -> str:
+    """Version and stock, and a checksum of what changes without either: the path, the rating."""
+    rest = [body[name] for name in ("category_path", "rating_average", "rating_count")]
+    return f'"{body["version"]}-{body["stock"]}-{zlib.crc32(orjson.dumps(rest)):08x}"'
 
 
 def _versions_to_match(request: Request) -> frozenset[int] | None:

@@ -8,8 +8,8 @@ from django.db.models import F, ProtectedError
 
 from products.errors import CategoryCycle, CategoryGone, CategoryInUse
 from products.models import Category, Product
+from products.services.keys import refusing_taken_keys
 from products.services.product_states import state_of
-from products.services.slugs import refusing_taken_slugs
 from servicekit.http.problems import NotFound
 from servicekit.messaging.outbox import publish_many
 
@@ -48,7 +48,7 @@ def create_category(*, slug: str, name: str, parent: Category | None = None) -> 
         if parent:
             _lock_tree()
             _check_place(category)
-        with refusing_taken_slugs():
+        with refusing_taken_keys():
             category.save(force_insert=True)
     return category
 
@@ -70,7 +70,7 @@ def edit_category(*, category_id: UUID, changes: dict[str, Any]) -> None:
         if "parent" in changed:
             _check_place(category)
         if changed:
-            with refusing_taken_slugs():
+            with refusing_taken_keys():
                 category.save(update_fields=changed)
         if {"slug", "name"} & set(changed):
             _publish_products_of(category)

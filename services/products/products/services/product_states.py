@@ -11,9 +11,11 @@ def state_of(product: Product, category: Category | None) -> Outgoing:
         product_id=product.pk,
         version=product.version,
         slug=product.slug,
+        sku=product.sku,
         name=product.name,
         description=product.description,
         price=product.price,
+        compare_at_price=product.compare_at_price,
         currency=product.currency,
         active=product.active,
         category=CategoryState(id=category.pk, slug=category.slug, name=category.name)

@@ -8,23 +8,28 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from products.errors import StaleVersion
+from products.errors import ProductHasStock, StaleVersion
 from products.events import ProductDeleted
 from products.models import Category, Product, StockMovement
+from products.services import alerts
+from products.services.alerts import StockLevel
 from products.services.categories import lock_category
+from products.services.keys import insert_under_own_slug, refusing_taken_keys
 from products.services.product_states import state_of
-from products.services.slugs import refusing_taken_slugs
-from servicekit.http.problems import NotFound
+from servicekit.http.problems import InvalidInput, NotFound
 from servicekit.messaging.outbox import publish, publish_many
 
 
 def create_product(  # noqa: PLR0913 - a product has that many fields, each named
     *,
-    slug: str,
     name: str,
     price: Decimal,
     currency: str,
+    slug: str = "",
+    sku: str = "",
+    compare_at_price: Decimal | None = None,
     stock: int = 0,
+    low_stock_threshold: int = 0,
     description: str = "",
     active: bool = True,
     category: Category | None = None,
@@ -32,24 +37,31 @@ def create_product(  # noqa: PLR0913 - a product has that many fields, each name
 ) -> Product:
     """Create a product with its first stock in the ledger, and publish its state.
 
+    Without a slug it gets one that is made from its name.
+
     Raises:
         SlugTaken: another product, perhaps a deleted product, has the slug.
+        SkuTaken: another product has the SKU.
+        InvalidInput: it cost no more before than it costs now.
         CategoryGone: the category was deleted meanwhile.
     """
     product = Product(
         slug=slug,
+        sku=sku,
         name=name,
         price=price,
+        compare_at_price=compare_at_price,
         currency=currency,
         stock=stock,
+        low_stock_threshold=low_stock_threshold,
         description=description,
         active=active,
     )
+    _check_prices(product)
     with transaction.atomic():
         if category:
             product.category = lock_category(category)
-        with refusing_taken_slugs():
-            product.save(force_insert=True)
+        _insert(product)
         if stock:
             StockMovement.objects.create(
                 product=product, kind=StockMovement.Kind.INITIAL, quantity=stock, by=by
@@ -59,14 +71,21 @@ def create_product(  # noqa: PLR0913 - a product has that many fields, each name
 
 
 def edit_product(
-    *, product_id: UUID, changes: dict[str, Any], if_versions: Collection[int] | None = None
+    *,
+    product_id: UUID,
+    changes: dict[str, Any],
+    even_with_stock: bool = False,
+    if_versions: Collection[int] | None = None,
 ) -> None:
     """Change catalogue fields, never the stock, and publish the new state if anything changed.
 
     Raises:
         NotFound: there is no such product, or it was deleted.
         StaleVersion: the product's version is not among `if_versions`.
+        ProductHasStock: it would be switched off with units left, and not `even_with_stock`.
+        InvalidInput: it cost no more before than it costs now.
         SlugTaken: another product has the slug.
+        SkuTaken: another product has the SKU.
         CategoryGone: the category was deleted meanwhile.
     """
     with transaction.atomic():
@@ -79,11 +98,18 @@ def edit_product(
             return
         for name in changed:
             setattr(product, name, changes[name])
+        _check_prices(product)
+        if "active" in changed and not even_with_stock:
+            _check_switched_off(product)
         product.version += 1
         product.updated_at = timezone.now()
-        with refusing_taken_slugs():
+        with refusing_taken_keys():
             product.save(update_fields=[*changed, "version", "updated_at"])
         publish_many([state_of(product, product.category)])
+        if "low_stock_threshold" in changed:
+            alerts.note_threshold(
+                StockLevel(product.pk, product.stock, product.low_stock_threshold)
+            )
 
 
 def delete_product(*, product_id: UUID, if_versions: Collection[int] | None = None) -> None:
@@ -101,8 +127,36 @@ def delete_product(*, product_id: UUID, if_versions: Collection[int] | None = No
         product.deleted_at = product.updated_at = timezone.now()
         product.version += 1
         product.save(update_fields=["active", "category", "deleted_at", "updated_at", "version"])
+        # Nobody fills it up again.
+        alerts.note_threshold(StockLevel(product.pk, product.stock, 0))
         event = ProductDeleted(product_id=product.pk, version=product.version)
         publish(event, subject=str(product.pk), sequence=product.version)
+
+
+def _insert(product: Product) -> None:
+    if not product.slug:
+        insert_under_own_slug(product)
+        return
+    with refusing_taken_keys():
+        product.save(force_insert=True)
+
+
+def _check_prices(product: Product) -> None:
+    """The database has the same rule; here it is told which member to mend."""
+    before = product.compare_at_price
+    if before is not None and before <= product.price:
+        detail = f"Above the price, which is {product.price}; or null."
+        error = {"pointer": "/compare_at_price", "code": "not_above_price", "detail": detail}
+        raise InvalidInput("The input is not valid; errors says where.", errors=[error])
+
+
+def _check_switched_off(product: Product) -> None:
+    # Its row is locked, so no order takes or gives back units meanwhile.
+    if product.stock and not product.active:
+        raise ProductHasStock(
+            f'{product.stock} units are left. Send "even_with_stock": true to switch it off.',
+            members={"stock": product.stock},
+        )
 
 
 def _lock_product(product_id: UUID, if_versions: Collection[int] | None) -> Product:

@@ -19,7 +19,8 @@ from django.utils import timezone
 
 from products.events import OrderCancelled, OrderExpired, OrderPlaced, Reason, Shortage
 from products.models import Product, Reservation, ReservationLine, StockMovement
-from products.services import stock_answers
+from products.services import alerts, stock_answers
+from products.services.alerts import StockChange
 from products.services.stock_answers import Quantities
 from servicekit import context
 from servicekit.messaging.outbox import publish_many
@@ -39,7 +40,8 @@ CLAIM = """
 # An array is one statement and one plan, however many products a batch names; the ORM's IN is
 # another statement for each number of them.
 LOCK_PRODUCTS = """
-    SELECT id, stock, active FROM product WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
+    SELECT id, stock, active, low_stock_threshold FROM product
+    WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
 """
 LOCK_FREE_PRODUCTS = LOCK_PRODUCTS + " SKIP LOCKED"
 # Arrays, not a row of parameters for each line: PostgreSQL takes 65,535 parameters in a statement,
@@ -66,8 +68,10 @@ INSERT_LEDGER = """
 class _LockedProduct:
     """A locked product while a batch is decided."""
 
+    before: int
     stock: int
     active: bool
+    threshold: int
 
 
 def settle_orders(*, received: OrderEvents) -> None:
@@ -95,6 +99,10 @@ def settle_orders(*, received: OrderEvents) -> None:
         taken=taken,
         released=to_release,
         rejected=[key for key, short in shortages.items() if short],
+    )
+    alerts.note_changes(
+        StockChange(product_id, product.before, product.stock, product.threshold)
+        for product_id, product in products.items()
     )
     publish_many(
         stock_answers.released(ended[order_id], held) for order_id, held in to_release.items()
@@ -184,7 +192,8 @@ def _lock_products(
     with connection.cursor() as cursor:
         cursor.execute(statement, [list(wanted)])
         products = {
-            row[0]: _LockedProduct(stock=row[1], active=row[2]) for row in cursor.fetchall()
+            row[0]: _LockedProduct(before=row[1], stock=row[1], active=row[2], threshold=row[3])
+            for row in cursor.fetchall()
         }
     if context.avoid_locks.get() and len(products) < len(wanted):
         _refuse_locked(wanted - products.keys(), orders, received)

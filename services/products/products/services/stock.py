@@ -6,6 +6,8 @@ from django.db import transaction
 
 from products.errors import InsufficientStock, StockTooLarge
 from products.models import MAX_STOCK, Product, StockMovement
+from products.services import alerts
+from products.services.alerts import StockChange
 from servicekit.http.problems import NotFound
 
 
@@ -19,7 +21,9 @@ def adjust_stock(*, product_id: UUID, delta: int, reason: str, by: UUID) -> int:
             already, by what cancelled orders gave back; then units can be removed.
     """
     with transaction.atomic():
-        rows = Product.objects.filter(pk=product_id, deleted_at__isnull=True).only("stock")
+        rows = Product.objects.filter(pk=product_id, deleted_at__isnull=True).only(
+            "stock", "low_stock_threshold"
+        )
         product = rows.select_for_update().first()
         if product is None:
             raise NotFound
@@ -40,5 +44,8 @@ def adjust_stock(*, product_id: UUID, delta: int, reason: str, by: UUID) -> int:
             quantity=delta,
             reason=reason,
             by=by,
+        )
+        alerts.note_changes(
+            [StockChange(product_id, available, product.stock, product.low_stock_threshold)]
         )
     return product.stock

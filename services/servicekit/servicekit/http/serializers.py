@@ -113,7 +113,8 @@ class RowSerializer(serializers.Serializer[Any]):
     @classmethod
     def columns(cls) -> list[str]:
         """Return the names for `values()`."""
-        return _columns(cls)
+        # Two fields may read the same column.
+        return list(dict.fromkeys(_columns(cls)))
 
     @classmethod
     def body(cls, row: Row) -> dict[str, Any]:

@@ -1,0 +1,11 @@
+"""Background jobs. Each translates and calls one service."""
+
+from celery import shared_task
+
+from products.services import stock_check
+
+
+@shared_task(name="products.check_stock")  # type: ignore[untyped-decorator]
+def check_stock() -> int:
+    """Compare every stock with its ledger, log what differs; return how many do."""
+    return len(stock_check.find_differences())

@@ -1,0 +1,95 @@
+"""Filters of the list that look further than one column."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from products.models import Category
+from products.services.categories import create_category, edit_category
+from servicekit.testing.client import Caller, decoded, problem
+from tests.factories import make_product
+
+PATH = "/api/products/"
+Found = Callable[[str], list[str]]
+
+
+@pytest.fixture
+def found(nobody: Caller) -> Found:
+    """The slugs that a query finds, cheapest first."""
+
+    def ask(query: str) -> list[str]:
+        page: dict[str, Any] = decoded(nobody.get(f"{PATH}?ordering=price&{query}"))
+        return [each["slug"] for each in page["results"]]
+
+    return ask
+
+
+def tree() -> dict[str, Category]:
+    """home > (light > lamps, linen); garden: each with a product of its slug."""
+    made: dict[str, Category] = {}
+    for number, (slug, parent) in enumerate(
+        [("home", ""), ("light", "home"), ("lamps", "light"), ("linen", "home"), ("garden", "")]
+    ):
+        made[slug] = create_category(slug=slug, name=slug.title(), parent=made.get(parent))
+        make_product(slug=f"in-{slug}", category=made[slug], price=Decimal(number + 1))
+    return made
+
+
+@pytest.mark.django_db
+def test_category_finds_what_is_below_it(found: Found) -> None:
+    tree()
+
+    assert found("category=home") == ["in-home", "in-light", "in-lamps", "in-linen"]
+    assert found("category=light") == ["in-light", "in-lamps"]
+    assert found("category=lamps") == ["in-lamps"]
+    assert found("category=nothing") == []
+
+
+@pytest.mark.django_db
+def test_category_that_moved_takes_its_products_along(found: Found) -> None:
+    made = tree()
+
+    edit_category(category_id=made["light"].pk, changes={"parent": made["garden"]})
+
+    assert found("category=home") == ["in-home", "in-linen"]
+    assert found("category=garden") == ["in-light", "in-lamps", "in-garden"]
+
+
+@pytest.mark.django_db
+def test_page_of_a_branch_is_a_constant_number_of_queries(nobody: Caller) -> None:
+    tree()
+    counts = set()
+    for slug in ("home", "lamps"):
+        with CaptureQueriesContext(connection) as queries:
+            decoded(nobody.get(f"{PATH}?category={slug}"))
+        counts.add(len(queries))
+
+    assert counts == {2}
+
+
+@pytest.mark.django_db
+def test_in_stock_finds_what_has_units_left(found: Found, nobody: Caller) -> None:
+    make_product(slug="full", stock=2, price=Decimal(1))
+    make_product(slug="empty", stock=0, price=Decimal(2))
+
+    assert found("in_stock=true") == ["full"]
+    assert found("in_stock=false") == ["empty"]
+    assert found("in_stock=all") == found("") == ["full", "empty"]
+    problem(nobody.get(f"{PATH}?in_stock=yes"), 400)
+
+
+@pytest.mark.django_db
+def test_rows_say_whether_units_are_left(nobody: Caller) -> None:
+    make_product(slug="full", stock=1, price=Decimal(1))
+    make_product(slug="empty", stock=0, price=Decimal(2))
+
+    listed = decoded(nobody.get(f"{PATH}?ordering=price"))["results"]
+
+    assert [(each["slug"], each["is_in_stock"]) for each in listed] == [
+        ("full", True),
+        ("empty", False),
+    ]
