@@ -119,7 +119,8 @@ def run_pytest(
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="souk-report-") as scratch_folder:
         report = Path(scratch_folder) / "report.xml"
-        command = [str(PYTHON), "-m", "pytest", "-q", f"--junitxml={report}", *words]
+        # -P: not with the folder itself on the path, where native's `supervisor` hides the package.
+        command = [str(PYTHON), "-P", "-m", "pytest", "-q", f"--junitxml={report}", *words]
         code = run_bounded(command, folder, variables, LONGER_SECONDS.get(name, PART_SECONDS))
         passed, failed, skipped = counts(report)
     # A run that was interrupted or crashed may have reported nothing wrong.

@@ -15,6 +15,12 @@ USER, STAFF = uuid.UUID(int=1), uuid.UUID(int=2)
 LAMP, POT, SOLD_OUT = (uuid.UUID(int=number) for number in (11, 12, 13))
 CONFIRMED, REJECTED, CANCELLED, EXPIRED, VOID = (uuid.UUID(int=number) for number in range(21, 26))
 PRICES = {LAMP: Decimal("10.00"), POT: Decimal("2.50"), SOLD_OUT: Decimal("1.00")}
+#: By an order's state: which queue takes the event that tells of it.
+QUEUES = {
+    "confirmed": "products.sales",
+    "cancelled": "products.orders",
+    "expired": "products.orders",
+}
 EARLIER = datetime.now(UTC) - timedelta(hours=1)
 
 
@@ -157,7 +163,7 @@ class World:
             )
             before = status
             if status != "pending":
-                queue = "products.orders" if status in ("cancelled", "expired") else ""
+                queue = QUEUES.get(status, "")
                 self.send(Event("orders", f"orders.order_{status}.v1", order, {}, queue))
         if reservation == "released":
             self.send(Event("products", "products.stock_released.v1", order, {}, "orders.stock"))

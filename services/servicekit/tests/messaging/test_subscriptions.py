@@ -152,7 +152,7 @@ def test_service_may_bind_what_the_topology_says(as_service: Any, topology: Topo
     [
         ("products.users", "users.events", "users.user_registered.v1"),
         ("products.users", "users.events", "#"),
-        ("products.users", "orders.events", "orders.order_confirmed.v1"),
+        ("products.users", "orders.events", "orders.order_rejected.v1"),
         ("products.users", "orders.redrive", "products.users"),
         ("products.users", "products.events", "products.stock_reserved.v1"),
         ("orders.users", "users.events", "users.user_sessions_revoked.v1"),
