@@ -143,6 +143,14 @@ def test_alert_that_lost_its_reason_is_closed(end: Callable[[Product], None]) ->
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(("stock", "is_low"), [(6, False), (5, True), (0, True)])
+def test_product_that_begins_low_is_told(stock: int, is_low: bool) -> None:
+    make_product(stock=stock, low_stock_threshold=5)
+
+    assert open_alerts() == len(outbox_events(LOW)) == is_low
+
+
+@pytest.mark.django_db
 def test_staff_find_what_is_low(staff: Caller, customer: Caller) -> None:
     low, full = make_product(stock=3, slug="low"), make_product(stock=9, slug="full")
     for product in (low, full):

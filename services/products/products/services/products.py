@@ -67,6 +67,8 @@ def create_product(  # noqa: PLR0913 - a product has that many fields, each name
                 product=product, kind=StockMovement.Kind.INITIAL, quantity=stock, by=by
             )
         publish_many([state_of(product, product.category)])
+        if low_stock_threshold:
+            alerts.note_threshold(StockLevel(product.pk, stock, low_stock_threshold))
     return product
 
 
