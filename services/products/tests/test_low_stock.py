@@ -142,6 +142,17 @@ def test_alert_that_lost_its_reason_is_closed(end: Callable[[Product], None]) ->
     assert StockAlert.objects.count() == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_alert_that_is_open_already_keeps_no_order_from_its_stock() -> None:
+    product = make_product(stock=6, low_stock_threshold=5)
+    StockAlert.objects.create(product=product, stock=5, threshold=5)
+
+    sell(product, 2)
+
+    product.refresh_from_db()
+    assert (product.stock, open_alerts(), outbox_events(LOW)) == (4, 1, [])
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize(("stock", "is_low"), [(6, False), (5, True), (0, True)])
 def test_product_that_begins_low_is_told(stock: int, is_low: bool) -> None:

@@ -55,15 +55,19 @@ def note_changes(changes: Iterable[StockChange]) -> None:
 
 def note_threshold(level: StockLevel) -> None:
     """Open or close a product's alert after its threshold has changed."""
-    if not level.is_low:
-        _close([level.product_id])
-    elif not StockAlert.objects.filter(product_id=level.product_id, closed_at=None).exists():
+    if level.is_low:
         _open([level])
+    else:
+        _close([level.product_id])
 
 
 def _open(levels: list[StockLevel]) -> None:
     if not levels:
         return
+    # One that is open already, by whatever repair, must not keep an order from its stock.
+    known = StockAlert.objects.filter(product_id__in=[each[0] for each in levels], closed_at=None)
+    open_ids = set(known.values_list("product_id", flat=True))
+    levels = [level for level in levels if level.product_id not in open_ids]
     alerts = StockAlert.objects.bulk_create(
         StockAlert(product_id=level.product_id, stock=level.stock, threshold=level.threshold)
         for level in levels
