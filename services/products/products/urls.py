@@ -1,7 +1,8 @@
 from django.urls import include, path
 
+from products.api.category_viewsets import CategoryViewSet
+from products.api.product_viewsets import ProductViewSet
 from products.api.review_viewsets import ProductReviewViewSet, ReviewViewSet
-from products.api.viewsets import CategoryViewSet, ProductViewSet
 from servicekit.http.exception_handler import handler400, handler403, handler404, handler500
 from servicekit.http.routers import Router
 

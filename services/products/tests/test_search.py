@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from products import selectors
 from products.api.filters import ProductFilterSet
-from products.api.viewsets import ProductViewSet
+from products.api.product_viewsets import ProductViewSet
 from servicekit.testing.client import Caller, decoded
 
 ROWS = 50_000

@@ -1,10 +1,10 @@
-"""The catalogue over HTTP: everybody reads, staff write."""
+"""Products over HTTP: everybody reads, staff write."""
 
 import re
 import zlib
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -15,10 +15,9 @@ from drf_spectacular.utils import (
     OpenApiExample,
     OpenApiParameter,
     extend_schema,
-    extend_schema_view,
 )
 from rest_framework.decorators import action
-from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.mixins import ListModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
@@ -26,13 +25,12 @@ from rest_framework.viewsets import GenericViewSet
 from products import selectors
 from products.api import serializers
 from products.api.filters import ProductFilterSet
-from products.models import Category, Product
-from products.services.categories import create_category, delete_category, edit_category
+from products.models import Product
 from products.services.products import create_product, delete_product, edit_product
 from products.services.stock import adjust_stock
 from servicekit.auth.authentication import caller_of, is_staff
 from servicekit.auth.permissions import IsStaff, IsStaffOrReadOnly
-from servicekit.collations import BY_BYTES, BY_LANGUAGE
+from servicekit.collations import BY_LANGUAGE
 from servicekit.http import conditional, idempotency
 from servicekit.http.pagination import Ordering
 from servicekit.http.parsers import MAX_BODY_BYTES
@@ -80,7 +78,7 @@ class ProductViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Product]
     filterset_class = ProductFilterSet
     lookup_url_kwarg = "product_id"
     max_body_bytes = MAX_PRODUCT_BYTES
-    # An index for each of them is in models.py.
+    # An index for each of them is in models/catalogue.py.
     orderings = (
         Ordering("created_at", datetime, descending=True),
         Ordering("created_at", datetime),
@@ -203,56 +201,6 @@ class ProductViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Product]
 
     def _body(self, product_id: UUID) -> Any:
         return _detail(get_object_or_404(self.get_queryset(), pk=product_id))
-
-
-@extend_schema_view(
-    list=extend_schema(operation_id="list_categories", description="Every category."),
-    retrieve=extend_schema(operation_id="read_category", description="One category."),
-)
-class CategoryViewSet(
-    StrictViewSetMixin, ListModelMixin, RetrieveModelMixin, GenericViewSet[Category]
-):
-    """The tree of categories."""
-
-    permission_classes = [IsStaffOrReadOnly]
-    queryset = selectors.list_categories().values(*serializers.CategoryRead.columns())
-    serializer_class = serializers.CategoryRead
-    lookup_url_kwarg = "category_id"
-    orderings: ClassVar = (Ordering("slug", collation=BY_BYTES),)
-
-    @extend_schema(
-        operation_id="create_category",
-        request=serializers.CategoryWrite,
-        responses={201: serializers.CategoryRead},
-    )
-    def create(self, request: Request) -> Response:
-        """Add a category."""
-        category = create_category(**self.valid(serializers.CategoryWrite))
-        headers = {"Location": f"{request.path}{category.pk}/"}
-        return Response(self._body(category.pk), 201, headers=headers)
-
-    @extend_schema(operation_id="replace_category", request=serializers.CategoryReplace)
-    def update(self, request: Request, category_id: UUID) -> Response:
-        """Rename or move a category; without a parent it becomes a root."""
-        edit_category(category_id=category_id, changes=self.valid(serializers.CategoryReplace))
-        return Response(self._body(category_id))
-
-    @extend_schema(operation_id="edit_category", request=serializers.CategoryWrite)
-    def partial_update(self, request: Request, category_id: UUID) -> Response:
-        """Rename or move a category."""
-        changes = self.valid(serializers.CategoryWrite, partial=True)
-        edit_category(category_id=category_id, changes=changes)
-        return Response(self._body(category_id))
-
-    @extend_schema(operation_id="delete_category", responses={204: None})
-    def destroy(self, request: Request, category_id: UUID) -> Response:
-        """Delete a category that nothing is below."""
-        self.refuse_members()
-        delete_category(category_id=category_id)
-        return Response(status=204)
-
-    def _body(self, category_id: UUID) -> Any:
-        return self.get_serializer(get_object_or_404(self.get_queryset(), pk=category_id)).data
 
 
 def _detail(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,119 @@
+"""What the shop sells: products in a tree of categories."""
+
+from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Collate, Upper
+from uuid_utils.compat import uuid7
+
+from servicekit.collations import BY_LANGUAGE
+from servicekit.models.timestamped import Timestamped
+
+CURRENCIES = ("EUR", "GBP", "USD", "CHF", "SEK", "PLN")
+#: What staff can fill a stock up to. What orders give back is always taken, also beyond it: the
+#: column holds far more than any number of deliveries and releases adds up to
+#: (docs/adr/0068-every-release-fits.md).
+MAX_STOCK = 1_000_000_000
+
+
+class Category(models.Model):
+    """A place in the tree of categories; services/categories.py keeps it free of cycles."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    slug = models.SlugField(max_length=100, unique=True)
+    name = models.CharField(max_length=200)
+    parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="children")
+
+    class Meta:
+        db_table = "category"
+        constraints = [
+            models.CheckConstraint(condition=~Q(parent=F("id")), name="category_not_its_own_parent")
+        ]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class Product(Timestamped):
+    """Something to buy.
+
+    `sku` is the shop's own number for it, `compare_at_price` what it cost before, for show only.
+    `version` counts changes of the catalogue's fields, not of the stock.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    slug = models.SlugField(max_length=100, unique=True)
+    sku = models.CharField(max_length=64, default="", blank=True, db_default="")
+    name = models.CharField(max_length=200)
+    description = models.TextField(default="", blank=True)
+    price = models.DecimalField(max_digits=12, decimal_places=2)
+    compare_at_price = models.DecimalField(max_digits=12, decimal_places=2, null=True)
+    currency = models.CharField(max_length=3)
+    stock = models.BigIntegerField(default=0)
+    #: Staff are told when the stock falls to it; 0 never tells.
+    low_stock_threshold = models.IntegerField(default=0, db_default=0)
+    active = models.BooleanField(default=True)
+    category = models.ForeignKey(
+        Category, null=True, on_delete=models.PROTECT, related_name="products"
+    )
+    rating_average = models.DecimalField(max_digits=3, decimal_places=2, default=0, db_default=0)
+    rating_count = models.IntegerField(default=0, db_default=0)
+    version = models.IntegerField(default=1)
+    deleted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "product"
+        constraints = [
+            models.CheckConstraint(condition=Q(stock__gte=0), name="product_stock_not_negative"),
+            models.CheckConstraint(condition=Q(price__gte=0), name="product_price_not_negative"),
+            models.CheckConstraint(
+                condition=Q(low_stock_threshold__gte=0), name="product_threshold_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(compare_at_price__isnull=True) | Q(compare_at_price__gt=F("price")),
+                name="product_compare_at_price_above_price",
+            ),
+            # A deleted product's number is free again: a person has it on a label, not in a link.
+            models.UniqueConstraint(
+                fields=["sku"],
+                name="product_sku_once",
+                condition=~Q(sku="") & Q(deleted_at__isnull=True),
+            ),
+            models.CheckConstraint(
+                condition=Q(currency__in=CURRENCIES), name="product_currency_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(deleted_at__isnull=True) | Q(active=False),
+                name="product_deleted_is_inactive",
+            ),
+        ]
+        # One index for each order that the list offers; the id makes each a total order, as keyset
+        # pages need.
+        indexes = [
+            models.Index(
+                fields=["-created_at", "-id"], name="product_by_newest", condition=Q(active=True)
+            ),
+            models.Index(
+                fields=["-rating_average", "-id"],
+                name="product_by_rating",
+                condition=Q(active=True),
+            ),
+            models.Index(fields=["price", "id"], name="product_by_price", condition=Q(active=True)),
+            models.Index(
+                Collate("name", BY_LANGUAGE),
+                "id",
+                name="product_by_name_collated",
+                condition=Q(active=True),
+            ),
+            models.Index(
+                fields=["category", "-created_at", "-id"],
+                name="product_by_category",
+                condition=Q(active=True),
+            ),
+            # As icontains compares it: trigrams find a part of a name, if that has three letters or
+            # digits in a row.
+            GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="product_by_name_part"),
+        ]
+
+    def __str__(self) -> str:
+        return self.slug
