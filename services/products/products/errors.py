@@ -54,3 +54,11 @@ class CategoryGone(Conflict):
 
 class CategoryInUse(Conflict):
     """Products or categories are below it."""
+
+
+class AttributeKeyTaken(Conflict):
+    """Another attribute has this key."""
+
+
+class AttributeInUse(Conflict):
+    """Products have a value of it."""

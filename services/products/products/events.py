@@ -46,6 +46,10 @@ class ProductChanged(PublishedEvent):
     sku: str
     name: str
     description: str
+    #: By language, such as "de": name and description, as far as there are any.
+    translations: dict[str, dict[str, str]]
+    #: By key: text, number or boolean.
+    attributes: dict[str, str | int | float | bool]
     price: Decimal
     compare_at_price: Decimal | None
     currency: str

@@ -3,15 +3,15 @@
 Callers name the columns they want: a list of twenty is one query, and no model instance is made.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Q, QuerySet
 
-from products.models import Category, Product, Review, StockMovement
+from products.models import Attribute, Category, Product, Review, StockMovement
 
 # Recursion is beyond the ORM. Each level is read by an index; the tree is at most ten levels deep
 # (docs/adr/0082-categories-are-an-adjacency-list.md).
@@ -25,32 +25,19 @@ BRANCH = """
 """
 PATH = """
     WITH RECURSIVE path AS (
-        SELECT id, slug, name, parent_id, 1 AS step FROM category WHERE id = %s
+        SELECT id, slug, name, translations, parent_id, 1 AS step
+        FROM category WHERE id = %s
         UNION ALL
-        SELECT above.id, above.slug, above.name, above.parent_id, step + 1
+        SELECT above.id, above.slug, above.name, above.translations, above.parent_id, step + 1
         FROM category AS above JOIN path ON above.id = path.parent_id
     )
-    SELECT id, slug, name FROM path ORDER BY step DESC
+    SELECT id, slug, name, translations FROM path ORDER BY step DESC
 """
-PATH_COLUMNS = ("id", "slug", "name")
 
 
 def list_products() -> QuerySet[Product]:
     """Return every product that was not deleted; those for sale are `active`."""
     return Product.objects.filter(deleted_at__isnull=True)
-
-
-@contextmanager
-def planned_for_search() -> Iterator[None]:
-    """Let PostgreSQL plan the queries of the block for the text that they search, each time.
-
-    It may take one plan for any text after some executions; that plan reads the whole list in its
-    order where nothing is found.
-    """
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL plan_cache_mode = force_custom_plan")
-        yield
 
 
 def low_stock_threshold(*, product_id: UUID) -> int:
@@ -71,12 +58,15 @@ def branch_ids(*, slug: str) -> list[UUID]:
 
 
 def category_path(*, category_id: UUID | None) -> list[dict[str, Any]]:
-    """Return a category and all above it, the root first, each with id, slug and name."""
+    """Return a category and all above it, the root first: id, slug, name and translations."""
     if category_id is None:
         return []
     with connection.cursor() as cursor:
         cursor.execute(PATH, [category_id])
-        return [dict(zip(PATH_COLUMNS, row, strict=True)) for row in cursor.fetchall()]
+        return [
+            {"id": key, "slug": slug, "name": name, "translations": json.loads(translations)}
+            for key, slug, name, translations in cursor.fetchall()
+        ]
 
 
 def is_visible(*, product_id: UUID, is_staff: bool) -> bool:
@@ -97,3 +87,13 @@ def list_reviews(*, viewer_id: UUID | None, is_staff: bool) -> QuerySet[Review]:
 def list_categories() -> QuerySet[Category]:
     """Return every category."""
     return Category.objects.all()
+
+
+def list_attributes() -> QuerySet[Attribute]:
+    """Return every attribute."""
+    return Attribute.objects.all()
+
+
+def attribute_types(*, keys: Iterable[str]) -> dict[str, str]:
+    """Return the types of those attributes that there are, by key."""
+    return dict(Attribute.objects.filter(key__in=keys).values_list("key", "type"))

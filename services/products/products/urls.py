@@ -1,5 +1,6 @@
 from django.urls import include, path
 
+from products.api.attribute_viewsets import AttributeViewSet
 from products.api.category_viewsets import CategoryViewSet
 from products.api.product_viewsets import ProductViewSet
 from products.api.review_viewsets import ProductReviewViewSet, ReviewViewSet
@@ -12,6 +13,7 @@ router = Router()
 router.register("products", ProductViewSet, basename="product")
 router.register("reviews", ReviewViewSet, basename="review")
 router.register("products/<id:product_id>/reviews", ProductReviewViewSet, basename="product-review")
+router.register("attributes", AttributeViewSet, basename="attribute")
 router.register("categories", CategoryViewSet, basename="category")
 
 urlpatterns = [

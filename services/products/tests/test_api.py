@@ -128,6 +128,8 @@ def test_staff_create_a_product_with_stock_and_its_state_is_published(staff: Cal
         "sku": "",
         "compare_at_price": None,
         "description": "",
+        "translations": {},
+        "attributes": {},
         "active": True,
         "category": None,
     }

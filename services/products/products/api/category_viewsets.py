@@ -1,8 +1,10 @@
 """Categories over HTTP: everybody reads, staff write."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
@@ -12,6 +14,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from products import selectors
 from products.api import serializers
+from products.api.wording import LANGUAGE, category_in, language_of
 from products.models import Category
 from products.services.categories import create_category, delete_category, edit_category
 from servicekit.auth.permissions import IsStaffOrReadOnly
@@ -21,8 +24,12 @@ from servicekit.http.viewsets import StrictViewSetMixin
 
 
 @extend_schema_view(
-    list=extend_schema(operation_id="list_categories", description="Every category."),
-    retrieve=extend_schema(operation_id="read_category", description="One category."),
+    list=extend_schema(
+        operation_id="list_categories", description="Every category.", parameters=[LANGUAGE]
+    ),
+    retrieve=extend_schema(
+        operation_id="read_category", description="One category.", parameters=[LANGUAGE]
+    ),
 )
 class CategoryViewSet(
     StrictViewSetMixin, ListModelMixin, RetrieveModelMixin, GenericViewSet[Category]
@@ -33,7 +40,20 @@ class CategoryViewSet(
     queryset = selectors.list_categories().values(*serializers.CategoryRead.columns())
     serializer_class = serializers.CategoryRead
     lookup_url_kwarg = "category_id"
+    query_parameters: ClassVar = {
+        "list": frozenset({"language"}),
+        "retrieve": frozenset({"language"}),
+    }
     orderings: ClassVar = (Ordering("slug", collation=BY_BYTES),)
+
+    def paginate_queryset(self, queryset: QuerySet[Any] | Sequence[Any]) -> list[Any]:
+        """Return the rows of the page, in the language that was asked for."""
+        language = language_of(self.request.query_params)
+        return [category_in(language, row) for row in super().paginate_queryset(queryset) or []]
+
+    def get_object(self) -> Any:
+        """Return the row, in the language that was asked for."""
+        return category_in(language_of(self.request.query_params), super().get_object())
 
     @extend_schema(
         operation_id="create_category",

@@ -1,14 +1,28 @@
 """What the list of products can be filtered by."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from products import selectors
-from products.models import StockAlert
-from servicekit.http.filters import FlagFilter, MoneyFilter, StrictFilterSet, TextFilter
+from products import search, selectors
+from products.api.attribute_filter import AttributesFilter
+from products.api.serializers import ProductRead
+from products.api.wording import LANGUAGES
+from products.models import BASE_LANGUAGE, StockAlert
+from servicekit.http.filters import (
+    ChoiceFilter,
+    FlagFilter,
+    MoneyFilter,
+    StrictFilterSet,
+    TextFilter,
+)
+from servicekit.http.pagination import Ordering
 from servicekit.http.problems import InvalidInput
+
+MAX_RATING = 5
+BY_RELEVANCE = Ordering("relevance", float, descending=True, needs="search")
 
 
 class BranchFilter(TextFilter):
@@ -29,6 +43,20 @@ class InStockFilter(FlagFilter):
         return rows.filter(stock__gt=0) if value else rows.filter(stock=0)
 
 
+class RatingFilter(MoneyFilter):
+    """By the average of the reviews."""
+
+    def filter(self, rows: QuerySet[Any], value: Decimal) -> QuerySet[Any]:
+        """Return the rows that are rated so or better.
+
+        Raises:
+            InvalidInput: nothing can be rated better than 5.
+        """
+        if value > MAX_RATING:
+            raise InvalidInput("min_rating is at most 5.")
+        return super().filter(rows, value)
+
+
 class LowStockFilter(FlagFilter):
     """By whether there is an open alert."""
 
@@ -40,20 +68,54 @@ class LowStockFilter(FlagFilter):
         return rows.filter(is_low if value else ~is_low)
 
 
+class SearchFilter(TextFilter):
+    """By words of names, SKUs and descriptions; by relevance unless another order is asked for."""
+
+    parent: "ProductFilterSet"
+
+    def filter(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Return what is found, with its highlights."""
+        asked = search.parse(value)
+        if asked is None:
+            return search.nothing(rows)
+        parameters = self.parent.data
+        is_ranked = parameters.get("ordering", BY_RELEVANCE.name) == BY_RELEVANCE.name
+        found = search.ranked(rows, asked) if is_ranked else search.find(rows, asked)
+        return search.highlighted(found, asked, parameters.get("language", BASE_LANGUAGE))
+
+
+class LanguageFilter(ChoiceFilter):
+    """Filters nothing: the view answers in this language (wording.py)."""
+
+    def filter(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Return the rows with their translations."""
+        names = ("translations", "category__translations")
+        return rows if value == BASE_LANGUAGE else rows.values(*ProductRead.columns(), *names)
+
+
 class ProductFilterSet(StrictFilterSet):
     slug = TextFilter(help_text="Exactly this one.")
+    sku = TextFilter(help_text="Exactly this one.")
     category = BranchFilter(help_text="Slug of a category; those below it are taken, too.")
     in_stock = InStockFilter(help_text="Whether units are left.")
-    search = TextFilter(
-        field_name="name",
-        lookup_expr="icontains",
-        max_length=100,
-        help_text="Part of the name; three letters or digits in a row make it quick.",
-    )
     min_price = MoneyFilter(field_name="price", lookup_expr="gte", help_text='Such as "1.50".')
     max_price = MoneyFilter(field_name="price", lookup_expr="lte", help_text='Such as "9.99".')
+    min_rating = RatingFilter(
+        field_name="rating_average", lookup_expr="gte", help_text='From "1" to "5".'
+    )
+    attributes = AttributesFilter(
+        help_text="Such as `colour:red,colour:blue,height:10..20`: of a key any, of all keys all.",
+    )
     low_stock = LowStockFilter(staff_only=True, help_text="Staff only: at their threshold.")
     active = FlagFilter(staff_only=True, help_text="Staff only.")
+    language = LanguageFilter(
+        choices=[(name, name) for name in LANGUAGES], help_text="Of names and descriptions."
+    )
+    # After the others: among what they leave, it takes what is ranked.
+    search = SearchFilter(
+        max_length=100,
+        help_text="Words of names, SKUs and descriptions, also their beginnings and misspelt.",
+    )
 
     def check(self, values: Mapping[str, Any]) -> None:
         if {"min_price", "max_price"} <= values.keys() and values["min_price"] > values[

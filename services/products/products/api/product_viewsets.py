@@ -2,9 +2,10 @@
 
 import re
 import zlib
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import orjson
@@ -22,10 +23,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from products import selectors
+from products import search, selectors
 from products.api import serializers
-from products.api.filters import ProductFilterSet
-from products.models import Product
+from products.api.facet_answers import facets_of
+from products.api.facet_serializers import FacetsRead
+from products.api.filters import BY_RELEVANCE, ProductFilterSet
+from products.api.wording import LANGUAGE, category_in, language_of, product_in, with_highlight
+from products.models import BASE_LANGUAGE, Product
 from products.services.products import create_product, delete_product, edit_product
 from products.services.stock import adjust_stock
 from servicekit.auth.authentication import caller_of, is_staff
@@ -51,6 +55,11 @@ PRODUCT_EXAMPLE = OpenApiExample(
     request_only=True,
 )
 
+# Made once, as a view's `queryset` is.
+DETAILS = selectors.list_products().values(
+    *serializers.ProductDetail.columns(), "category__translations"
+)
+
 
 def _header(name: str, description: str) -> OpenApiParameter:
     return OpenApiParameter(
@@ -74,12 +83,17 @@ class ProductViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Product]
     permission_classes = [IsStaffOrReadOnly]
     # Made once and cloned for each request: to name a dozen columns costs 0.2 ms of CPU.
     queryset = selectors.list_products().values(*serializers.ProductRead.columns())
-    serializer_class = serializers.ProductRead
+    serializer_class = serializers.ProductFound
     filterset_class = ProductFilterSet
     lookup_url_kwarg = "product_id"
     max_body_bytes = MAX_PRODUCT_BYTES
-    # An index for each of them is in models/catalogue.py.
+    query_parameters: ClassVar = {
+        "retrieve": frozenset({"language"}),
+        "facets": frozenset(ProductFilterSet.base_filters),
+    }
+    # An index for each of them but relevance is in models/catalogue.py.
     orderings = (
+        BY_RELEVANCE,
         Ordering("created_at", datetime, descending=True),
         Ordering("created_at", datetime),
         Ordering("rating_average", Decimal, descending=True),
@@ -91,17 +105,39 @@ class ProductViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Product]
 
     def get_queryset(self) -> QuerySet[Any]:
         """The rows that the caller may see: staff also inactive products, in lists if they ask."""
-        asks = self.action != "list" or "active" in self.request.query_params
-        rows = super().get_queryset()
+        is_list = self.action in ("list", "facets")
+        asks = not is_list or "active" in self.request.query_params
+        rows = super().get_queryset() if is_list else DETAILS.all()
         return rows if asks and is_staff(self.request) else rows.filter(active=True)
 
-    @extend_schema(operation_id="list_products")
+    @extend_schema(operation_id="list_products", responses=serializers.ProductFound(many=True))
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """The products that are for sale, in pages; staff can ask for the others."""
-        if "search" not in request.query_params:
+        if not self._is_search():
             return super().list(request, *args, **kwargs)
-        with selectors.planned_for_search():
+        with search.planned():
             return super().list(request, *args, **kwargs)
+
+    def paginate_queryset(self, queryset: QuerySet[Any] | Sequence[Any]) -> Any:
+        """Return the rows of the page, in the language that was asked for."""
+        language = language_of(self.request.query_params)
+        rows = [product_in(language, row) for row in super().paginate_queryset(queryset) or []]
+        return [with_highlight(row) for row in rows] if self._is_search() else rows
+
+    def get_serializer_class(self) -> type[serializers.ProductRead]:
+        """Return what makes the bodies of the page: with highlights for a search."""
+        return serializers.ProductFound if self._is_search() else serializers.ProductRead
+
+    @extend_schema(operation_id="list_facets", responses=FacetsRead, filters=True)
+    @action(detail=False, pagination_class=None)
+    def facets(self, request: Request) -> Response:
+        """How many of the products that a list with these filters has are of which kind.
+
+        The values of an attribute are counted as if it were not filtered by, so that another can
+        be chosen beside it.
+        """
+        with search.planned():
+            return Response(facets_of(request, self.get_queryset()))
 
     @extend_schema(
         operation_id="create_product",
@@ -118,12 +154,12 @@ class ProductViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Product]
 
     @extend_schema(
         operation_id="read_product",
-        parameters=[IF_NONE_MATCH],
+        parameters=[IF_NONE_MATCH, LANGUAGE],
         responses={200: serializers.ProductDetail, 304: None},
     )
     def retrieve(self, request: Request, product_id: UUID) -> Response:
         """One product."""
-        body = _detail(self.get_object())
+        body = _detail(self.get_object(), language_of(request.query_params))
         return conditional.answer(request, body, _tag(body))
 
     @extend_schema(
@@ -202,10 +238,14 @@ class ProductViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Product]
     def _body(self, product_id: UUID) -> Any:
         return _detail(get_object_or_404(self.get_queryset(), pk=product_id))
 
+    def _is_search(self) -> bool:
+        return "search" in self.request.query_params
 
-def _detail(row: dict[str, Any]) -> dict[str, Any]:
+
+def _detail(row: dict[str, Any], language: str = BASE_LANGUAGE) -> dict[str, Any]:
     path = selectors.category_path(category_id=row["category__id"])
-    return serializers.ProductDetail.body({**row, "category_path": path})
+    path = [category_in(language, category) for category in path]
+    return serializers.ProductDetail.body({**product_in(language, row), "category_path": path})
 
 
 def _tag(body: dict[str, Any]) -> str:

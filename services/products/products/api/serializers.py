@@ -7,6 +7,13 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from products.api.attribute_serializers import AttributesField
+from products.api.translation_serializers import (
+    CategoryTranslations,
+    CategoryTranslationsField,
+    ProductTranslations,
+    ProductTranslationsField,
+)
 from products.models import CURRENCIES, MAX_STOCK, Category
 from servicekit.http.fields import (
     AmountField,
@@ -58,10 +65,12 @@ class CategoryField(serializers.Field[Category | None, str, str, Any]):
 class CategoryWrite(StrictSerializer):
     slug = SlugField()
     name = CleanCharField(max_length=200)
+    translations = CategoryTranslations(required=False)
     parent = CategoryField(required=False, allow_null=True)  # type: ignore[assignment]
 
 
 class CategoryReplace(CategoryWrite):
+    translations = CategoryTranslations(default=dict)
     parent = CategoryField(allow_null=True, default=None)
 
 
@@ -85,6 +94,8 @@ class ProductEdit(StrictSerializer):
     sku = SkuField(required=False)
     name = CleanCharField(max_length=200)
     description = CleanCharField(max_length=10_000, allow_blank=True, required=False)
+    translations = ProductTranslations(required=False)
+    attributes = AttributesField(required=False)
     price = MoneyField()
     compare_at_price = MoneyField(required=False, allow_null=True)
     low_stock_threshold = StrictIntegerField(
@@ -106,6 +117,8 @@ class ProductReplace(ProductChange):
 
     sku = SkuField(default="")
     description = CleanCharField(max_length=10_000, allow_blank=True, default="")
+    translations = ProductTranslations(default=dict)
+    attributes = AttributesField(default=dict)
     compare_at_price = MoneyField(allow_null=True, default=None)
     active = StrictBooleanField(default=True)
     low_stock_threshold = StrictIntegerField(min_value=0, max_value=MAX_STOCK, default=0)
@@ -142,6 +155,7 @@ class CategoryShort(RowSerializer):
 
 
 class CategoryRead(CategoryShort):
+    translations = CategoryTranslationsField()
     parent = serializers.UUIDField(source="parent_id", allow_null=True)  # type: ignore[assignment]
 
 
@@ -173,7 +187,20 @@ class ProductRead(RowSerializer):
     updated_at = serializers.DateTimeField()
 
 
+class HighlightRead(RowSerializer):
+    """HTML, with <mark> around what was found, and nothing else in it."""
+
+    name = serializers.CharField()
+    description = serializers.CharField(help_text="Up to two parts of it.")
+
+
+class ProductFound(ProductRead):
+    highlight = HighlightRead(required=False, help_text="With `search` only.")
+
+
 class ProductDetail(ProductRead):
+    attributes = AttributesField()
+    translations = ProductTranslationsField()
     category_path = CategoryShort(many=True, help_text="From the root to its category.")
 
 

@@ -1,9 +1,12 @@
 """What the shop sells: products in a tree of categories."""
 
 from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.contrib.postgres.search import SearchVector, SearchVectorField
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.functions import Collate, Upper
+from django.db.models import Expression, F, Func, Q, Value
+from django.db.models.expressions import CombinedExpression
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Collate
 from uuid_utils.compat import uuid7
 
 from servicekit.collations import BY_LANGUAGE
@@ -14,6 +17,44 @@ CURRENCIES = ("EUR", "GBP", "USD", "CHF", "SEK", "PLN")
 #: column holds far more than any number of deliveries and releases adds up to
 #: (docs/adr/0068-every-release-fits.md).
 MAX_STOCK = 1_000_000_000
+#: The language of names and descriptions themselves; `translations` has the others.
+BASE_LANGUAGE = "en"
+#: PostgreSQL's search configuration of each language.
+SEARCH_CONFIGURATIONS = {"en": "english", "de": "german"}
+EMPTY_OBJECT = Value({}, models.JSONField())
+
+
+def _words(text: Expression | F) -> Func:
+    """`text` as PostgreSQL's parser sees words: without what it takes for paths and addresses."""
+    separators, blank, everywhere = Value("[/._@:-]+"), Value(" "), Value("g")
+    return Func(
+        text,
+        separators,
+        blank,
+        everywhere,
+        function="regexp_replace",
+        output_field=models.TextField(),
+    )
+
+
+def _translated(name: str) -> KeyTextTransform:
+    return KeyTextTransform(name, KeyTextTransform("de", "translations"))
+
+
+def _document() -> CombinedExpression:
+    """What full text search looks at: names and the SKU above descriptions, in each language.
+
+    The plain words are what the beginning of a word is found by.
+    """
+    german_name, german_description = _translated("name"), _translated("description")
+    as_written = (_words(F("name")), _words(F("sku")), _words(german_name))
+    return (
+        SearchVector(*as_written, config="simple", weight="A")
+        + SearchVector(_words(F("name")), config="english", weight="A")
+        + SearchVector(_words(german_name), config="german", weight="A")
+        + SearchVector(_words(F("description")), config="english", weight="C")
+        + SearchVector(_words(german_description), config="german", weight="C")
+    )
 
 
 class Category(models.Model):
@@ -22,6 +63,8 @@ class Category(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     slug = models.SlugField(max_length=100, unique=True)
     name = models.CharField(max_length=200)
+    #: {"de": {"name": …}}
+    translations = models.JSONField(default=dict, db_default=EMPTY_OBJECT)
     parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="children")
 
     class Meta:
@@ -46,6 +89,13 @@ class Product(Timestamped):
     sku = models.CharField(max_length=64, default="", blank=True, db_default="")
     name = models.CharField(max_length=200)
     description = models.TextField(default="", blank=True)
+    #: {"de": {"name": …, "description": …}}
+    translations = models.JSONField(default=dict, db_default=EMPTY_OBJECT)
+    #: Values by the key of an Attribute: {"colour": "red", "height": 12.5, "is_foldable": true}
+    attributes = models.JSONField(default=dict, db_default=EMPTY_OBJECT)
+    document = models.GeneratedField(
+        expression=_document(), output_field=SearchVectorField(), db_persist=True
+    )
     price = models.DecimalField(max_digits=12, decimal_places=2)
     compare_at_price = models.DecimalField(max_digits=12, decimal_places=2, null=True)
     currency = models.CharField(max_length=3)
@@ -110,10 +160,26 @@ class Product(Timestamped):
                 name="product_by_category",
                 condition=Q(active=True),
             ),
-            # As icontains compares it: trigrams find a part of a name, if that has three letters or
-            # digits in a row.
-            GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="product_by_name_part"),
+            GinIndex(fields=["document"], name="product_by_document"),
+            GinIndex(fields=["attributes"], name="product_by_attributes"),
         ]
 
     def __str__(self) -> str:
         return self.slug
+
+
+class SearchWord(models.Model):
+    """A word of a product's name in any language: what a misspelt word is compared with.
+
+    Few next to the products, so that typing errors cost a search the same however many there are
+    (PostgreSQL manual, F.35.5). It only grows.
+    """
+
+    word = models.CharField(primary_key=True, max_length=200)
+
+    class Meta:
+        db_table = "search_word"
+        indexes = [GinIndex(OpClass("word", name="gin_trgm_ops"), name="search_word_by_part")]
+
+    def __str__(self) -> str:
+        return self.word

@@ -36,14 +36,20 @@ PLACE = """
 LOCK = "SELECT * FROM category WHERE id = %s FOR SHARE"
 
 
-def create_category(*, slug: str, name: str, parent: Category | None = None) -> Category:
+def create_category(
+    *,
+    slug: str,
+    name: str,
+    translations: dict[str, dict[str, str]] | None = None,
+    parent: Category | None = None,
+) -> Category:
     """Create a category.
 
     Raises:
         SlugTaken: another category has the slug.
         CategoryCycle: the tree would be deeper than ten.
     """
-    category = Category(slug=slug, name=name, parent=parent)
+    category = Category(slug=slug, name=name, translations=translations or {}, parent=parent)
     with transaction.atomic():
         if parent:
             _lock_tree()

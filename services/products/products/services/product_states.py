@@ -14,6 +14,8 @@ def state_of(product: Product, category: Category | None) -> Outgoing:
         sku=product.sku,
         name=product.name,
         description=product.description,
+        translations=product.translations,
+        attributes=product.attributes,
         price=product.price,
         compare_at_price=product.compare_at_price,
         currency=product.currency,

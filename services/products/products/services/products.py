@@ -13,9 +13,11 @@ from products.events import ProductDeleted
 from products.models import Category, Product, StockMovement
 from products.services import alerts
 from products.services.alerts import StockLevel
+from products.services.attributes import check_attributes
 from products.services.categories import lock_category
 from products.services.keys import insert_under_own_slug, refusing_taken_keys
 from products.services.product_states import state_of
+from products.services.search_words import learn_words
 from servicekit.http.problems import InvalidInput, NotFound
 from servicekit.messaging.outbox import publish, publish_many
 
@@ -31,6 +33,8 @@ def create_product(  # noqa: PLR0913 - a product has that many fields, each name
     stock: int = 0,
     low_stock_threshold: int = 0,
     description: str = "",
+    translations: dict[str, dict[str, str]] | None = None,
+    attributes: dict[str, Any] | None = None,
     active: bool = True,
     category: Category | None = None,
     by: UUID | None = None,
@@ -42,7 +46,7 @@ def create_product(  # noqa: PLR0913 - a product has that many fields, each name
     Raises:
         SlugTaken: another product, perhaps a deleted product, has the slug.
         SkuTaken: another product has the SKU.
-        InvalidInput: it cost no more before than it costs now.
+        InvalidInput: it cost no more before than it costs now, or an attribute is not as it should.
         CategoryGone: the category was deleted meanwhile.
     """
     product = Product(
@@ -55,13 +59,17 @@ def create_product(  # noqa: PLR0913 - a product has that many fields, each name
         stock=stock,
         low_stock_threshold=low_stock_threshold,
         description=description,
+        translations=translations or {},
+        attributes=attributes or {},
         active=active,
     )
     _check_prices(product)
     with transaction.atomic():
+        check_attributes(product.attributes)
         if category:
             product.category = lock_category(category)
         _insert(product)
+        learn_words([product])
         if stock:
             StockMovement.objects.create(
                 product=product, kind=StockMovement.Kind.INITIAL, quantity=stock, by=by
@@ -85,13 +93,14 @@ def edit_product(
         NotFound: there is no such product, or it was deleted.
         StaleVersion: the product's version is not among `if_versions`.
         ProductHasStock: it would be switched off with units left, and not `even_with_stock`.
-        InvalidInput: it cost no more before than it costs now.
+        InvalidInput: it cost no more before than it costs now, or an attribute is not as it should.
         SlugTaken: another product has the slug.
         SkuTaken: another product has the SKU.
         CategoryGone: the category was deleted meanwhile.
     """
     with transaction.atomic():
-        # Before the product: whoever locks both locks categories first.
+        # Before the product: whoever locks them and products locks them first.
+        check_attributes(changes.get("attributes", {}))
         if changes.get("category"):
             changes = {**changes, "category": lock_category(changes["category"])}
         product = _lock_product(product_id, if_versions)
@@ -107,6 +116,8 @@ def edit_product(
         product.updated_at = timezone.now()
         with refusing_taken_keys():
             product.save(update_fields=[*changed, "version", "updated_at"])
+        if {"name", "translations"} & set(changed):
+            learn_words([product])
         publish_many([state_of(product, product.category)])
         if "low_stock_threshold" in changed:
             alerts.note_threshold(

@@ -8,6 +8,7 @@ The cursor is opaque to clients: the last row's place in the ordering, and which
 
 import base64
 import binascii
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -36,13 +37,15 @@ class Ordering:
     """An order of rows: by a field, and by the id to break ties, both in one direction.
 
     `kind` reads the field's value back from a cursor. A `collation` orders text alike in every
-    database; without it the database's own holds.
+    database; without it the database's own holds. It is there only when the request has the
+    parameter that it `needs`.
     """
 
     field: str
     kind: type = str
     descending: bool = False
     collation: str = ""
+    needs: str = ""
 
     @property
     def name(self) -> str:
@@ -75,7 +78,8 @@ class Ordering:
 class KeysetPagination(BasePagination):
     """Pages of 20 rows, or as many as `page_size` says, in one of the view's `orderings`.
 
-    The first of them is the default; where there are several, the parameter `ordering` chooses.
+    The first of them that the request can have is the default; where there are several, the
+    parameter `ordering` chooses.
     Rows are instances or `values()` that name the ordering's field and the id.
     """
 
@@ -152,13 +156,13 @@ def _parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str,
 
 
 def _ordering(request: Request, orderings: Sequence[Ordering]) -> Ordering:
-    name = request.query_params.get("ordering")
-    if name is None:
-        return orderings[0]
-    for ordering in orderings:
+    parameters = request.query_params
+    possible = [each for each in orderings if not each.needs or each.needs in parameters]
+    name = parameters.get("ordering", possible[0].name)
+    for ordering in possible:
         if ordering.name == name:
             return ordering
-    raise InvalidInput(f"ordering is one of {', '.join(ordering.name for ordering in orderings)}.")
+    raise InvalidInput(f"ordering is one of {', '.join(ordering.name for ordering in possible)}.")
 
 
 def _page_size(request: Request) -> int:
@@ -212,6 +216,8 @@ def _read(ordering: Ordering, columns: Any, value: Any) -> Any:
     found = ordering.kind(value)
     if isinstance(found, Decimal) and not (found.is_finite() and abs(found) < Decimal(10) ** 12):
         raise ValueError("no such amount")
+    if isinstance(found, float) and not math.isfinite(found):
+        raise ValueError("no such number")
     return found
 
 

@@ -1,0 +1,82 @@
+"""Attributes over HTTP: everybody reads, staff write."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from products import selectors
+from products.api.attribute_serializers import AttributeEdit, AttributeRead, AttributeWrite
+from products.api.wording import LANGUAGE, category_in, language_of
+from products.models import Attribute
+from products.services.attributes import create_attribute, delete_attribute, edit_attribute
+from servicekit.auth.permissions import IsStaffOrReadOnly
+from servicekit.collations import BY_BYTES
+from servicekit.http.pagination import Ordering
+from servicekit.http.viewsets import StrictViewSetMixin
+
+
+@extend_schema_view(
+    list=extend_schema(
+        operation_id="list_attributes", description="Every attribute.", parameters=[LANGUAGE]
+    ),
+    retrieve=extend_schema(
+        operation_id="read_attribute", description="One attribute.", parameters=[LANGUAGE]
+    ),
+)
+class AttributeViewSet(
+    StrictViewSetMixin, ListModelMixin, RetrieveModelMixin, GenericViewSet[Attribute]
+):
+    """What products can be described by."""
+
+    permission_classes = [IsStaffOrReadOnly]
+    queryset = selectors.list_attributes().values(*AttributeRead.columns())
+    serializer_class = AttributeRead
+    lookup_url_kwarg = "attribute_id"
+    query_parameters: ClassVar = {
+        "list": frozenset({"language"}),
+        "retrieve": frozenset({"language"}),
+    }
+    orderings: ClassVar = (Ordering("key", collation=BY_BYTES),)
+
+    def paginate_queryset(self, queryset: QuerySet[Any] | Sequence[Any]) -> list[Any]:
+        """Return the rows of the page, in the language that was asked for."""
+        language = language_of(self.request.query_params)
+        return [category_in(language, row) for row in super().paginate_queryset(queryset) or []]
+
+    def get_object(self) -> Any:
+        """Return the row, in the language that was asked for."""
+        return category_in(language_of(self.request.query_params), super().get_object())
+
+    @extend_schema(
+        operation_id="create_attribute", request=AttributeWrite, responses={201: AttributeRead}
+    )
+    def create(self, request: Request) -> Response:
+        """Add an attribute; its key and its type are for ever."""
+        attribute = create_attribute(**self.valid(AttributeWrite))
+        headers = {"Location": f"{request.path}{attribute.pk}/"}
+        return Response(self._body(attribute.pk), 201, headers=headers)
+
+    @extend_schema(operation_id="edit_attribute", request=AttributeEdit)
+    def partial_update(self, request: Request, attribute_id: UUID) -> Response:
+        """Change what an attribute is called."""
+        changes = self.valid(AttributeEdit, partial=True)
+        edit_attribute(attribute_id=attribute_id, changes=changes)
+        return Response(self._body(attribute_id))
+
+    @extend_schema(operation_id="delete_attribute", responses={204: None})
+    def destroy(self, request: Request, attribute_id: UUID) -> Response:
+        """Delete an attribute that no product has."""
+        self.refuse_members()
+        delete_attribute(attribute_id=attribute_id)
+        return Response(status=204)
+
+    def _body(self, attribute_id: UUID) -> Any:
+        return AttributeRead.body(get_object_or_404(self.get_queryset(), pk=attribute_id))

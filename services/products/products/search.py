@@ -1,0 +1,195 @@
+"""Full text search: whole words first, then beginnings, parts and likely misspellings of words.
+
+Each language has its own stems; the document of a product holds those of all (models/catalogue.py).
+"""
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import reduce
+from operator import and_, or_
+from typing import Any
+
+from django.contrib.postgres.search import (
+    CombinedSearchQuery,
+    SearchHeadline,
+    SearchQuery,
+    SearchRank,
+)
+from django.db import connection, transaction
+from django.db.models import Case, F, FloatField, Q, QuerySet, Value, When
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast, Coalesce
+
+from products.models import BASE_LANGUAGE, SEARCH_CONFIGURATIONS
+
+Query = SearchQuery | CombinedSearchQuery
+
+#: As PostgreSQL's parser sees words in a document (`_words` in models/catalogue.py).
+WORD = re.compile(r"[^\W_]+")
+MAX_WORDS = 10
+#: The beginning of a word that is worth looking for: of one letter, half of the catalogue is.
+MIN_PREFIX_LENGTH = 2
+#: Of many products with the same words, so many are ranked: to rank a product is to read it.
+RANKED_WHOLE, RANKED_LOOSE = 1000, 200
+#: From so many on a page is filled by following an order sooner than by sorting what was found.
+MANY = 5000
+#: ts_rank's: divided by 1 + the logarithm of the length, and brought below 1.
+NORMALIZATION = 1 | 32
+CONFIGURATIONS = (*SEARCH_CONFIGURATIONS.values(), "simple")
+#: What PostgreSQL puts around a word that was found: private characters, which no text of ours has
+#: a use for. What is between them is escaped before they become tags.
+START, STOP = "\ue000", "\ue001"
+
+# For each word: whether it is one that every text has ("of", "und"), and words of the catalogue
+# that it is part of, or that differ from it by an edit (in more than five letters by two), where
+# letters that changed places are one; never by the first letter. Beyond the ORM: a lateral join,
+# and two extensions.
+KNOWN_WORDS = """
+    SELECT wanted.word,
+           numnode(plainto_tsquery('english', wanted.word)) = 0
+           OR numnode(plainto_tsquery('german', wanted.word)) = 0,
+           ARRAY(
+               (SELECT word FROM search_word
+                WHERE length(wanted.word) >= 3 AND word LIKE '%%' || wanted.word || '%%'
+                ORDER BY length(word), word LIMIT 20)
+               UNION
+               (SELECT word FROM search_word
+                WHERE length(wanted.word) >= 4 AND word %% wanted.word
+                      AND left(word, 1) = left(wanted.word, 1)
+                      AND levenshtein_less_equal(word, wanted.word, 2) <= CASE
+                          WHEN length(wanted.word) > 5 THEN 2
+                          WHEN translate(word, wanted.word, '') = ''
+                               AND translate(wanted.word, word, '') = '' THEN 2
+                          ELSE 1 END
+                ORDER BY similarity(word, wanted.word) DESC, word LIMIT 5)
+           )
+    FROM unnest(%s::text[]) AS wanted (word)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a text asks for: `whole` finds its words and their inflections, `loose` more."""
+
+    whole: Query
+    loose: Query
+
+
+@contextmanager
+def planned() -> Iterator[None]:
+    """Let PostgreSQL plan the queries of the block for the text that they search, each time.
+
+    It may take one plan for any text after some executions; that plan reads the whole list in its
+    order where nothing is found. And it would rather read the whole table than a thousand
+    candidates by their keys. Words are compared that have a fifth of their trigrams in common, as
+    five letters have of which two changed places.
+    """
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_seqscan = off;"
+                " SET LOCAL pg_trgm.similarity_threshold = 0.19"
+            )
+        yield
+
+
+def parse(text: str) -> Search | None:
+    """Return the search for a text of any characters; None where it has no word.
+
+    Of more than ten words, the first ten count.
+    """
+    words = WORD.findall(unicodedata.normalize("NFC", text).lower())
+    words = list(dict.fromkeys(words))[:MAX_WORDS]
+    if not words:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(KNOWN_WORDS, [words])
+        known = cursor.fetchall()
+    # Words that every text has find nothing by themselves, unless there are no others.
+    telling = [row for row in known if not row[1]] or known
+    whole = {word: reduce(or_, _in_each_language(word)) for word, _is_common, _alike in telling}
+    loose = [whole[word] | _alike(word, alike) for word, _is_common, alike in telling]
+    return Search(reduce(and_, whole.values()), reduce(and_, loose))
+
+
+def find(rows: QuerySet[Any], search: Search) -> QuerySet[Any]:
+    """Return those of `rows` that a search finds, to be put in another order than by relevance.
+
+    The planner cannot know how many a text finds, and its guess would read the whole list in its
+    order for a rare word. So it is looked at: few are found by their words and then sorted, many
+    by following the order, where the next is never far.
+    """
+    found = rows.order_by().filter(document=search.loose).values("pk")[:MANY]
+    if len(found) < MANY:
+        return rows.filter(pk__in=found.all())
+    return rows.filter(document=search.loose)
+
+
+def nothing(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """Return what a text without words finds, in any order."""
+    found: QuerySet[Any] = rows.none().annotate(relevance=Value(0.0))
+    return found
+
+
+def ranked(rows: QuerySet[Any], search: Search) -> QuerySet[Any]:
+    """Return those of `rows` that a search finds, with their `relevance`.
+
+    Those with the whole words are above 1, the others below. Of thousands, the first thousand that
+    the database comes upon are ranked, so that a common word costs no more than a rare one.
+    """
+    found = rows.order_by().values("pk")
+    whole = found.filter(document=search.whole)[:RANKED_WHOLE]
+    loose = found.filter(document=search.loose)[:RANKED_LOOSE]
+    is_whole = Case(When(Q(document=search.whole), then=Value(1.0)), default=Value(0.0))
+    rank = SearchRank(F("document"), search.loose, normalization=Value(NORMALIZATION))
+    relevance = Cast(is_whole + rank, FloatField())
+    candidates: QuerySet[Any] = rows.filter(pk__in=whole.union(loose)).annotate(relevance=relevance)
+    return candidates
+
+
+def highlighted(rows: QuerySet[Any], search: Search, language: str) -> QuerySet[Any]:
+    """Return rows with `found_name` and `found_description`: see `marked`."""
+
+    def headline(name: str, **options: Any) -> SearchHeadline:
+        return SearchHeadline(
+            _text(name, language),
+            search.loose,
+            config=SEARCH_CONFIGURATIONS[language],
+            start_sel=START,
+            stop_sel=STOP,
+            **options,
+        )
+
+    parts = {"max_fragments": 2, "max_words": 20, "min_words": 5}
+    annotated: QuerySet[Any] = rows.annotate(
+        found_name=headline("name", highlight_all=True),
+        found_description=headline("description", **parts),
+    )
+    return annotated
+
+
+def marked(text: str) -> str:
+    """Return a headline as HTML: escaped, with <mark> around what was found."""
+    return html.escape(text).replace(START, "<mark>").replace(STOP, "</mark>")
+
+
+def _text(name: str, language: str) -> Any:
+    if language == BASE_LANGUAGE:
+        return name
+    return Coalesce(KeyTextTransform(name, KeyTextTransform(language, "translations")), name)
+
+
+def _in_each_language(word: str) -> list[Query]:
+    return [SearchQuery(word, config=configuration) for configuration in CONFIGURATIONS]
+
+
+def _alike(word: str, alike: list[str]) -> Query:
+    # Nothing but letters and digits is in any of them, so quotes cannot be broken.
+    lexemes = [f"'{each}'" for each in alike]
+    if len(word) >= MIN_PREFIX_LENGTH:
+        lexemes.append(f"'{word}':*")
+    return SearchQuery(" | ".join(lexemes) or f"'{word}'", config="simple", search_type="raw")
