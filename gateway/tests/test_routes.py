@@ -31,6 +31,9 @@ ROUTES = [
     ("GET", "/api/categories/", "products", True),
     ("POST", "/api/categories/", "products", False),
     ("PUT", "/api/categories/0190a5b4-0000-7000-8000-000000000002/", "products", False),
+    ("GET", "/api/attributes/", "products", True),
+    ("POST", "/api/attributes/", "products", False),
+    ("PATCH", "/api/attributes/0190a5b4-0000-7000-8000-000000000004/", "products", False),
     ("GET", "/api/orders/", "orders", False),
     ("POST", "/api/orders/", "orders", False),
 ]

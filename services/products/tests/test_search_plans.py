@@ -72,7 +72,9 @@ def rows_read(text: str, order: str) -> int:
 def test_search_reads_few_rows_whether_it_finds_none_few_or_many(catalogue: None) -> None:
     for order in ORDERS:
         with planned():
-            assert (rows_read("absent", order), len(search("absent", order))) == (0, 0), order
+            assert len(search("absent", order)) == 0
+            # A hash join asks for one row of either side before it knows that there is none.
+            assert rows_read("absent", order) <= 1, order
             assert len(search("SADDLE", order)) == 2, order
             # Each row is read as a candidate of either kind, and to be ranked.
             assert rows_read("saddle", order) <= 8, order
