@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,13 +17,10 @@ from products.services.categories import create_category, delete_category, edit_
 from servicekit.auth.permissions import IsStaffOrReadOnly
 from servicekit.collations import BY_BYTES
 from servicekit.http.pagination import Ordering
+from servicekit.http.shared_reads import shared_read
 from servicekit.http.viewsets import StrictViewSetMixin
 
 
-@extend_schema_view(
-    list=extend_schema(operation_id="list_categories", description="Every category."),
-    retrieve=extend_schema(operation_id="read_category", description="One category."),
-)
 class CategoryViewSet(
     StrictViewSetMixin, ListModelMixin, RetrieveModelMixin, GenericViewSet[Category]
 ):
@@ -34,6 +31,18 @@ class CategoryViewSet(
     serializer_class = serializers.CategoryRead
     lookup_url_kwarg = "category_id"
     orderings: ClassVar = (Ordering("slug", collation=BY_BYTES),)
+
+    @extend_schema(operation_id="list_categories", description="Every category.")
+    @shared_read(is_the_same_for_customers=True)
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Every category."""
+        return super().list(request, *args, **kwargs)
+
+    @extend_schema(operation_id="read_category", description="One category.")
+    @shared_read(is_the_same_for_customers=True)
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """One category."""
+        return super().retrieve(request, *args, **kwargs)
 
     @extend_schema(
         operation_id="create_category",

@@ -34,6 +34,7 @@ from servicekit.collations import BY_LANGUAGE
 from servicekit.http import conditional, idempotency
 from servicekit.http.pagination import Ordering
 from servicekit.http.parsers import MAX_BODY_BYTES
+from servicekit.http.shared_reads import shared_read
 from servicekit.http.viewsets import StrictViewSetMixin
 
 LEDGER_ROWS = 100
@@ -95,7 +96,12 @@ class ProductViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Product]
         rows = super().get_queryset()
         return rows if asks and is_staff(self.request) else rows.filter(active=True)
 
-    @extend_schema(operation_id="list_products")
+    @extend_schema(
+        operation_id="list_products",
+        parameters=[IF_NONE_MATCH],
+        responses={200: serializers.ProductRead(many=True), 304: None},
+    )
+    @shared_read(is_the_same_for_customers=True)
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """The products that are for sale, in pages; staff can ask for the others."""
         if "search" not in request.query_params:
@@ -121,10 +127,11 @@ class ProductViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Product]
         parameters=[IF_NONE_MATCH],
         responses={200: serializers.ProductDetail, 304: None},
     )
+    @shared_read(is_the_same_for_customers=True)
     def retrieve(self, request: Request, product_id: UUID) -> Response:
         """One product."""
         body = _detail(self.get_object())
-        return conditional.answer(request, body, _tag(body))
+        return Response(body, headers={"ETag": _tag(body)})
 
     @extend_schema(
         operation_id="replace_product",

@@ -18,6 +18,7 @@ from products.services.keys import insert_under_own_slug, refusing_taken_keys
 from products.services.product_states import state_of
 from servicekit.http.problems import InvalidInput, NotFound
 from servicekit.messaging.outbox import publish, publish_many
+from servicekit.operations import cache
 
 
 def create_product(  # noqa: PLR0913 - a product has that many fields, each named
@@ -67,6 +68,7 @@ def create_product(  # noqa: PLR0913 - a product has that many fields, each name
                 product=product, kind=StockMovement.Kind.INITIAL, quantity=stock, by=by
             )
         publish_many([state_of(product, product.category)])
+        cache.renew_after_commit()
         if low_stock_threshold:
             alerts.note_threshold(StockLevel(product.pk, stock, low_stock_threshold))
     return product
@@ -108,6 +110,7 @@ def edit_product(
         with refusing_taken_keys():
             product.save(update_fields=[*changed, "version", "updated_at"])
         publish_many([state_of(product, product.category)])
+        cache.renew_after_commit()
         if "low_stock_threshold" in changed:
             alerts.note_threshold(
                 StockLevel(product.pk, product.stock, product.low_stock_threshold)
@@ -133,6 +136,7 @@ def delete_product(*, product_id: UUID, if_versions: Collection[int] | None = No
         alerts.note_threshold(StockLevel(product.pk, product.stock, 0))
         event = ProductDeleted(product_id=product.pk, version=product.version)
         publish(event, subject=str(product.pk), sequence=product.version)
+        cache.renew_after_commit()
 
 
 def _insert(product: Product) -> None:
