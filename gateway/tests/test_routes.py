@@ -122,8 +122,8 @@ def test_other_method_is_405_with_allow(
     "path",
     [
         "/", "/api/", "/api/orders", "/api/orders./", "/API/orders/", "/metrics", "/livez",
-        "/readyz", "/admin/", "/api/admin/",
-        "/api/metrics/", "/__problem", "/__auth", "/__catalogue", "/verify", "/keys/current", "/keys/fetch",
+        "/__catalogue", "/readyz", "/admin/", "/api/admin/",
+        "/api/metrics/", "/__problem", "/__auth", "/verify", "/keys/current", "/keys/fetch",
         "/.git/config", "/.env", "/nginx.conf",
         "/ws/", "/healthz/", "/internal/revocations/", "/static/../etc/passwd".replace("..", "x"),
     ],

@@ -1,4 +1,4 @@
-"""Reads through Redis, which may be away, frozen, flushed or full of rubbish: the answers are right."""
+"""Reads through Redis, which may be away, frozen, flushed or full of rubbish."""
 
 import os
 import pickle
@@ -251,9 +251,7 @@ def test_flushed_cache_fills_again(redis: Any, nobody: Caller) -> None:
     await_kept(nobody, PATH)
 
 
-def test_frozen_cache_costs_no_answer(
-    proxy: StallingProxy, nobody: Caller, staff: Caller
-) -> None:
+def test_frozen_cache_costs_no_answer(proxy: StallingProxy, nobody: Caller, staff: Caller) -> None:
     product = make_product()
     await_kept(nobody, f"{PATH}{product.pk}/")
 

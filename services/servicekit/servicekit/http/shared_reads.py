@@ -27,10 +27,10 @@ PUBLIC, PRIVATE = "public, max-age=0, must-revalidate", "private, max-age=0, mus
 
 
 def shared_read(*, is_the_same_for_customers: bool) -> Callable[[Read], Read]:
-    """Give an action's answers an ETag (its own, or a digest of the bytes), and 304 to who has it.
+    """Give an action's answers an ETag (its own, or a digest), and 304 to who has it.
 
-    An answer to nobody in particular is public. One that customers get, too, is kept for both in the
-    cache; staff always get a new one.
+    An answer to nobody in particular is public. What customers get as well is kept for both in the
+    cache; staff always get a new answer.
     """
 
     def decorate(read: Read) -> Read:

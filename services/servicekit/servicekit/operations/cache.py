@@ -1,9 +1,9 @@
-"""Pages kept in Redis for a second at most, by a cache that may be away, frozen, flushed or garbled.
+"""Pages kept in Redis for a second at most; it may be away, frozen, flushed or garbled.
 
-Whatever Redis does costs a caller some milliseconds, never the answer: what cannot be read is made.
-A page is kept under the generation of the data that was current before it was made; after the commit
-of a change another begins, so that no page of before is found any more. Who dies between
-the two leaves pages that end by themselves, a second after they were made
+Whatever Redis does costs a caller milliseconds, never the answer: what cannot be read is made. A
+page is kept under the generation of the data that was current before it was made; after the commit
+of a change another begins, and no page of before is found any more. A process that dies between the
+two leaves pages that end by themselves, a second after they were made
 (docs/adr/0083-caches-are-two-seconds-old-at-most.md).
 """
 
