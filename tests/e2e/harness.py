@@ -30,6 +30,10 @@ def wait_until(condition: Callable[[], Result], *, seconds: float = 20.0, what: 
         time.sleep(0.05)
 
 
+#: Less than an access token lives.
+STAFF_SECONDS = 200
+
+
 @dataclass
 class Person:
     """A logged-in account."""
@@ -51,6 +55,7 @@ class Shop:
     def __init__(self, ops: Ops) -> None:
         self.ops = ops
         self.http = httpx.Client(base_url=ops.gateway, timeout=20.0, trust_env=False)
+        self._staff, self._staff_until = Person("", "", "", "", ""), 0.0
 
     def call(
         self,
@@ -122,7 +127,10 @@ class Shop:
         return product
 
     def stock_of(self, product_id: str) -> int:
-        return int(self.call("GET", f"/api/products/{product_id}/").json()["stock"])
+        """Ask as staff, whose answers come from no cache."""
+        if time.monotonic() > self._staff_until:
+            self._staff, self._staff_until = self.staff(), time.monotonic() + STAFF_SECONDS
+        return int(self.call("GET", f"/api/products/{product_id}/", self._staff).json()["stock"])
 
     def place(
         self, who: Person, *lines: tuple[str, int], key: str = "", prefer: str = ""

@@ -1,8 +1,9 @@
-"""CPU per request of the gateway's workers: bare proxy, open route, cached verdict, verifying.
+"""CPU per request of the gateway's workers: bare proxy, open route, micro-cached page, cached
+verdict, verifying.
 
     .venv/bin/python tools/bench/gateway.py            (needs wrk)
 
-Five nginx configurations take turns on the same upstream (an nginx that returns 1 KB); three runs
+Six nginx configurations take turns on the same upstream (an nginx that returns 1 KB); three runs
 each, medians. The open route is measured to a fixed address, and by name. CPU is read from /proc
 around each run, for the gateway's workers alone; ratios carry over to other machines, figures do
 not.
@@ -47,7 +48,10 @@ http {{
     default_type application/json;
     server {{
         listen 127.0.0.1:{port};
-        location / {{ return 200 '{{"padding": "{padding}"}}'; }}
+        location / {{
+            add_header Cache-Control "public, max-age=0";
+            return 200 '{{"padding": "{padding}"}}';
+        }}
         location = /.well-known/jwks.json {{ return 200 '{jwks}'; }}
     }}
 }}
@@ -142,11 +146,9 @@ def gateway(
         "WORKER_PROCESSES": "1",
         "ACCESS_LOG": str(directory / "access.log"),
     }
-    generous = GENEROUS | {
-        name: value.replace("10000", "1000000") for name, value in GENEROUS.items()
-    }
+    generous = {name: value.replace("10000", "1000000") for name, value in GENEROUS.items()}
     render = [str(GATEWAY / "container-entry"), "--render", str(directory)]
-    subprocess.run(render, env=ENVIRONMENT | services | variables | generous, check=True)
+    subprocess.run(render, env=ENVIRONMENT | services | generous | variables, check=True)
     if not keep_verdicts:
         verdict = directory / "verdict.conf"
         verdict.write_text(verdict.read_text().replace("proxy_cache verdicts;", "proxy_cache off;"))
@@ -167,10 +169,14 @@ def main() -> None:
             stack, upstream, host="service", UPSTREAMS="by_name", RESOLVER=names.address
         )
         each = gateway(stack, upstream, keep_verdicts=False)
+        cached = gateway(stack, upstream, CATALOGUE_CACHE="on")
+        query = "/api/products/?category=lanterns&min_price=1&ordering=price"
         cases = {
             "bare proxy": (bare, "/api/products/", True),
             "gateway, open route, no token": (kept, "/api/products/", False),
             "same, upstream by name": (by_name, "/api/products/", False),
+            "micro-cached page": (cached, "/api/products/", False),
+            "micro-cached page with a query": (cached, query, False),
             "gateway, cached verdict": (kept, "/api/orders/", True),
             "gateway, verifying each time": (each, "/api/orders/", True),
         }

@@ -34,7 +34,8 @@ class Answer:
 
 class Upstream:
     """One service's double. `answers[path]` overrides the echo; `seen` holds every request;
-    `to_break` is how many of the next requests it reads and then hangs up on.
+    `to_break` is how many of the next requests it reads and then hangs up on; it answers nobody
+    while `may_answer` is not set.
     """
 
     def __init__(self, name: str, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -43,6 +44,8 @@ class Upstream:
         self.answers: dict[str, Answer] = {}
         self.seen: list[Seen] = []
         self.to_break = 0
+        self.may_answer = threading.Event()
+        self.may_answer.set()
         self.port = port
         self._server: ThreadingHTTPServer | None = None
         self.connections: set[socket.socket] = set()
@@ -121,6 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
         answer = self.upstream.reply(
             Seen(self.command, self.path, list(self.headers.items()), body)
         )
+        self.upstream.may_answer.wait(timeout=30)
         if self.upstream.to_break > 0:
             self.upstream.to_break -= 1
             self.close_connection = True

@@ -15,10 +15,15 @@ WSGI_APPLICATION = "products.wsgi.application"
 APPEND_SLASH = False
 
 DATABASES = {"default": env.database()}
+CACHES = {"default": env.cache("products")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Four times a day: a difference is a fault, and orders go on being sold by a wrong number.
-SERVICEKIT = kit.from_environment("products", jobs={"products.check_stock": 6 * 3600.0})
+SERVICEKIT = kit.from_environment(
+    "products",
+    jobs={"products.check_stock": 6 * 3600.0},
+    readiness_checks={"cache": "servicekit.operations.cache.finding"},
+)
 
 REST_FRAMEWORK = kit.REST_FRAMEWORK
 SIMPLE_JWT = kit.SIMPLE_JWT

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,17 +20,10 @@ from products.services.categories import create_category, delete_category, edit_
 from servicekit.auth.permissions import IsStaffOrReadOnly
 from servicekit.collations import BY_BYTES
 from servicekit.http.pagination import Ordering
+from servicekit.http.shared_reads import shared_read
 from servicekit.http.viewsets import StrictViewSetMixin
 
 
-@extend_schema_view(
-    list=extend_schema(
-        operation_id="list_categories", description="Every category.", parameters=[LANGUAGE]
-    ),
-    retrieve=extend_schema(
-        operation_id="read_category", description="One category.", parameters=[LANGUAGE]
-    ),
-)
 class CategoryViewSet(
     StrictViewSetMixin, ListModelMixin, RetrieveModelMixin, GenericViewSet[Category]
 ):
@@ -54,6 +47,20 @@ class CategoryViewSet(
     def get_object(self) -> Any:
         """Return the row, in the language that was asked for."""
         return category_in(language_of(self.request.query_params), super().get_object())
+
+    @extend_schema(
+        operation_id="list_categories", description="Every category.", parameters=[LANGUAGE]
+    )
+    @shared_read(is_the_same_for_customers=True)
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Every category."""
+        return super().list(request, *args, **kwargs)
+
+    @extend_schema(operation_id="read_category", description="One category.", parameters=[LANGUAGE])
+    @shared_read(is_the_same_for_customers=True)
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """One category."""
+        return super().retrieve(request, *args, **kwargs)
 
     @extend_schema(
         operation_id="create_category",

@@ -38,6 +38,7 @@ from servicekit.collations import BY_LANGUAGE
 from servicekit.http import conditional, idempotency
 from servicekit.http.pagination import Ordering
 from servicekit.http.parsers import MAX_BODY_BYTES
+from servicekit.http.shared_reads import shared_read
 from servicekit.http.viewsets import StrictViewSetMixin
 
 LEDGER_ROWS = 100
@@ -110,7 +111,12 @@ class ProductViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Product]
         rows = super().get_queryset() if is_list else DETAILS.all()
         return rows if asks and is_staff(self.request) else rows.filter(active=True)
 
-    @extend_schema(operation_id="list_products", responses=serializers.ProductFound(many=True))
+    @extend_schema(
+        operation_id="list_products",
+        parameters=[IF_NONE_MATCH],
+        responses={200: serializers.ProductFound(many=True), 304: None},
+    )
+    @shared_read(is_the_same_for_customers=True)
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """The products that are for sale, in pages; staff can ask for the others."""
         if not self._is_search():
@@ -130,6 +136,7 @@ class ProductViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Product]
 
     @extend_schema(operation_id="list_facets", responses=FacetsRead, filters=True)
     @action(detail=False, pagination_class=None)
+    @shared_read(is_the_same_for_customers=True)
     def facets(self, request: Request) -> Response:
         """How many of the products that a list with these filters has are of which kind.
 
@@ -157,10 +164,11 @@ class ProductViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Product]
         parameters=[IF_NONE_MATCH, LANGUAGE],
         responses={200: serializers.ProductDetail, 304: None},
     )
+    @shared_read(is_the_same_for_customers=True)
     def retrieve(self, request: Request, product_id: UUID) -> Response:
         """One product."""
         body = _detail(self.get_object(), language_of(request.query_params))
-        return conditional.answer(request, body, _tag(body))
+        return Response(body, headers={"ETag": _tag(body)})
 
     @extend_schema(
         operation_id="replace_product",

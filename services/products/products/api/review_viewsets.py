@@ -21,6 +21,7 @@ from products.services import reviews
 from servicekit.auth.authentication import caller_of, is_staff
 from servicekit.auth.permissions import IsStaff
 from servicekit.http.pagination import Ordering
+from servicekit.http.shared_reads import shared_read
 from servicekit.http.viewsets import StrictViewSetMixin
 
 #: A comment of 5,000 characters, each written as two escapes.
@@ -66,6 +67,7 @@ class ProductReviewViewSet(_ReviewMixin, ListModelMixin):
         return super().get_queryset().filter(product_id=product_id)
 
     @extend_schema(operation_id="list_reviews", description="A product's reviews, newest first.")
+    @shared_read(is_the_same_for_customers=False)
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """The reviews that are shown, the caller's own, and for staff the hidden reviews, too."""
         return super().list(request, *args, **kwargs)

@@ -10,6 +10,7 @@ from products.errors import AttributeInUse, AttributeKeyTaken
 from products.models import Attribute, Product
 from servicekit.database import violated_constraint
 from servicekit.http.problems import InvalidInput, NotFound
+from servicekit.operations import cache
 
 #: What JSON has for a value of each type. A boolean is a number to Python, not to us.
 PYTHON_TYPES: dict[str, tuple[type, ...]] = {
@@ -38,6 +39,7 @@ def create_attribute(
     try:
         with transaction.atomic():
             attribute.save(force_insert=True)
+            cache.renew_after_commit()
     except IntegrityError as error:
         if "key" in violated_constraint(error):
             raise AttributeKeyTaken("There is an attribute with this key.") from error
@@ -51,9 +53,11 @@ def edit_attribute(*, attribute_id: UUID, changes: dict[str, Any]) -> None:
     Raises:
         NotFound: there is no such attribute.
     """
-    rows = Attribute.objects.filter(pk=attribute_id)
-    if not (rows.update(**changes) if changes else rows.exists()):
-        raise NotFound
+    with transaction.atomic():
+        rows = Attribute.objects.filter(pk=attribute_id)
+        if not (rows.update(**changes) if changes else rows.exists()):
+            raise NotFound
+        cache.renew_after_commit()
 
 
 def delete_attribute(*, attribute_id: UUID) -> None:
@@ -72,6 +76,7 @@ def delete_attribute(*, attribute_id: UUID) -> None:
         if Product.objects.filter(deleted_at__isnull=True, attributes__has_key=key).exists():
             raise AttributeInUse("Take it from the products first.")
         attribute.delete()
+        cache.renew_after_commit()
 
 
 def check_attributes(values: Mapping[str, Any]) -> None:

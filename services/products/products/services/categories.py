@@ -12,6 +12,7 @@ from products.services.keys import refusing_taken_keys
 from products.services.product_states import state_of
 from servicekit.http.problems import NotFound
 from servicekit.messaging.outbox import publish_many
+from servicekit.operations import cache
 
 MAX_CATEGORY_DEPTH = 10
 #: Products of a renamed category in one statement: each carries a description, so this bounds
@@ -56,6 +57,7 @@ def create_category(
             _check_place(category)
         with refusing_taken_keys():
             category.save(force_insert=True)
+        cache.renew_after_commit()
     return category
 
 
@@ -78,6 +80,7 @@ def edit_category(*, category_id: UUID, changes: dict[str, Any]) -> None:
         if changed:
             with refusing_taken_keys():
                 category.save(update_fields=changed)
+            cache.renew_after_commit()
         if {"slug", "name"} & set(changed):
             _publish_products_of(category)
 
@@ -92,6 +95,7 @@ def delete_category(*, category_id: UUID) -> None:
     try:
         with transaction.atomic():
             _category(category_id).delete()
+            cache.renew_after_commit()
     except (ProtectedError, IntegrityError) as error:
         # The latter is of the database: something came below it after Django looked.
         raise CategoryInUse("Move what is below it first.") from error

@@ -20,6 +20,7 @@ from products.services.product_states import state_of
 from products.services.search_words import learn_words
 from servicekit.http.problems import InvalidInput, NotFound
 from servicekit.messaging.outbox import publish, publish_many
+from servicekit.operations import cache
 
 
 def create_product(  # noqa: PLR0913 - a product has that many fields, each named
@@ -75,6 +76,7 @@ def create_product(  # noqa: PLR0913 - a product has that many fields, each name
                 product=product, kind=StockMovement.Kind.INITIAL, quantity=stock, by=by
             )
         publish_many([state_of(product, product.category)])
+        cache.renew_after_commit()
         if low_stock_threshold:
             alerts.note_threshold(StockLevel(product.pk, stock, low_stock_threshold))
     return product
@@ -119,6 +121,7 @@ def edit_product(
         if {"name", "translations"} & set(changed):
             learn_words([product])
         publish_many([state_of(product, product.category)])
+        cache.renew_after_commit()
         if "low_stock_threshold" in changed:
             alerts.note_threshold(
                 StockLevel(product.pk, product.stock, product.low_stock_threshold)
@@ -144,6 +147,7 @@ def delete_product(*, product_id: UUID, if_versions: Collection[int] | None = No
         alerts.note_threshold(StockLevel(product.pk, product.stock, 0))
         event = ProductDeleted(product_id=product.pk, version=product.version)
         publish(event, subject=str(product.pk), sequence=product.version)
+        cache.renew_after_commit()
 
 
 def _insert(product: Product) -> None:

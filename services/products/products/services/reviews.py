@@ -17,6 +17,7 @@ from products.models import Product, Purchase, Review
 from servicekit.database import violated_constraint
 from servicekit.http.problems import NotFound
 from servicekit.messaging.outbox import publish
+from servicekit.operations import cache
 
 
 def write_review(
@@ -137,6 +138,7 @@ def _count(product_id: UUID) -> None:
     Product.objects.filter(pk=product_id).update(
         rating_count=found["number"], rating_average=round(found["average"] or 0, 2)
     )
+    cache.renew_after_commit()
 
 
 def _publish(review: Review) -> None:
