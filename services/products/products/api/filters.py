@@ -6,8 +6,15 @@ from typing import Any
 from django.db.models import Exists, OuterRef, QuerySet
 
 from products import selectors
-from products.models import StockAlert
-from servicekit.http.filters import FlagFilter, MoneyFilter, StrictFilterSet, TextFilter
+from products.models import StockAlert, StockMovement
+from servicekit.http.filters import (
+    ChoiceFilter,
+    FlagFilter,
+    MomentFilter,
+    MoneyFilter,
+    StrictFilterSet,
+    TextFilter,
+)
 from servicekit.http.problems import InvalidInput
 
 
@@ -60,3 +67,14 @@ class ProductFilterSet(StrictFilterSet):
             "max_price"
         ]:
             raise InvalidInput("min_price is above max_price.")
+
+
+class MovementFilterSet(StrictFilterSet):
+    kind = ChoiceFilter(choices=StockMovement.Kind.choices)
+    # A keyword of Python's, so that no assignment can name it.
+    vars()["from"] = MomentFilter(field_name="at", lookup_expr="gte", help_text="Then or later.")
+    to = MomentFilter(field_name="at", lookup_expr="lt", help_text="Before then.")
+
+    def check(self, values: Mapping[str, Any]) -> None:
+        if {"from", "to"} <= values.keys() and values["from"] > values["to"]:
+            raise InvalidInput("from is after to.")
