@@ -17,8 +17,20 @@ APPEND_SLASH = False
 DATABASES = {"default": env.database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Four times a day: a difference is a fault, and orders go on being sold by a wrong number.
-SERVICEKIT = kit.from_environment("products", jobs={"products.check_stock": 6 * 3600.0})
+SERVICEKIT = kit.from_environment(
+    "products",
+    jobs={
+        # Four times a day: a difference is a fault, and orders go on being sold by a wrong number.
+        "products.check_stock": 6 * 3600.0,
+        "products.settle_reservations": 600.0,
+    },
+    gauges=("products.operations.gauges",),
+)
+
+# Twice the deadline that orders gives: a backlog of events is not asked about.
+RESERVATION_SETTLED_SECONDS = env.integer(
+    "RESERVATION_SETTLED_SECONDS", 1800, minimum=60, maximum=86_400
+)
 
 REST_FRAMEWORK = kit.REST_FRAMEWORK
 SIMPLE_JWT = kit.SIMPLE_JWT
