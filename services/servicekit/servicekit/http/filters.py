@@ -8,6 +8,7 @@ class OrderFilterSet(StrictFilterSet):
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -173,12 +174,10 @@ class MomentField(forms.Field):
         Raises:
             forms.ValidationError: it is not a moment, or not of the years 1 to 9999 in UTC.
         """
-        try:
-            if not MOMENT.fullmatch(value):
-                raise ValueError("not as RFC 3339 writes it")
-            return datetime.fromisoformat(value).astimezone(UTC)
-        except (ValueError, OverflowError) as error:
-            raise forms.ValidationError('is a time such as "2026-11-27T12:00:00Z".') from error
+        with suppress(ValueError, OverflowError):
+            if MOMENT.fullmatch(value):
+                return datetime.fromisoformat(value).astimezone(UTC)
+        raise forms.ValidationError('is a time such as "2026-11-27T12:00:00Z".')
 
 
 # Python alone would read week dates and times without a zone, too.

@@ -7,11 +7,11 @@ from products.services import unsettled
 
 
 class Command(BaseCommand):
-    help = "Ask orders about reservations that nobody confirmed or released; the answers settle them."
+    help = (
+        "Ask orders about reservations that nobody confirmed or released; the answers settle them."
+    )
 
     def handle(self, **_options: Any) -> None:
         asked = unsettled.ask_about_unsettled()
-        self.stdout.write(
-            f"Asked about {asked} of {selectors.count_unsettled()} reservations, each once an hour at"
-            " most."
-        )
+        waiting = selectors.count_unsettled()
+        self.stdout.write(f"Asked about {asked} of {waiting} reservations, each once an hour.")
