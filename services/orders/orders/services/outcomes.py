@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
 from uuid import UUID
 
 from orders import events
@@ -69,7 +70,9 @@ def _outcome(order: Order, step: OrderHistory, lines: list[events.Line]) -> Publ
                 currency=order.currency,
             )
         case Status.CANCELLED:
-            reason = "staff" if step.note == "by staff" else "customer"
+            reason: Literal["staff", "customer"] = (
+                "staff" if step.note == "by staff" else "customer"
+            )
             return events.OrderCancelled(order_id=order.pk, user_id=order.user_id, reason=reason)
         case Status.EXPIRED:
             return events.OrderExpired(order_id=order.pk, user_id=order.user_id)

@@ -33,7 +33,7 @@ class MovementViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[StockMo
         product_id = self.kwargs["product_id"]
         if not selectors.is_visible(product_id=product_id, is_staff=True):
             raise Http404
-        movements = selectors.list_movements(product_id=product_id)
+        movements: QuerySet[Any] = selectors.list_movements(product_id=product_id)
         return movements.values(*MovementRead.columns())
 
     @extend_schema(operation_id="list_movements")
