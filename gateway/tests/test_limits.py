@@ -72,6 +72,17 @@ def test_searches_and_long_pages_have_a_rate_of_their_own(
     assert gateway.get("/api/products/").status == 200
 
 
+def test_c23_who_tries_ids_is_stopped_by_the_rate(
+    own_gateway: StartGateway, own_services: Services
+) -> None:
+    gateway = own_gateway(LIMIT_API_RATE=SLOW, LIMIT_API_BURST="20")
+
+    answers = [gateway.get(f"/api/products/{uuid.uuid4()}/") for _ in range(1000)]
+
+    assert [answer.status for answer in answers[21:]] == [429] * 979
+    assert len(own_services.products.seen) == 21
+
+
 def test_session_over_its_rate_leaves_other_sessions_alone(
     own_gateway: StartGateway, signer: Signer
 ) -> None:

@@ -23,6 +23,7 @@ ROUTES = [
     ("PATCH", f"{PRODUCT}/", "products", False),
     ("DELETE", f"{PRODUCT}/", "products", False),
     ("GET", f"{PRODUCT}/stock/", "products", False),
+    ("GET", f"{PRODUCT}/stock/movements/", "products", False),
     ("POST", f"{PRODUCT}/purchase/", "orders", False),
     ("GET", f"{PRODUCT}/reviews/", "products", True),
     ("POST", f"{PRODUCT}/reviews/", "products", False),
@@ -99,6 +100,7 @@ def test_route_refuses_bad_token_even_where_none_is_needed(
     [
         ("PUT", "/api/orders/", "GET,HEAD,POST"),
         ("DELETE", "/api/orders/", "GET,HEAD,POST"),
+        ("POST", f"{PRODUCT}/stock/movements/", "GET,HEAD"),
         ("GET", "/api/auth/token/", "POST"),
         ("HEAD", "/api/auth/token/", None),
         ("FOO", "/api/products/", "GET,HEAD,POST,PUT,PATCH,DELETE"),

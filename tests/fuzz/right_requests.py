@@ -99,6 +99,7 @@ def right_requests(scene: Scene, random: Random) -> list[tuple[str, str, str, An
         ("staff", "PATCH", product, {"name": "Fuzz"}),
         ("staff", "DELETE", "/api/products/00000000-0000-4000-8000-000000000000/", None),
         ("staff", "GET", f"{product}stock/", None),
+        ("staff", "GET", f"{product}stock/movements/?kind=initial&page_size=5", None),
         ("staff", "POST", f"{product}stock/", {"delta": 1, "reason": "fuzz"}),
         ("staff", "POST", "/api/categories/", {"slug": new["slug"], "name": "Fuzz"}),
         ("customer", "GET", "/ws/orders/", None),

@@ -152,7 +152,8 @@ def agreement(sources: Sources) -> Result:
         "orders and reservations agree",
         f"{len(statuses)} orders, {len(reservations)} reservations",
         found,
-        "redrive what waits in `make deadletters`; if nothing does, an event was lost: I5 names it",
+        "redrive what waits in `make deadletters`; if nothing does, an event was lost: I5 names it,"
+        " and products' `settle_reservations` asks for an order's outcome anew",
     )
 
 

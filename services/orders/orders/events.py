@@ -109,6 +109,11 @@ class StockReleased(ConsumedEvent, service="products"):
     order_id: UUID
 
 
+class ReservationUnsettled(ConsumedEvent, service="products"):
+    order_id: UUID
+    asked_before: EventFlag
+
+
 class ProductChanged(ConsumedEvent, service="products"):
     product_id: UUID
     version: EventCount

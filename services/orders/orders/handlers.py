@@ -3,12 +3,13 @@
 from orders.events import (
     ProductChanged,
     ProductDeleted,
+    ReservationUnsettled,
     StockRejected,
     StockReleased,
     StockReserved,
     UserSessionsRevoked,
 )
-from orders.services import catalogue, settlement
+from orders.services import catalogue, outcomes, settlement
 from servicekit.auth import revocations
 from servicekit.messaging.envelope import Envelope
 from servicekit.messaging.router import Received, Router
@@ -29,6 +30,11 @@ def on_stock_rejected(received: list[Received[StockRejected]]) -> None:
 @router.handles_batch("orders.stock", StockReleased)
 def on_stock_released(_received: list[Received[StockReleased]]) -> None:
     """Do nothing: the order has ended already. The inbox row tells that the units are back."""
+
+
+@router.handles_batch("orders.stock", ReservationUnsettled)
+def on_reservation_unsettled(received: list[Received[ReservationUnsettled]]) -> None:
+    outcomes.publish_again(received=received)
 
 
 @router.handles_batch("orders.catalogue", ProductChanged)

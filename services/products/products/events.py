@@ -85,6 +85,13 @@ class StockReleased(PublishedEvent):
     lines: list[Line]
 
 
+class ReservationUnsettled(PublishedEvent):
+    """An order holds units, and nobody told what became of it: orders, publish its outcome anew."""
+
+    order_id: UUID
+    asked_before: bool
+
+
 class StockLow(PublishedEvent):
     """A product's stock fell to its threshold; the next such event follows a rise above it."""
 
@@ -151,6 +158,7 @@ class SoldLine(BaseModel):
 
 
 class OrderConfirmed(ConsumedEvent, service="orders"):
+    order_id: UUID
     user_id: UUID
     lines: list[SoldLine] = Field(max_length=MAX_LINES)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import Q, QuerySet
 
@@ -33,6 +34,15 @@ PATH = """
     )
     SELECT id, slug, name, translations FROM path ORDER BY step DESC
 """
+#: After an upgrade they may be a million, and a scrape should not read them all.
+UNSETTLED_COUNTED = 10_000
+# Its literals are those of the partial index; the ORM's parameters would keep a generic plan off.
+UNSETTLED = """
+    SELECT count(*) FROM (
+        SELECT FROM reservation WHERE status = 'reserved' AND confirmed_at IS NULL
+            AND created_at < statement_timestamp() - make_interval(secs => %s) LIMIT %s
+    ) AS counted
+"""
 
 
 def list_products() -> QuerySet[Product]:
@@ -48,6 +58,13 @@ def low_stock_threshold(*, product_id: UUID) -> int:
 def list_movements(*, product_id: UUID) -> QuerySet[StockMovement]:
     """Return a product's ledger, newest first."""
     return StockMovement.objects.filter(product_id=product_id).order_by("-id")
+
+
+def count_unsettled() -> int:
+    """Return how many reservations should have ended long ago, up to UNSETTLED_COUNTED."""
+    with connection.cursor() as cursor:
+        cursor.execute(UNSETTLED, [settings.RESERVATION_SETTLED_SECONDS, UNSETTLED_COUNTED])
+        return int(cursor.fetchone()[0])
 
 
 def branch_ids(*, slug: str) -> list[UUID]:

@@ -18,12 +18,28 @@ DATABASES = {"default": env.database()}
 CACHES = {"default": env.cache("products")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Four times a day: a difference is a fault, and orders go on being sold by a wrong number.
 SERVICEKIT = kit.from_environment(
     "products",
-    jobs={"products.check_stock": 6 * 3600.0},
+    jobs={
+        # Four times a day: a difference is a fault, and orders go on being sold by a wrong number.
+        "products.check_stock": 6 * 3600.0,
+        "products.settle_reservations": 600.0,
+        "products.mail_alerts": 30.0,
+    },
+    gauges=("products.operations.gauges",),
     readiness_checks={"cache": "servicekit.operations.cache.finding"},
 )
+
+# Twice the deadline that orders gives: a backlog of events is not asked about.
+RESERVATION_SETTLED_SECONDS = env.integer(
+    "RESERVATION_SETTLED_SECONDS", 1800, minimum=60, maximum=86_400
+)
+
+# EMAIL_BACKEND, EMAIL_HOST and so on.
+globals().update(env.email("EMAIL_URL"))
+DEFAULT_FROM_EMAIL = env.email_address("MAIL_FROM", "souk@localhost")
+STOCK_ALERT_RECIPIENTS = env.email_addresses("STOCK_ALERT_RECIPIENTS", "")
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
 
 REST_FRAMEWORK = kit.REST_FRAMEWORK
 SIMPLE_JWT = kit.SIMPLE_JWT

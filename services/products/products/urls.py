@@ -2,6 +2,7 @@ from django.urls import include, path
 
 from products.api.attribute_viewsets import AttributeViewSet
 from products.api.category_viewsets import CategoryViewSet
+from products.api.movement_viewsets import MovementViewSet
 from products.api.product_viewsets import ProductViewSet
 from products.api.review_viewsets import ProductReviewViewSet, ReviewViewSet
 from servicekit.http.exception_handler import handler400, handler403, handler404, handler500
@@ -14,6 +15,7 @@ router.register("products", ProductViewSet, basename="product")
 router.register("reviews", ReviewViewSet, basename="review")
 router.register("products/<id:product_id>/reviews", ProductReviewViewSet, basename="product-review")
 router.register("attributes", AttributeViewSet, basename="attribute")
+router.register("products/<id:product_id>/stock/movements", MovementViewSet, basename="movement")
 router.register("categories", CategoryViewSet, basename="category")
 
 urlpatterns = [

@@ -40,6 +40,7 @@ SAMPLES = [
         ],
     ),
     events.StockReleased(order_id=ORDER, lines=[events.Line(product_id=PRODUCT, quantity=2)]),
+    events.ReservationUnsettled(order_id=ORDER, asked_before=False),
     events.ReviewPublished(
         review_id=UUID("0190b7a1-0000-7000-8000-000000000005"),
         product_id=PRODUCT,

@@ -7,6 +7,7 @@ from django.core.management import CommandError, call_command
 
 from products import tasks
 from products.models import Product, StockAlert
+from products.services.products import delete_product
 from products.services.stock_check import Difference, find_differences
 from tests.factories import make_product
 
@@ -47,6 +48,34 @@ def test_alert_of_a_stock_that_is_not_low_is_told() -> None:
     assert find_differences() == [
         Difference(product.pk, "an alert is open at stock 3, threshold 0")
     ]
+
+
+@pytest.mark.django_db
+def test_low_stock_without_an_alert_is_told() -> None:
+    product = make_product(stock=3, low_stock_threshold=3)
+    StockAlert.objects.all().delete()
+
+    assert find_differences() == [
+        Difference(product.pk, "no alert is open at stock 3, threshold 3")
+    ]
+
+
+@pytest.mark.django_db
+def test_alert_that_outlived_its_reason_is_told() -> None:
+    product = make_product(stock=3, low_stock_threshold=3)
+    Product.objects.filter(pk=product.pk).update(low_stock_threshold=2)
+
+    assert find_differences() == [
+        Difference(product.pk, "an alert is open at stock 3, threshold 2")
+    ]
+
+
+@pytest.mark.django_db
+def test_deleted_product_needs_no_alert() -> None:
+    product = make_product(stock=3, low_stock_threshold=3)
+    delete_product(product_id=product.pk)
+
+    assert find_differences() == []
 
 
 @pytest.mark.django_db

@@ -9,10 +9,11 @@ the file that NAME_FILE names, as container secrets are.
 import os
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from cryptography.fernet import Fernet
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.validators import validate_email
 from environs import FileAwareEnv
 from environs import validate as validators
 from environs.exceptions import EnvValidationError
@@ -33,6 +34,9 @@ VANISHED_SERVER = {
 
 #: What a cache may take: less than what it saves.
 CACHE_SECONDS = 0.05
+MAIL_BACKENDS = {"smtp": "smtp", "file": "filebased", "console": "console", "off": "dummy"}
+#: A worker that waits for a mail server for longer gives no sign of life meanwhile.
+MAIL_SECONDS = 10
 
 # Without expand_vars: a "$" in a password refers to nothing.
 _environment = FileAwareEnv(strip_whitespace=True)
@@ -105,6 +109,69 @@ def _bounds(minimum: int | None, maximum: int | None) -> str:
 def names(name: str, default: str = REQUIRED) -> list[str]:
     """Return the comma-separated words of the variable, without blanks."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def email_addresses(name: str, default: str = REQUIRED) -> list[str]:
+    """Return the comma-separated e-mail addresses of the variable.
+
+    Raises:
+        ImproperlyConfigured: one of them is no address.
+    """
+    return [_checked_address(name, address) for address in names(name, default)]
+
+
+def email_address(name: str, default: str = REQUIRED) -> str:
+    """Return the e-mail address of the variable.
+
+    Raises:
+        ImproperlyConfigured: it is no address.
+    """
+    return _checked_address(name, text(name, default))
+
+
+def _checked_address(name: str, address: str) -> str:
+    try:
+        validate_email(address)
+    except ValidationError:
+        raise ImproperlyConfigured(f"{name} is wrong. {address!r} is no e-mail address.") from None
+    return address
+
+
+def email(name: str) -> dict[str, Any]:
+    """Return Django's EMAIL_* settings for the URL of a mail server, or of what replaces it.
+
+    smtp://user:password@host:587/?tls=true (STARTTLS; ssl=true for TLS from the start),
+    file:///folder, console: (the default) or off: for no mail at all. Not by dj-email-url, which
+    reads file:///folder as a relative path and takes a scheme that it does not know for SMTP.
+
+    Raises:
+        ImproperlyConfigured: it is none of these.
+    """
+    try:
+        url = urlsplit(secret(name, "console:"))
+        options = dict(parse_qsl(url.query, strict_parsing=bool(url.query)))
+        port = url.port
+    except ValueError:
+        url, options, port = urlsplit(""), {}, None
+    is_known = url.scheme in MAIL_BACKENDS and options.keys() <= {"tls", "ssl"}
+    is_complete = {"smtp": bool(url.hostname), "file": url.path.strip("/") != ""}
+    if not is_known or not is_complete.get(url.scheme, True) or {*options.values()} - {"true"}:
+        raise ImproperlyConfigured(
+            f"{name} is no address for mail. Use smtp://user:password@host:587/?tls=true,"
+            " file:///folder, console: or off:."
+        )
+    usual_port = 465 if "ssl" in options else 587 if "tls" in options else 25
+    return {
+        "EMAIL_BACKEND": f"django.core.mail.backends.{MAIL_BACKENDS[url.scheme]}.EmailBackend",
+        "EMAIL_HOST": url.hostname or "",
+        "EMAIL_PORT": port or usual_port,
+        "EMAIL_HOST_USER": unquote(url.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(url.password or ""),
+        "EMAIL_USE_TLS": "tls" in options,
+        "EMAIL_USE_SSL": "ssl" in options,
+        "EMAIL_FILE_PATH": unquote(url.path),
+        "EMAIL_TIMEOUT": MAIL_SECONDS,
+    }
 
 
 def encryption_keys(name: str) -> list[str]:

@@ -213,3 +213,71 @@ def test_database_outlives_its_closed_connections(monkeypatch: pytest.MonkeyPatc
     assert database["CONN_HEALTH_CHECKS"] is True
     assert database["ENGINE"] == "servicekit.postgresql"
     assert "lock_timeout" in database["OPTIONS"]["options"]
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (None, {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}),
+        ("off:", {"EMAIL_BACKEND": "django.core.mail.backends.dummy.EmailBackend"}),
+        (
+            "file:///var/mail/souk",
+            {
+                "EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend",
+                "EMAIL_FILE_PATH": "/var/mail/souk",
+            },
+        ),
+        (
+            "smtp://ada%40example.org:p%2Fw%24@mail.example.org:2525/?tls=true",
+            {
+                "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+                "EMAIL_HOST": "mail.example.org",
+                "EMAIL_PORT": 2525,
+                "EMAIL_HOST_USER": "ada@example.org",
+                "EMAIL_HOST_PASSWORD": "p/w$",
+                "EMAIL_USE_TLS": True,
+                "EMAIL_USE_SSL": False,
+            },
+        ),
+        ("smtp://mail/?tls=true", {"EMAIL_PORT": 587, "EMAIL_USE_TLS": True}),
+        ("smtp://mail/?ssl=true", {"EMAIL_PORT": 465, "EMAIL_USE_SSL": True}),
+        ("smtp://mail", {"EMAIL_PORT": 25, "EMAIL_HOST_USER": "", "EMAIL_HOST_PASSWORD": ""}),
+    ],
+)
+def test_mail_url_is_djangos_settings(
+    monkeypatch: pytest.MonkeyPatch, url: str | None, expected: dict[str, Any]
+) -> None:
+    if url is not None:
+        monkeypatch.setenv(NAME, url)
+
+    assert env.email(NAME).items() >= expected.items()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mail.example.org", "smtps://mail", "smtp://", "smtp:///", "file:", "file:///",
+        "smtp://ada:secret@mail:port", "smtp://ada:secret@mail/?tls=1", "smtp://mail/?tls",
+        "smtp://ada:secret@mail/?verify=true", "smtp://ada:secret@[mail", "https://mail",
+    ],
+)  # fmt: skip
+def test_mail_url_that_says_nothing_is_refused_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv(NAME, url)
+
+    with pytest.raises(ImproperlyConfigured, match=f"{NAME} is no address for mail") as refused:
+        env.email(NAME)
+
+    assert "secret" not in str(refused.value)
+
+
+def test_mail_addresses_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, " ada@example.org , bob@example.org,")
+    assert env.email_addresses(NAME) == ["ada@example.org", "bob@example.org"]
+
+    for wrong in ("ada@example.org;bob@example.org", "ada", "a@example.org\r\nBcc: b@example.org"):
+        monkeypatch.setenv(NAME, wrong)
+        for read in (env.email_addresses, env.email_address):
+            with pytest.raises(ImproperlyConfigured, match="is no e-mail address"):
+                read(NAME)

@@ -32,7 +32,7 @@ def confirm_orders(*, received: Sequence[Received[events.StockReserved]]) -> Non
     causes = {each.event.order_id: each for each in received}
     event_ids = {order_id: cause.envelope.id for order_id, cause in causes.items()}
     confirmed = transition_orders(event_ids, Status.CONFIRMED)
-    lines = _lines_of(confirmed)
+    lines = lines_of(confirmed)
     publish_many(
         _outgoing(_confirmed(order, lines[order.id]), order, causes[order.id])
         for order in confirmed.values()
@@ -119,7 +119,8 @@ def _lock_overdue(at_most: int) -> list[UUID]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def _lines_of(order_ids: Iterable[UUID]) -> dict[UUID, list[events.Line]]:
+def lines_of(order_ids: Iterable[UUID]) -> dict[UUID, list[events.Line]]:
+    """Return the lines of each order as events tell them, in the order of the basket."""
     lines: dict[UUID, list[events.Line]] = {order_id: [] for order_id in order_ids}
     # Where no order moved, the ORM asks nothing: an empty `__in` is known to match no row.
     rows = OrderLine.objects.filter(order_id__in=list(lines)).order_by("id")

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from products.api.translation_serializers import CategoryTranslations, CategoryTranslationsField
 from products.models import Attribute
-from servicekit.http.fields import CleanCharField
+from servicekit.http.fields import CleanCharField, LabelField
 from servicekit.http.serializers import RowSerializer, StrictSerializer
 
 KEY = re.compile(r"[a-z][a-z0-9_]{0,49}")
@@ -73,7 +73,7 @@ class KeyField(CleanCharField):
 
 
 class AttributeEdit(StrictSerializer):
-    name = CleanCharField(max_length=200)
+    name = LabelField(max_length=200)
     translations = CategoryTranslations(required=False)
     unit = CleanCharField(max_length=20, allow_blank=True, required=False)
 

@@ -10,10 +10,11 @@ from products import search, selectors
 from products.api.attribute_filter import AttributesFilter
 from products.api.serializers import ProductRead
 from products.api.wording import LANGUAGES
-from products.models import BASE_LANGUAGE, StockAlert
+from products.models import BASE_LANGUAGE, StockAlert, StockMovement
 from servicekit.http.filters import (
     ChoiceFilter,
     FlagFilter,
+    MomentFilter,
     MoneyFilter,
     StrictFilterSet,
     TextFilter,
@@ -122,3 +123,14 @@ class ProductFilterSet(StrictFilterSet):
             "max_price"
         ]:
             raise InvalidInput("min_price is above max_price.")
+
+
+class MovementFilterSet(StrictFilterSet):
+    kind = ChoiceFilter(choices=StockMovement.Kind.choices)
+    # A keyword of Python's, so that no assignment can name it.
+    vars()["from"] = MomentFilter(field_name="at", lookup_expr="gte", help_text="Then or later.")
+    to = MomentFilter(field_name="at", lookup_expr="lt", help_text="Before then.")
+
+    def check(self, values: Mapping[str, Any]) -> None:
+        if {"from", "to"} <= values.keys() and values["from"] > values["to"]:
+            raise InvalidInput("from is after to.")

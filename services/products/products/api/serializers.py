@@ -18,6 +18,7 @@ from products.models import CURRENCIES, MAX_STOCK, Category
 from servicekit.http.fields import (
     AmountField,
     CleanCharField,
+    LabelField,
     MoneyField,
     StrictBooleanField,
     StrictIntegerField,
@@ -64,7 +65,7 @@ class CategoryField(serializers.Field[Category | None, str, str, Any]):
 
 class CategoryWrite(StrictSerializer):
     slug = SlugField()
-    name = CleanCharField(max_length=200)
+    name = LabelField(max_length=200)
     translations = CategoryTranslations(required=False)
     parent = CategoryField(required=False, allow_null=True)  # type: ignore[assignment]
 
@@ -92,7 +93,7 @@ class SkuField(CleanCharField):
 class ProductEdit(StrictSerializer):
     slug = SlugField(required=False)
     sku = SkuField(required=False)
-    name = CleanCharField(max_length=200)
+    name = LabelField(max_length=200)
     description = CleanCharField(max_length=10_000, allow_blank=True, required=False)
     translations = ProductTranslations(required=False)
     attributes = AttributesField(required=False)
@@ -131,7 +132,7 @@ class ProductCreate(ProductEdit):
 
 class ReviewWrite(StrictSerializer):
     rating = StrictIntegerField(min_value=1, max_value=5)
-    title = CleanCharField(max_length=120, allow_blank=True, required=False)
+    title = LabelField(max_length=120, allow_blank=True, required=False)
     comment = CleanCharField(max_length=5_000, allow_blank=True, required=False)
 
 

@@ -3,12 +3,12 @@
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from servicekit.http.fields import CleanCharField
+from servicekit.http.fields import CleanCharField, LabelField
 from servicekit.http.serializers import StrictSerializer
 
 
 class CategoryWording(StrictSerializer):
-    name = CleanCharField(max_length=200, required=False)
+    name = LabelField(max_length=200, required=False)
 
 
 class CategoryTranslations(StrictSerializer):

@@ -15,9 +15,16 @@ class StockAlert(models.Model):
     threshold = models.IntegerField()
     opened_at = models.DateTimeField(db_default=Now())
     closed_at = models.DateTimeField(null=True)
+    #: When a worker took it to mail it; null: no mail tells of it yet.
+    mailed_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "stock_alert"
+        indexes = [
+            models.Index(
+                fields=["opened_at"], name="stock_alert_unmailed", condition=Q(mailed_at=None)
+            )
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["product"], name="stock_alert_open_once", condition=Q(closed_at=None)
@@ -47,9 +54,23 @@ class Reservation(models.Model):
     status = models.CharField(max_length=10, choices=Status.choices)
     created_at = models.DateTimeField(db_default=Now())
     settled_at = models.DateTimeField(null=True)
+    #: When orders told that the order was confirmed; null until then.
+    confirmed_at = models.DateTimeField(null=True)
+    #: When orders was last asked what became of the order.
+    asked_at = models.DateTimeField(null=True)
+    #: Whether its units are among the sales. True for every row of before `confirmed_at`, which
+    #: may be confirmed a second time by an answer.
+    is_counted = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         db_table = "reservation"
+        indexes = [
+            models.Index(
+                fields=["created_at"],
+                name="reservation_unsettled",
+                condition=Q(status="reserved", confirmed_at=None),
+            )
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(status__in=["reserved", "rejected", "released", "void"]),

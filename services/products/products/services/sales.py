@@ -9,6 +9,18 @@ from django.db import connection
 from products.events import OrderConfirmed
 from servicekit.messaging.router import Received
 
+# Locked in the sequence in which reservations.py locks them. Orders may confirm again, when asked;
+# which reservations were counted before is known from the row of before this statement alone.
+CONFIRM = """
+    WITH known AS (
+        SELECT order_id, is_counted FROM reservation WHERE order_id = ANY(%s)
+        ORDER BY order_id FOR NO KEY UPDATE
+    ), confirmed AS (
+        UPDATE reservation SET confirmed_at = statement_timestamp(), is_counted = true FROM known
+        WHERE reservation.order_id = known.order_id AND reservation.confirmed_at IS NULL
+    )
+    SELECT order_id FROM known WHERE is_counted
+"""
 # A product that was never ours, in a forged event, is left out by the join. In the sequence of the
 # ids, as every batch writes them: two consumers wait for each other, but never in a circle.
 PURCHASES = """
@@ -30,15 +42,28 @@ SALES = """
 
 
 def record_sales(*, received: Sequence[Received[OrderConfirmed]]) -> None:
-    """Note who bought what, and how many units of each product were sold today."""
+    """Note which reservations are confirmed, who bought what, and the units of each product today.
+
+    An order is counted once, however often it is confirmed.
+    """
+    orders = {item.event.order_id: item.event for item in received}
+    counted = _confirm(list(orders))
+    new = [order for order_id, order in orders.items() if order_id not in counted]
     buyers: set[tuple[UUID, UUID]] = set()
     units: Counter[UUID] = Counter()
-    for item in received:
-        for line in item.event.lines:
-            buyers.add((item.event.user_id, line.product_id))
+    for order in new:
+        for line in order.lines:
+            buyers.add((order.user_id, line.product_id))
             units[line.product_id] += line.quantity
     if not units:
         return
     with connection.cursor() as cursor:
         cursor.execute(PURCHASES, [list(column) for column in zip(*buyers, strict=True)])
         cursor.execute(SALES, [list(units), list(units.values())])
+
+
+def _confirm(order_ids: list[UUID]) -> set[UUID]:
+    """Mark the orders' reservations as confirmed; return those whose units were counted before."""
+    with connection.cursor() as cursor:
+        cursor.execute(CONFIRM, [order_ids])
+        return {row[0] for row in cursor.fetchall()}

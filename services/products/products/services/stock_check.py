@@ -1,4 +1,4 @@
-"""The self-check: every stock is the sum of its ledger, and the open alerts are of low stocks.
+"""The self-check: every stock is the sum of its ledger, and alerts are open of low stocks only.
 
 It changes nothing. A difference is a fault of ours, or of somebody with a database client: which
 number is right, a person finds out.
@@ -63,6 +63,7 @@ def _reasons(
     if stock != moved:
         reasons.append(f"stock {stock}, ledger {moved}")
     is_low = 0 < threshold >= stock and not is_deleted
-    if has_alert and not is_low:
-        reasons.append(f"an alert is open at stock {stock}, threshold {threshold}")
+    if has_alert != is_low:
+        fault = "an alert is open" if has_alert else "no alert is open"
+        reasons.append(f"{fault} at stock {stock}, threshold {threshold}")
     return reasons

@@ -1,6 +1,7 @@
 """Serializer fields that check the shape of input and guess nothing."""
 
 import re
+import unicodedata
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,9 @@ from servicekit.http.serializers import CONVERSIONS
 UNCLEAN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
+NOT_A_LINE = re.compile("[\t\n\r\u2028\u2029\u200b\u2060-\u2064]")
+#: Categories of Unicode: controls, format characters, separators, marks upon other characters.
+WITHOUT_INK = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp", "Mn", "Me"})
 MONEY = re.compile(r"[0-9]{1,10}(\.[0-9]{1,2})?")
 
 
@@ -99,6 +103,27 @@ class CleanCharField(serializers.CharField):
             self.fail("max_length", max_length=self.max_length)
         if UNCLEAN.search(data):
             self.fail("unclean")
-        if not self.allow_blank and not data.strip():
+        if not self.allow_blank and not _has_ink(data):
             self.fail("blank")
         return str(super().to_internal_value(data))
+
+
+def _has_ink(text: str) -> bool:
+    """Whether anything of the text can be seen, beside separators, joiners and marks."""
+    return any(unicodedata.category(character) not in WITHOUT_INK for character in text)
+
+
+class LabelField(CleanCharField):
+    """A line of text that people tell things apart by, such as a name.
+
+    Joiners stay, which emoji and some scripts are written with; spaces without width do not.
+    """
+
+    default_error_messages = {"not_a_line": "Use a single line, without invisible spaces."}
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return it, or fail as CleanCharField does, or with code `not_a_line`."""
+        text = super().to_internal_value(data)
+        if NOT_A_LINE.search(text):
+            self.fail("not_a_line")
+        return text

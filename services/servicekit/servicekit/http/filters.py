@@ -5,8 +5,11 @@ class OrderFilterSet(StrictFilterSet):
     user = IdFilter(field_name="user_id", staff_only=True, help_text="Staff only.")
 """
 
+import re
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -160,6 +163,38 @@ class IdFilter(StrictFilter):
     def schema(self) -> dict[str, Any]:
         """Return the schema of an id."""
         return {"type": "string", "format": "uuid"}
+
+
+class MomentField(forms.Field):
+    """A moment as RFC 3339 writes it, such as "2026-11-27T12:00:00Z"."""
+
+    def clean(self, value: str) -> datetime:
+        """Return the moment, in UTC.
+
+        Raises:
+            forms.ValidationError: it is not a moment, or not of the years 1 to 9999 in UTC.
+        """
+        with suppress(ValueError, OverflowError):
+            if MOMENT.fullmatch(value):
+                return datetime.fromisoformat(value).astimezone(UTC)
+        raise forms.ValidationError('is a time such as "2026-11-27T12:00:00Z".')
+
+
+# Python alone would read week dates and times without a zone, too.
+MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?"
+    r"(?:Z|[+-][0-9]{2}:[0-9]{2})"
+)
+
+
+class MomentFilter(StrictFilter):
+    """By a time: `MomentFilter(field_name="at", lookup_expr="gte")`."""
+
+    field_class = MomentField
+
+    def schema(self) -> dict[str, Any]:
+        """Return the schema of a time."""
+        return {"type": "string", "format": "date-time"}
 
 
 class ChoiceField(forms.Field):

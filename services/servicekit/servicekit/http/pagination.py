@@ -30,15 +30,17 @@ from servicekit.http.problems import InvalidInput
 DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 20, 100
 MAX_CURSOR_LENGTH = 1000
 COLLATED = "collated_field"
+#: Of PostgreSQL's bigint.
+MAX_NUMBER = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Ordering:
     """An order of rows: by a field, and by the id to break ties, both in one direction.
 
-    `kind` reads the field's value back from a cursor. A `collation` orders text alike in every
-    database; without it the database's own holds. It is there only when the request has the
-    parameter that it `needs`.
+    `kind` reads the field's value back from a cursor: for rows whose id is a number and that are
+    ordered by it, `int`. A `collation` orders text alike in every database; without it the
+    database's own holds. It is there only when the request has the parameter that it `needs`.
     """
 
     field: str
@@ -196,12 +198,12 @@ def _value(row: Any, field: str) -> Any:
     return row[field] if isinstance(row, Mapping) else getattr(row, field)
 
 
-def _decode(ordering: Ordering, cursor: str) -> tuple[Any, UUID]:
+def _decode(ordering: Ordering, cursor: str) -> tuple[Any, UUID | int]:
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         raw = base64.b64decode(padded, altchars=b"-_", validate=True)
         columns, value, row_id = orjson.loads(raw[:MAX_CURSOR_LENGTH])
-        return _read(ordering, columns, value), parse_id(row_id)
+        return _read(ordering, columns, value), _read_id(ordering, row_id)
     except (ValueError, TypeError, AttributeError, InvalidOperation, binascii.Error) as error:
         raise InvalidInput(
             "The cursor is not one of this list. Follow the links, or begin without a cursor."
@@ -219,6 +221,15 @@ def _read(ordering: Ordering, columns: Any, value: Any) -> Any:
     if isinstance(found, float) and not math.isfinite(found):
         raise ValueError("no such number")
     return found
+
+
+def _read_id(ordering: Ordering, text: Any) -> UUID | int:
+    if ordering.field != "id" or ordering.kind is not int:
+        return parse_id(text)
+    number = int(text)
+    if not 0 <= number <= MAX_NUMBER:
+        raise ValueError("no such number")
+    return number
 
 
 def _moment(text: str) -> datetime:

@@ -13,6 +13,7 @@ from rest_framework import serializers
 from servicekit.http.fields import (
     CleanCharField,
     IdField,
+    LabelField,
     MoneyField,
     StrictBooleanField,
     StrictIntegerField,
@@ -254,3 +255,25 @@ def test_id_is_taken_in_any_case(change: Callable[[str], str]) -> None:
 )
 def test_other_spellings_of_an_id_are_refused(value: object) -> None:
     assert code_of(IdField(), value) == "invalid"
+
+
+@pytest.mark.parametrize(
+    "text", ["\u200d", "\u200b \u2060", "\u00ad", "\u0301", "\ufe0f\u200d"], ids=ascii
+)
+def test_text_without_ink_is_blank(text: str) -> None:
+    assert code_of(CleanCharField(), text) == "blank"
+
+
+@pytest.mark.parametrize(
+    "text", ["a\nb", "a\tb", "a\r", "a\u2028b", "a\u200bb", "a\u2060b"], ids=ascii
+)
+def test_label_is_one_line_without_invisible_spaces(text: str) -> None:
+    assert CleanCharField().run_validation(text) == text
+    assert code_of(LabelField(), text) == "not_a_line"
+
+
+@pytest.mark.parametrize(
+    "text", ["\U0001f469\u200d\U0001f467", "\u06cc\u200c\u062e", "\U000cfffe", " a "], ids=ascii
+)
+def test_label_keeps_what_people_write(text: str) -> None:
+    assert LabelField().run_validation(text) == text

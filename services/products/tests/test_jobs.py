@@ -1,0 +1,16 @@
+"""Background jobs of products (servicekit's tests have what all services' jobs do)."""
+
+from products.celery import app
+
+
+def test_every_scheduled_task_is_there() -> None:
+    app.loader.import_default_modules()
+
+    tasks_of_the_schedule = {entry["task"] for entry in app.conf.beat_schedule.values()}
+    assert tasks_of_the_schedule == {
+        "products.check_stock",
+        "products.mail_alerts",
+        "products.settle_reservations",
+        "servicekit.purge",
+    }
+    assert tasks_of_the_schedule <= set(app.tasks)
