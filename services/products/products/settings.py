@@ -15,10 +15,23 @@ WSGI_APPLICATION = "products.wsgi.application"
 APPEND_SLASH = False
 
 DATABASES = {"default": env.database()}
+# The gateway answers for MEDIA_URL; in S3 it is the address of the bucket.
+MEDIA_URL = env.text("MEDIA_URL", "/media/")
+STORAGES = {"default": env.storage(url=MEDIA_URL)}
+# An image is the largest body (api/image_viewsets.py); each view has a limit of its own below.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
+
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Four times a day: a difference is a fault, and orders go on being sold by a wrong number.
-SERVICEKIT = kit.from_environment("products", jobs={"products.check_stock": 6 * 3600.0})
+SERVICEKIT = kit.from_environment(
+    "products",
+    jobs={
+        "products.check_stock": 6 * 3600.0,
+        "products.make_missing_thumbnails": 60.0,
+        "products.delete_orphaned_images": 3600.0,
+    },
+)
 
 REST_FRAMEWORK = kit.REST_FRAMEWORK
 SIMPLE_JWT = kit.SIMPLE_JWT

@@ -1,6 +1,7 @@
 from django.urls import include, path
 
 from products.api.category_viewsets import CategoryViewSet
+from products.api.image_viewsets import ProductImageViewSet
 from products.api.product_viewsets import ProductViewSet
 from products.api.review_viewsets import ProductReviewViewSet, ReviewViewSet
 from servicekit.http.exception_handler import handler400, handler403, handler404, handler500
@@ -12,6 +13,7 @@ router = Router()
 router.register("products", ProductViewSet, basename="product")
 router.register("reviews", ReviewViewSet, basename="review")
 router.register("products/<id:product_id>/reviews", ProductReviewViewSet, basename="product-review")
+router.register("products/<id:product_id>/images", ProductImageViewSet, basename="product-image")
 router.register("categories", CategoryViewSet, basename="category")
 
 urlpatterns = [
