@@ -29,10 +29,11 @@ LABEL org.opencontainers.image.title="souk ${SERVICE}" \
       org.opencontainers.image.version="${VERSION}"
 RUN groupadd --gid 10001 souk \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/souk --shell /usr/sbin/nologin souk \
-    && install -d -o souk -g souk -m 0700 /var/lib/souk
+    && install -d -o souk -g souk -m 0700 /var/lib/souk \
+    && install -d -o souk -g souk /var/lib/souk-media
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /souk /souk
-# HOME and everything that is written lies in /run/souk (memory) and /var/lib/souk (a volume): the rest is read-only.
+# HOME and everything that is written lies in /run/souk (memory), /var/lib/souk and /var/lib/souk-media (volumes): the rest is read-only.
 ENV SERVICE=${SERVICE} \
     PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONPATH=/souk/kit \

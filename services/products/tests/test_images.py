@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -57,13 +56,13 @@ BAD = {
 
 
 @pytest.fixture(autouse=True)
-def media(tmp_path: Path, settings: Any, set_kit: Any) -> Iterator[Path]:
+def media(tmp_path: Path, settings: Any, set_kit: Any) -> Path:
     """The folder of the images; jobs are lost, unless a test has a broker."""
     options = {"location": str(tmp_path / "media"), "base_url": "/media/"}
     storage = {**settings.STORAGES["default"], "OPTIONS": options}
     settings.STORAGES = {**settings.STORAGES, "default": storage}
     set_kit(jobs_broker_url="amqp://nobody@127.0.0.1:1/none")
-    yield tmp_path / "media"
+    return tmp_path / "media"
 
 
 def path_of(product: Product, image_id: object = "") -> str:
@@ -215,7 +214,8 @@ def test_image_is_kept_upright_and_without_what_else_the_file_holds(
     image = read(kept)
     assert (image.format, image.size, dict(image.getexif())) == ("WEBP", (32, 64), {})
     top, bottom = image.getpixel((16, 8)), image.getpixel((16, 56))
-    assert isinstance(top, tuple) and isinstance(bottom, tuple)
+    assert isinstance(top, tuple)
+    assert isinstance(bottom, tuple)
     assert top[0] > 200 > bottom[0]
 
 
@@ -284,8 +284,8 @@ def test_image_that_moves_makes_the_others_make_room(staff: Caller, nobody: Call
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("body", "pointer"),
-    [({"position": 20}, "/position"), ({"position": -1}, "/position"), ({"position": "1"}, "/position"),
-     ({"alt": "x" * 301}, "/alt"), ({"alt": "\u202e"}, "/alt"), ({"url": "x"}, "/url")],
+    [({"position": 20}, "/position"), ({"position": -1}, "/position"),
+     ({"position": "1"}, "/position"), ({"alt": "x" * 301}, "/alt"), ({"alt": "\u202e"}, "/alt"), ({"url": "x"}, "/url")],
 )  # fmt: skip
 def test_change_that_is_not_valid_is_refused(staff: Caller, body: Any, pointer: str) -> None:
     product = make_product()

@@ -169,7 +169,7 @@ def storage(*, url: str) -> dict[str, Any]:
     """
     place = text("MEDIA_STORAGE", "")
     if not place:
-        options = {"location": text("MEDIA_DIR", "/var/lib/souk/media"), "base_url": url}
+        options = {"location": text("MEDIA_DIR", "/var/lib/souk-media"), "base_url": url}
         return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": options}
     parts = urlsplit(place)
     address = urlsplit(url)

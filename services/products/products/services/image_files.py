@@ -63,7 +63,7 @@ def delete_orphans(*, seconds: float | None = None) -> int:
     """
     deleted, deadline = 0, time.monotonic() + (seconds or float("inf"))
     written_before = timezone.now() - ORPHANED_AFTER
-    for folder in random.sample(FOLDERS, len(FOLDERS)):  # noqa: S311  # nosec B311: no secret
+    for folder in random.sample(FOLDERS, len(FOLDERS)):  # nosec B311: no secret
         if time.monotonic() > deadline:
             break
         deleted += sum(_delete(file, written_before) for file in _orphans(folder))
