@@ -285,7 +285,8 @@ def test_image_that_moves_makes_the_others_make_room(staff: Caller, nobody: Call
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [({"position": 20}, "/position"), ({"position": -1}, "/position"),
-     ({"position": "1"}, "/position"), ({"alt": "x" * 301}, "/alt"), ({"alt": "\u202e"}, "/alt"), ({"url": "x"}, "/url")],
+     ({"position": "1"}, "/position"), ({"alt": "x" * 301}, "/alt"), ({"alt": "\u202e"}, "/alt"),
+     ({"url": "x"}, "/url")],
 )  # fmt: skip
 def test_change_that_is_not_valid_is_refused(staff: Caller, body: Any, pointer: str) -> None:
     product = make_product()

@@ -36,7 +36,7 @@ class ProductImageViewSet(StrictViewSetMixin, GenericViewSet[ProductImage]):
     permission_classes = (IsStaffOrReadOnly,)
     queryset = ProductImage.objects.none()
     serializer_class = ImageRead
-    pagination_class = None
+    pagination_class = None  # type: ignore[assignment]
     list_actions = frozenset()
     query_parameters: ClassVar = {"create": {"alt"}}
     lookup_url_kwarg = "image_id"
@@ -76,7 +76,7 @@ class ProductImageViewSet(StrictViewSetMixin, GenericViewSet[ProductImage]):
         text = ImageAlt(data=request.query_params.dict())
         text.is_valid(raise_exception=True)
         # DRF asks no parser where there is no body.
-        content = request.data or b""
+        content: Any = request.data or b""
         image = add_image(product_id=product_id, content=content, **text.validated_data)
         # If the broker is away, a later sweep makes them.
         _send("products.make_thumbnails", str(image.pk))

@@ -53,8 +53,8 @@ class BytesParser(BaseParser):
         stream: IO[Any],
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
-    ) -> bytes:
-        """Return the body.
+    ) -> Any:
+        """Return the body's bytes.
 
         Raises:
             UnsupportedEncoding: it is packed.
