@@ -4,10 +4,12 @@ ARG PYTHON_IMAGE=python:3.13.7-slim-trixie
 
 FROM ${PYTHON_IMAGE} AS build
 ARG SERVICE
+# products has requirements-s3.txt, too, for images in a bucket.
+ARG REQUIREMENTS=requirements.txt
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 # pip stays outside of the environment, which is all that the result takes over.
 RUN python -m venv --without-pip /opt/venv
-COPY services/${SERVICE}/requirements.txt /build/requirements.txt
+COPY services/${SERVICE}/${REQUIREMENTS} /build/requirements.txt
 # The secret `ca` is a bundle of certificates, for a network that inspects TLS; without it pip uses its own.
 RUN --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/pip \
     if [ -s /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi; \
