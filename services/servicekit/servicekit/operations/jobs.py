@@ -89,10 +89,12 @@ def send(task: str, *arguments: str) -> bool:
 
 
 @cache
-def _sender(_url: str) -> Celery:
+def _sender(url: str) -> Celery:
     """Return an app that starts jobs and does none, with connections of its own."""
     app = Celery(kit_settings.service, set_as_current=False)
-    app.add_defaults(lambda: {**_configuration(), "broker_transport_options": ONCE_MORE})
+    # Not broker_url, before which a variable goes that the command line sets.
+    own = {"broker_write_url": url, "broker_transport_options": ONCE_MORE}
+    app.add_defaults(lambda: {**_configuration(), **own})
     return app
 
 
