@@ -55,7 +55,8 @@ def pack(folder: Path, manifest: Mapping[str, Any], target: Path) -> None:
     making.unlink(missing_ok=True)
     descriptor = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w") as tar:
-        for name in (MANIFEST, *manifest["sha256"]):
+        parts = sorted(path.name for path in folder.iterdir() if path.name != MANIFEST)
+        for name in (MANIFEST, *parts):
             tar.add(folder / name, arcname=name)
         file.flush()
         os.fsync(file.fileno())
