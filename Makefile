@@ -127,5 +127,6 @@ requirements: ## lock again and export the hashed requirement files
 	@for service in users products orders; do \
 		$(EXPORT) --package $$service --no-dev --output-file services/$$service/requirements.txt >/dev/null || exit 1; \
 	done
+	@$(EXPORT) --package products --extra s3 --no-dev --output-file services/products/requirements-s3.txt >/dev/null
 	@$(EXPORT) --package ops --no-dev --output-file deploy/requirements.txt >/dev/null
 	@$(EXPORT) --all-packages --output-file requirements.txt >/dev/null

@@ -4,10 +4,12 @@ ARG PYTHON_IMAGE=python:3.13.7-slim-trixie
 
 FROM ${PYTHON_IMAGE} AS build
 ARG SERVICE
+# products has requirements-s3.txt, too, for images in a bucket.
+ARG REQUIREMENTS=requirements.txt
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 # pip stays outside of the environment, which is all that the result takes over.
 RUN python -m venv --without-pip /opt/venv
-COPY services/${SERVICE}/requirements.txt /build/requirements.txt
+COPY services/${SERVICE}/${REQUIREMENTS} /build/requirements.txt
 # The secret `ca` is a bundle of certificates, for a network that inspects TLS; without it pip uses its own.
 RUN --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/pip \
     if [ -s /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi; \
@@ -29,10 +31,11 @@ LABEL org.opencontainers.image.title="souk ${SERVICE}" \
       org.opencontainers.image.version="${VERSION}"
 RUN groupadd --gid 10001 souk \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/souk --shell /usr/sbin/nologin souk \
-    && install -d -o souk -g souk -m 0700 /var/lib/souk
+    && install -d -o souk -g souk -m 0700 /var/lib/souk \
+    && install -d -o souk -g souk /var/lib/souk-media
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /souk /souk
-# HOME and everything that is written lies in /run/souk (memory) and /var/lib/souk (a volume): the rest is read-only.
+# HOME and everything that is written lies in /run/souk (memory), /var/lib/souk and /var/lib/souk-media (volumes): the rest is read-only.
 ENV SERVICE=${SERVICE} \
     PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONPATH=/souk/kit \

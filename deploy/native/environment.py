@@ -56,10 +56,7 @@ def _runs() -> bool:
     """Whether the environment's Python still is there, and of the version that runs this."""
     code = "import sys; print('%d.%d' % sys.version_info[:2])"
     done = subprocess.run([str(PYTHON), "-c", code], capture_output=True, text=True, check=False)
-    return (
-        done.returncode == 0
-        and done.stdout.strip() == f"{sys.version_info.major}.{sys.version_info.minor}"
-    )
+    return done.stdout.strip() == f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def _site_packages() -> Path:

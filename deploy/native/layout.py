@@ -35,6 +35,7 @@ class Layout:
         self.redis = state / "redis"
         self.gateway = state / "gateway"
         self.metrics = state / "metrics"
+        self.media = state / "media"
         self.address = state / "address"
         self.supervisor_conf = state / "supervisord.conf"
         #: says where this folder is: see home.py
@@ -96,7 +97,7 @@ class Layout:
         """Make the folders. Only `state` may be entered by others: PostgreSQL's user must."""
         self.check()
         self.state.mkdir(parents=True, exist_ok=True)
-        programs = (self.log, self.rabbitmq, self.redis, self.gateway)
+        programs = (self.log, self.rabbitmq, self.redis, self.gateway, self.media)
         for folder in (self.secrets, self.env, self.metrics, self.run, *programs):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             if folder.stat().st_uid != os.geteuid():

@@ -77,8 +77,8 @@ def service(
 ) -> dict[str, str]:
     """Return all variables of one service's processes."""
     found = container(layout, ports, f"{name}-web", environment)
-    if "JWKS_CACHE_FILE" in found:
-        found["JWKS_CACHE_FILE"] = str(layout.run / f"jwks-{name}.json")
+    places = {"JWKS_CACHE_FILE": layout.run / f"jwks-{name}.json", "MEDIA_DIR": layout.media}
+    found |= {variable: str(place) for variable, place in places.items() if variable in found}
     return found | {
         "SERVICE": name,
         "WEB_BIND": f"{HOST}:{ports[name]}",
@@ -107,7 +107,8 @@ def gateway(layout: Layout, ports: Ports, environment: Mapping[str, str]) -> dic
             found[name] = found[name] or limit
         elif found[name] == limit:  # which `make env` wrote for a loopback address
             found[name] = ""
-    own = {"GATEWAY_LISTEN": f"{bind}:{ports['gateway']}", "RUN_DIR": str(layout.run / "gateway")}
+    own = {"GATEWAY_LISTEN": f"{bind}:{ports['gateway']}", "MEDIA_DIR": str(layout.media)}
+    own["RUN_DIR"] = str(layout.run / "gateway")
     return {name: text for name, text in (found | own).items() if text}
 
 

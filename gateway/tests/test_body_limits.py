@@ -9,7 +9,7 @@ from harness.nginx import Gateway, Services
 from servicekit.testing.tokens import Signer
 
 PRODUCT = "/api/products/0190a5b4-0000-7000-8000-000000000001/"
-SMALL, LARGE = 8 << 10, 128 << 10
+SMALL, LARGE, IMAGE = 8 << 10, 128 << 10, 10 << 20
 LIMITS = [
     ("POST", "/api/auth/token/", SMALL), ("POST", "/api/auth/refresh/", SMALL),
     ("POST", "/api/auth/revoke/", SMALL),
@@ -18,6 +18,8 @@ LIMITS = [
     ("POST", f"{PRODUCT}purchase/", SMALL), ("POST", f"{PRODUCT}stock/", SMALL),
     ("POST", "/api/categories/", SMALL),
     ("POST", "/api/products/", LARGE), ("PATCH", PRODUCT, LARGE), ("POST", "/api/orders/", LARGE),
+    ("POST", f"{PRODUCT}images/", IMAGE),
+    ("PATCH", f"{PRODUCT}images/0190a5b4-0000-7000-8000-000000000004/", SMALL),
 ]  # fmt: skip
 
 
@@ -32,7 +34,8 @@ def test_largest_body_of_a_route_passes_and_one_more_byte_is_413(
 
     assert passed.json["size"] == limit
     assert_problem(refused, 413, "body_too_large")
-    assert f" {limit >> 10} KiB" in refused.json["detail"]
+    words = f" {limit >> 20} MiB" if limit == IMAGE else f" {limit >> 10} KiB"
+    assert words in refused.json["detail"]
     assert sum(len(service.requests_for(path)) for service in services.all()) == 1
 
 

@@ -79,6 +79,8 @@ def test_backup_during_traffic_restores_to_a_shop_that_agrees(
 ):
     product = shop.add_product(staff, stock=100_000)
     archive = tmp_path / "backup.tar"
+    (stack.layout.media / "ab").mkdir(exist_ok=True)
+    (stack.layout.media / "ab" / "image.webp").write_bytes(b"pixels")
     ended = [shop.bought(customer, (product["id"], 1))["id"] for _ in range(5)]
 
     with stack.stopped("products-consumer"):
@@ -101,6 +103,7 @@ def test_backup_during_traffic_restores_to_a_shop_that_agrees(
         assert found.keys() == {*ended, *waiting, *unsent}
         assert set(found.values()) <= set(SETTLED)
         assert native(second, "down").returncode == 0
+    assert (second.media / "ab" / "image.webp").read_bytes() == b"pixels"
     assert oct(archive.stat().st_mode)[-3:] == "600"
 
 

@@ -1,4 +1,4 @@
-"""The file: a tar of three dumps, the secrets, and a manifest.
+"""The file: a tar of three dumps, the secrets, the images of products, and a manifest.
 
 The manifest says what made it, and has the checksum of each part.
 """
@@ -20,6 +20,8 @@ from souk.runtime import Runtime
 
 FORMAT = 1
 MANIFEST, SECRETS = "manifest.json", "secrets.json"
+#: Missing in backups of before there were any.
+IMAGES = "images.tar"
 DUMPS = {service: f"{service}.dump" for service in SERVICES}
 APPLIED = "SELECT app || '.' || name FROM django_migrations ORDER BY id;"
 
@@ -53,7 +55,8 @@ def pack(folder: Path, manifest: Mapping[str, Any], target: Path) -> None:
     making.unlink(missing_ok=True)
     descriptor = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w") as tar:
-        for name in (MANIFEST, SECRETS, *DUMPS.values()):
+        parts = sorted(path.name for path in folder.iterdir() if path.name != MANIFEST)
+        for name in (MANIFEST, *parts):
             tar.add(folder / name, arcname=name)
         file.flush()
         os.fsync(file.fileno())
@@ -69,6 +72,8 @@ def unpack(source: Path, folder: Path) -> dict[str, Any]:
         with tarfile.open(source) as tar:
             for name in (MANIFEST, SECRETS, *DUMPS.values()):
                 tar.extract(name, folder, filter="data")
+            if IMAGES in tar.getnames():
+                tar.extract(IMAGES, folder, filter="data")
         manifest = json.loads((folder / MANIFEST).read_text())
     except (OSError, EOFError, KeyError, ValueError, tarfile.TarError) as error:
         raise CommandError(f"{source} is no whole backup: {error}") from error
@@ -81,7 +86,7 @@ def unpack(source: Path, folder: Path) -> dict[str, Any]:
         raise CommandError(f"{source} is no whole backup: its manifest lacks {', '.join(missing)}")
     damaged = [
         name
-        for name in (SECRETS, *DUMPS.values())
+        for name in (SECRETS, *DUMPS.values(), *(manifest["sha256"].keys() & {IMAGES}))
         if manifest["sha256"].get(name) != _checksum(folder / name)
     ]
     if damaged:
@@ -106,5 +111,7 @@ def _check_versions(manifest: Mapping[str, Any]) -> None:
 
 
 def _checksum(path: Path) -> str:
+    if not path.exists():
+        return ""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from backup import archive, cut, messages
+from backup import archive, cut, images, messages
 from souk.checkout import REPOSITORY, SERVICES
 from souk.console import CommandError, log_step
 from souk.files import write_file
@@ -28,6 +28,7 @@ def backup(shop: Runtime, target: Path | None) -> Path:
         with cut.snapshots(shop) as snapshots:
             for service in SERVICES:
                 cut.dump(shop, service, snapshots[service], folder / archive.DUMPS[service])
+        images.save(shop, folder / archive.IMAGES)
         write_file(folder / archive.SECRETS, json.dumps(shop.secrets()))
         archive.pack(folder, archive.describe(shop, folder), target)
     return target
@@ -58,7 +59,8 @@ def restore(shop: Runtime, source: Path, *, replace: bool) -> int:
         except BaseException:
             shop.erase()  # or the next `make up` would start half a shop
             raise
-    shop.up()
+        shop.up()
+        images.restore(shop, folder / archive.IMAGES)
     return shop.run_tool("audit", [])
 
 

@@ -67,6 +67,7 @@ class Services:
 class Gateway:
     def __init__(self, services: Services, **variables: str) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="souk-gw-"))
+        self.media = self.directory / "media"
         self.port = free_port()
         self.environment = {
             "PATH": os.environ["PATH"] + ":/usr/sbin", "GATEWAY_LISTEN": f"127.0.0.1:{self.port}",
@@ -74,7 +75,7 @@ class Gateway:
             "PRODUCTS_UPSTREAM": services.products.address,
             "ORDERS_UPSTREAM": services.orders.address, "WORKER_PROCESSES": "1",
             "ACCESS_LOG": str(self.directory / "access.log"),
-            "ERROR_LOG": str(self.directory / "error.log"),
+            "ERROR_LOG": str(self.directory / "error.log"), "MEDIA_DIR": str(self.media),
         } | GENEROUS | variables  # fmt: skip
         self.process: subprocess.Popen[bytes] | None = None
         self.start()

@@ -62,3 +62,22 @@ class AttributeKeyTaken(Conflict):
 
 class AttributeInUse(Conflict):
     """Products have a value of it."""
+
+
+class UnsupportedImage(Problem):
+    """The body is no image of a format that is read, whatever it says it is."""
+
+    status_code = 415
+
+
+class InvalidImage(Problem):
+    """The image cannot be taken; `errors` says why."""
+
+    status_code = 422
+
+    def __init__(self, *, code: str, detail: str) -> None:
+        super().__init__(detail, errors=[{"pointer": "", "code": code, "detail": detail}])
+
+
+class TooManyImages(Conflict):
+    """The product has as many images as a product may have."""

@@ -12,7 +12,15 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Q, QuerySet
 
-from products.models import Attribute, Category, Product, Review, StockMovement
+from products.models import (
+    THUMBNAIL_WIDTHS,
+    Attribute,
+    Category,
+    Product,
+    ProductImage,
+    Review,
+    StockMovement,
+)
 
 # Recursion is beyond the ORM. Each level is read by an index; the tree is at most ten levels deep
 # (docs/adr/0082-categories-are-an-adjacency-list.md).
@@ -43,6 +51,7 @@ UNSETTLED = """
             AND created_at < statement_timestamp() - make_interval(secs => %s) LIMIT %s
     ) AS counted
 """
+IMAGE_COLUMNS = ("id", "position", "alt", "name", "width", "height", "size_bytes", "created_at")
 
 
 def list_products() -> QuerySet[Product]:
@@ -99,6 +108,20 @@ def list_reviews(*, viewer_id: UUID | None, is_staff: bool) -> QuerySet[Review]:
         return rows
     shown = Q(hidden_at=None)
     return rows.filter(shown | Q(customer_id=viewer_id) if viewer_id else shown)
+
+
+def list_images(*, product_id: UUID) -> list[dict[str, Any]]:
+    """Return a product's images in their order, each with its file and, by their width in pixels,
+    those of its thumbnails.
+    """
+    images = ProductImage.objects.filter(product_id=product_id).order_by("position")
+    return [
+        {
+            **{name: getattr(image, name) for name in IMAGE_COLUMNS},
+            "thumbnails": {str(width): image.thumbnail(width) for width in THUMBNAIL_WIDTHS},
+        }
+        for image in images
+    ]
 
 
 def list_categories() -> QuerySet[Category]:

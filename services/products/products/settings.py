@@ -16,6 +16,11 @@ APPEND_SLASH = False
 
 DATABASES = {"default": env.database()}
 CACHES = {"default": env.cache("products")}
+# The gateway answers for MEDIA_URL; in S3 it is the address of the bucket.
+MEDIA_URL = env.text("MEDIA_URL", "/media/")
+STORAGES = {"default": env.storage(url=MEDIA_URL)}
+# An image is the largest body (api/image_viewsets.py); each view has a limit of its own below.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 SERVICEKIT = kit.from_environment(
@@ -25,6 +30,8 @@ SERVICEKIT = kit.from_environment(
         "products.check_stock": 6 * 3600.0,
         "products.settle_reservations": 600.0,
         "products.mail_alerts": 30.0,
+        "products.make_missing_thumbnails": 60.0,
+        "products.delete_orphaned_images": 3600.0,
     },
     gauges=("products.operations.gauges",),
     readiness_checks={"cache": "servicekit.operations.cache.finding"},

@@ -1,11 +1,15 @@
 """Background jobs. Each translates and calls one service."""
 
+from uuid import UUID
+
 from celery import shared_task
 
-from products.services import alert_mails, stock_check, unsettled
+from products.services import alert_mails, image_files, images, stock_check, unsettled
 
 #: Beside the mail server's ten seconds, less than a worker may be without a sign of life.
 CLAIM_SECONDS = 4.0
+#: A worker does one job at a time.
+SWEEP_SECONDS = 3.0
 
 
 @shared_task(name="products.check_stock")  # type: ignore[untyped-decorator]
@@ -24,3 +28,21 @@ def settle_reservations() -> int:
 def mail_alerts() -> int:
     """Mail the alerts of low stock that no mail told of yet; return how many."""
     return alert_mails.mail_alerts(seconds=CLAIM_SECONDS)
+
+
+@shared_task(name="products.make_thumbnails")  # type: ignore[untyped-decorator]
+def make_thumbnails(image_id: str) -> bool:
+    """Make the thumbnails of an image that has just come."""
+    return images.make_thumbnails(image_id=UUID(image_id))
+
+
+@shared_task(name="products.make_missing_thumbnails")  # type: ignore[untyped-decorator]
+def make_missing_thumbnails() -> int:
+    """Make the thumbnails whose job was lost; return of how many images. The next job goes on."""
+    return images.make_missing_thumbnails(seconds=SWEEP_SECONDS)
+
+
+@shared_task(name="products.delete_orphaned_images")  # type: ignore[untyped-decorator]
+def delete_orphaned_images() -> int:
+    """Delete the files of images that are no more; return how many. The next job goes on."""
+    return image_files.delete_orphans(seconds=SWEEP_SECONDS)

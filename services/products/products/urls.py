@@ -2,6 +2,7 @@ from django.urls import include, path
 
 from products.api.attribute_viewsets import AttributeViewSet
 from products.api.category_viewsets import CategoryViewSet
+from products.api.image_viewsets import ProductImageViewSet
 from products.api.movement_viewsets import MovementViewSet
 from products.api.product_viewsets import ProductViewSet
 from products.api.review_viewsets import ProductReviewViewSet, ReviewViewSet
@@ -16,6 +17,7 @@ router.register("reviews", ReviewViewSet, basename="review")
 router.register("products/<id:product_id>/reviews", ProductReviewViewSet, basename="product-review")
 router.register("attributes", AttributeViewSet, basename="attribute")
 router.register("products/<id:product_id>/stock/movements", MovementViewSet, basename="movement")
+router.register("products/<id:product_id>/images", ProductImageViewSet, basename="product-image")
 router.register("categories", CategoryViewSet, basename="category")
 
 urlpatterns = [

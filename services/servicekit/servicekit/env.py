@@ -251,6 +251,40 @@ def cache(prefix: str, name: str = "REDIS_URL") -> dict[str, Any]:
     }
 
 
+def storage(*, url: str) -> dict[str, Any]:
+    """Return Django's STORAGES["default"], whose files are found below `url`.
+
+    It is the folder MEDIA_DIR, or with MEDIA_STORAGE=s3://bucket a bucket, by django-storages; the
+    keys and the end point are boto's own variables (AWS_ACCESS_KEY_ID, ...).
+
+    Raises:
+        ImproperlyConfigured: MEDIA_STORAGE is no such address.
+    """
+    place = text("MEDIA_STORAGE", "")
+    if not place:
+        options = {"location": text("MEDIA_DIR", "/var/lib/souk-media"), "base_url": url}
+        return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": options}
+    parts = urlsplit(place)
+    address = urlsplit(url)
+    if parts.scheme != "s3" or not parts.hostname or not address.hostname:
+        raise ImproperlyConfigured(
+            "MEDIA_STORAGE is no bucket. Use s3://bucket, and MEDIA_URL=https://host/ for where"
+            " clients find its files."
+        )
+    return {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": parts.hostname,
+            "location": parts.path.strip("/"),
+            "custom_domain": address.netloc + address.path.rstrip("/"),
+            "url_protocol": f"{address.scheme}:",
+            "querystring_auth": False,
+            "file_overwrite": False,
+            "object_parameters": {"CacheControl": "public, max-age=31536000, immutable"},
+        },
+    }
+
+
 def _session_settings() -> str:
     """Return libpq's `options`. Only web processes limit their statements (gunicorn_conf sets the
     variable): batches and migrations may take longer.

@@ -281,3 +281,45 @@ def test_mail_addresses_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
         for read in (env.email_addresses, env.email_address):
             with pytest.raises(ImproperlyConfigured, match="is no e-mail address"):
                 read(NAME)
+
+
+@pytest.fixture
+def no_storage(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MEDIA_STORAGE", "MEDIA_DIR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("no_storage")
+def test_storage_is_a_folder_unless_a_bucket_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDIA_DIR", "/srv/media")
+    assert env.storage(url="/media/")["OPTIONS"] == {
+        "location": "/srv/media",
+        "base_url": "/media/",
+    }
+
+    monkeypatch.setenv("MEDIA_STORAGE", "s3://pictures/shop")
+    found = env.storage(url="https://cdn.example/pictures/")
+
+    assert found["BACKEND"] == "storages.backends.s3.S3Storage"
+    options = found["OPTIONS"]
+    assert (options["bucket_name"], options["location"]) == ("pictures", "shop")
+    assert (options["url_protocol"], options["custom_domain"]) == ("https:", "cdn.example/pictures")
+
+
+@pytest.mark.usefixtures("no_storage")
+@pytest.mark.parametrize(
+    ("place", "url"),
+    [
+        ("pictures", "https://cdn.example/"),
+        ("s3://", "https://cdn.example/"),
+        ("gs://pictures", "https://cdn.example/"),
+        ("s3://pictures", "/media/"),
+    ],
+)
+def test_storage_that_is_no_bucket_is_named(
+    monkeypatch: pytest.MonkeyPatch, place: str, url: str
+) -> None:
+    monkeypatch.setenv("MEDIA_STORAGE", place)
+
+    with pytest.raises(ImproperlyConfigured, match="MEDIA_STORAGE"):
+        env.storage(url=url)

@@ -74,6 +74,8 @@ IF_MATCH = _header(
 )
 IF_NONE_MATCH = _header("If-None-Match", "The ETag of what you have: 304 while it is so.")
 KEY = _header("Idempotency-Key", "Repeat safely with the same key.")
+#: Members that change while version and stock stay as they are.
+WITHOUT_A_VERSION = ("category_path", "rating_average", "rating_count", "images")
 # A version, and with it the stock and a checksum, as GET sends them.
 TAG = re.compile(r"([0-9]{1,10})(?:-[0-9]{1,19}(?:-[0-9a-f]{8})?)?")
 
@@ -253,12 +255,15 @@ class ProductViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Product]
 def _detail(row: dict[str, Any], language: str = BASE_LANGUAGE) -> dict[str, Any]:
     path = selectors.category_path(category_id=row["category__id"])
     path = [category_in(language, category) for category in path]
-    return serializers.ProductDetail.body({**product_in(language, row), "category_path": path})
+    # What shows no image in lists has none.
+    images = selectors.list_images(product_id=row["id"]) if row["image"] else []
+    wording = product_in(language, row)
+    return serializers.ProductDetail.body({**wording, "category_path": path, "images": images})
 
 
 def _tag(body: dict[str, Any]) -> str:
-    """Version and stock, and a checksum of what changes without either: the path, the rating."""
-    rest = [body[name] for name in ("category_path", "rating_average", "rating_count")]
+    """Version and stock, and a checksum of what changes without either."""
+    rest = [body[name] for name in WITHOUT_A_VERSION]
     return f'"{body["version"]}-{body["stock"]}-{zlib.crc32(orjson.dumps(rest)):08x}"'
 
 

@@ -10,6 +10,7 @@ from products.models.catalogue import (
     Product,
     SearchWord,
 )
+from products.models.images import LIST_WIDTH, MAX_IMAGES, THUMBNAIL_WIDTHS, ProductImage
 from products.models.reviews import Review
 from products.models.sales import ProductSales, Purchase
 from products.models.stock import Reservation, ReservationLine, StockAlert, StockMovement
@@ -17,11 +18,15 @@ from products.models.stock import Reservation, ReservationLine, StockAlert, Stoc
 __all__ = [
     "BASE_LANGUAGE",
     "CURRENCIES",
+    "LIST_WIDTH",
+    "MAX_IMAGES",
     "MAX_STOCK",
     "SEARCH_CONFIGURATIONS",
+    "THUMBNAIL_WIDTHS",
     "Attribute",
     "Category",
     "Product",
+    "ProductImage",
     "ProductSales",
     "Purchase",
     "Reservation",

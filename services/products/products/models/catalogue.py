@@ -108,6 +108,8 @@ class Product(Timestamped):
     )
     rating_average = models.DecimalField(max_digits=3, decimal_places=2, default=0, db_default=0)
     rating_count = models.IntegerField(default=0, db_default=0)
+    #: The file that lists show; services/images.py keeps it that of the first image.
+    image = models.CharField(max_length=60, default="", blank=True, db_default="")
     version = models.IntegerField(default=1)
     deleted_at = models.DateTimeField(null=True)
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from products.errors import ProductHasStock, StaleVersion
 from products.events import ProductDeleted
-from products.models import Category, Product, StockMovement
+from products.models import Category, Product, ProductImage, StockMovement
 from products.services import alerts
 from products.services.alerts import StockLevel
 from products.services.attributes import check_attributes
@@ -143,6 +143,7 @@ def delete_product(*, product_id: UUID, if_versions: Collection[int] | None = No
         product.deleted_at = product.updated_at = timezone.now()
         product.version += 1
         product.save(update_fields=["active", "category", "deleted_at", "updated_at", "version"])
+        ProductImage.objects.filter(product=product).delete()
         # Nobody fills it up again.
         alerts.note_threshold(StockLevel(product.pk, product.stock, 0))
         event = ProductDeleted(product_id=product.pk, version=product.version)

@@ -1,5 +1,7 @@
 """Media types of requests (RFC 9110, 8.3.1 and 12.5.1): JSON is spoken, so little is understood.
 
+Of other kinds a body is taken as it is, by views that name one (parsers.BytesParser).
+
 Django's and DRF's readers take RFC 2231 for HTTP: they look for codecs that clients name, and
 raise when there are none.
 """
@@ -12,6 +14,7 @@ from typing import Any
 from rest_framework.exceptions import NotAcceptable
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
+from rest_framework.utils.mediatypes import media_type_matches
 
 from servicekit.http.problems import Problem
 
@@ -33,8 +36,10 @@ class UnsupportedMediaType(Problem):
 
     status_code = 415
 
-    def __init__(self, detail: str = "Send application/json in UTF-8.") -> None:
-        super().__init__(detail, headers={"Accept": "application/json"})
+    def __init__(
+        self, detail: str = "Send application/json in UTF-8.", *, accepts: str = JSON
+    ) -> None:
+        super().__init__(detail, headers={"Accept": accepts})
 
 
 class UnsupportedEncoding(Problem):
@@ -84,7 +89,7 @@ def accepts_json(accept: str) -> bool:
 
 
 class JsonNegotiation(BaseContentNegotiation):
-    """DRF's negotiation where there is one parser and one renderer, both of JSON."""
+    """DRF's negotiation where there is one parser and one renderer, which is of JSON."""
 
     def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
         """Return the parser.
@@ -92,10 +97,15 @@ class JsonNegotiation(BaseContentNegotiation):
         Raises:
             UnsupportedMediaType: the body is something else.
         """
+        parser = next(iter(parsers))
         media_type = parse(request.content_type or "")
-        if media_type is None or not media_type.is_json:
+        if parser.media_type != JSON:
+            if media_type is None or not media_type_matches(parser.media_type, media_type.name):
+                accepts = parser.media_type
+                raise UnsupportedMediaType(f"Send the body as {accepts}.", accepts=accepts)
+        elif media_type is None or not media_type.is_json:
             raise UnsupportedMediaType
-        return next(iter(parsers))
+        return parser
 
     def select_renderer(
         self, request: Request, renderers: Iterable[Any], format_suffix: str | None = None

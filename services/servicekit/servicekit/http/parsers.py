@@ -1,4 +1,4 @@
-"""JSON in and out: strict about what comes, fast about what goes."""
+"""JSON in and out: strict about what comes, fast about what goes; and bytes in, as they are."""
 
 from collections.abc import Mapping
 from typing import IO, Any
@@ -35,18 +35,49 @@ class StrictJSONParser(BaseParser):
             TooLarge: more than the view takes.
             ParseError: not strict JSON.
         """
-        view_context = parser_context or {}
-        request = view_context["request"]
-        if request.META.get("HTTP_CONTENT_ENCODING", "").lower() not in {"", "identity"}:
-            raise UnsupportedEncoding
-        limit = getattr(view_context["view"], "max_body_bytes", MAX_BODY_BYTES)
-        # Not from the stream: the view may run again (servicekit.http.rerun).
-        if int(request.META.get("CONTENT_LENGTH") or 0) > limit or len(request.body) > limit:
-            raise TooLarge(f"At most {limit} bytes are read.")
+        body = read_body(parser_context or {})
         try:
-            return strict_json.loads(request.body)
+            return strict_json.loads(body)
         except strict_json.InvalidJson as error:
             raise ParseError(f"The body is not JSON: {error}") from error
+
+
+class BytesParser(BaseParser):
+    """Reads a body as it is. A subclass names the media type, such as image/*.
+
+    Django reads no body above settings.DATA_UPLOAD_MAX_MEMORY_SIZE, whatever the view takes.
+    """
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Return the body's bytes.
+
+        Raises:
+            UnsupportedEncoding: it is packed.
+            TooLarge: more than the view takes.
+        """
+        return read_body(parser_context or {})
+
+
+def read_body(view_context: Mapping[str, Any]) -> bytes:
+    """Return the body of a request, as a parser is asked for it.
+
+    Raises:
+        UnsupportedEncoding: it is packed.
+        TooLarge: more than the view takes.
+    """
+    request = view_context["request"]
+    if request.META.get("HTTP_CONTENT_ENCODING", "").lower() not in {"", "identity"}:
+        raise UnsupportedEncoding
+    limit = getattr(view_context["view"], "max_body_bytes", MAX_BODY_BYTES)
+    # Not from the stream: the view may run again (servicekit.http.rerun).
+    if int(request.META.get("CONTENT_LENGTH") or 0) > limit or len(request.body) > limit:
+        raise TooLarge(f"At most {limit} bytes are read.")
+    return bytes(request.body)
 
 
 class OrjsonRenderer(BaseRenderer):

@@ -5,17 +5,26 @@ A service's celery.py is `app = celery_app("orders")`; `celery -A orders worker`
 """
 
 import contextlib
+import logging
 import os
 import time
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from celery import Celery, signals
 from celery import beat as celery_beat
 from celery.schedules import schedule
+from kombu.exceptions import OperationalError
 
 from servicekit.conf import kit_settings
 
+logger = logging.getLogger(__name__)
+
+#: For a sender whom a client waits for: one more connection, at once, and no other.
+ONCE_MORE = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+#: Whoever starts jobs has a sweep that finds what was not done.
+KEPT_SECONDS = 600.0
 #: What every service does beside its own jobs. It is the sign of life of beat and worker, too,
 #: which are missed after 15 s.
 HOUSEKEEPING = {"servicekit.purge": 5.0}
@@ -63,6 +72,30 @@ def _entry(task: str, seconds: float) -> dict[str, Any]:
     # The broker drops a job that nobody took before the next is due; with `expires` the worker's
     # clock would judge beat's.
     return {"task": task, "schedule": every(seconds), "options": {"expiration": seconds}}
+
+
+def send(task: str, *arguments: str) -> bool:
+    """Have a worker do a job, by its name; return whether the broker was reached.
+
+    Never in a transaction: the worker may be quicker than the commit.
+    """
+    options = {"retry": True, "retry_policy": ONCE_MORE, "expiration": KEPT_SECONDS}
+    try:
+        _sender(kit_settings.jobs_broker_url).send_task(task, arguments, **options)
+    except OperationalError as error:
+        logger.warning("job was not sent", extra={"job": task, "reason": str(error)[:200]})
+        return False
+    return True
+
+
+@cache
+def _sender(url: str) -> Celery:
+    """Return an app that starts jobs and does none, with connections of its own."""
+    app = Celery(kit_settings.service, set_as_current=False)
+    # Not broker_url, before which a variable goes that the command line sets.
+    own = {"broker_write_url": url, "broker_transport_options": ONCE_MORE}
+    app.add_defaults(lambda: {**_configuration(), **own})
+    return app
 
 
 def monotonic_now() -> datetime:

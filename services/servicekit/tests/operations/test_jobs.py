@@ -13,17 +13,19 @@ import pytest
 from django.db import connection
 
 from servicekit import tasks
+from servicekit.conf import kit_settings
 from servicekit.database import direct_connection
 from servicekit.models import InboxEvent
 from servicekit.operations import heartbeats, purge
-from servicekit.operations.jobs import Scheduler
+from servicekit.operations.jobs import Scheduler, send
 from servicekit.testing.faults import database_away
-from servicekit.testing.fixtures import SetKit
+from servicekit.testing.fixtures import BrokerAdmin, SetKit
 from servicekit.testing.waiting import wait_until
 from tests.project.celery import app
 
 KIT = Path(__file__).parents[2]
 PURGE = "servicekit.purge"
+QUEUE = f"{kit_settings.service}.celery"
 
 
 def fill_inbox(rows: int) -> None:
@@ -232,3 +234,23 @@ except SystemExit:
     )
 
     assert "USES project-jobs" in done.stdout, done.stdout[-500:] + done.stderr[-500:]
+
+
+def test_job_is_sent_to_the_broker_and_kept_until_a_worker_comes(
+    broker_url: str, vhost: str, broker_admin: BrokerAdmin, set_kit: SetKit
+) -> None:
+    set_kit(jobs_broker_url=broker_url)
+
+    assert send("project.work", "one", "two")
+
+    options = {"count": 1, "ackmode": "ack_requeue_false", "encoding": "auto"}
+    (job,) = broker_admin.call("POST", f"/queues/{vhost}/{QUEUE}/get", options)
+    assert job["properties"]["headers"]["task"] == "project.work"
+    assert '["one", "two"]' in job["payload"]
+    assert job["properties"]["expiration"] == "600000"
+
+
+def test_job_is_not_sent_while_the_broker_is_away(set_kit: SetKit) -> None:
+    set_kit(jobs_broker_url="amqp://nobody@127.0.0.1:1/none")
+
+    assert not send("project.work", "one")
