@@ -3,7 +3,7 @@
 Callers name the columns they want: a list of twenty is one query, and no model instance is made.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
-from products.models import Category, Product, Review, StockMovement
+from products.models import BulkError, BulkOperation, Category, Product, Review, StockMovement
 
 # Recursion is beyond the ORM. Each level is read by an index; the tree is at most ten levels deep
 # (docs/adr/0082-categories-are-an-adjacency-list.md).
@@ -38,6 +38,29 @@ PATH_COLUMNS = ("id", "slug", "name")
 def list_products() -> QuerySet[Product]:
     """Return every product that was not deleted; those for sale are `active`."""
     return Product.objects.filter(deleted_at__isnull=True)
+
+
+def list_matching(**filters: Any) -> QuerySet[Product]:
+    """Return the products that a bulk operation is for, by the filters of the list of products.
+
+    Each may be left out: category (slug of a branch), min_price, max_price, in_stock, active,
+    search (a part of the name), currency.
+    """
+    rows = list_products()
+    for name, value in filters.items():
+        rows = rows.filter(MATCHES[name](value))
+    return rows
+
+
+MATCHES: dict[str, Callable[[Any], Q]] = {
+    "category": lambda slug: Q(category_id__in=branch_ids(slug=slug)),
+    "min_price": lambda price: Q(price__gte=price),
+    "max_price": lambda price: Q(price__lte=price),
+    "in_stock": lambda is_so: Q(stock__gt=0) if is_so else Q(stock=0),
+    "active": lambda is_so: Q(active=is_so),
+    "search": lambda text: Q(name__icontains=text),
+    "currency": lambda code: Q(currency=code),
+}
 
 
 @contextmanager
@@ -97,3 +120,13 @@ def list_reviews(*, viewer_id: UUID | None, is_staff: bool) -> QuerySet[Review]:
 def list_categories() -> QuerySet[Category]:
     """Return every category."""
     return Category.objects.all()
+
+
+def list_bulk_operations() -> QuerySet[BulkOperation]:
+    """Return every bulk operation that was not purged."""
+    return BulkOperation.objects.all()
+
+
+def list_bulk_errors(*, operation_id: UUID) -> QuerySet[BulkError]:
+    """Return why an operation left products or lines as they were, in its order."""
+    return BulkError.objects.filter(operation_id=operation_id)

@@ -17,8 +17,15 @@ APPEND_SLASH = False
 DATABASES = {"default": env.database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Four times a day: a difference is a fault, and orders go on being sold by a wrong number.
-SERVICEKIT = kit.from_environment("products", jobs={"products.check_stock": 6 * 3600.0})
+SERVICEKIT = kit.from_environment(
+    "products",
+    jobs={
+        # Four times a day: a difference is a fault, and orders go on being sold by a wrong number.
+        "products.check_stock": 6 * 3600.0,
+        "products.run_bulk_operations": 5.0,
+    },
+    purges="products.purges.PURGES",
+)
 
 REST_FRAMEWORK = kit.REST_FRAMEWORK
 SIMPLE_JWT = kit.SIMPLE_JWT

@@ -1,5 +1,6 @@
 from django.urls import include, path
 
+from products.api.bulk_viewsets import BulkOperationViewSet
 from products.api.category_viewsets import CategoryViewSet
 from products.api.product_viewsets import ProductViewSet
 from products.api.review_viewsets import ProductReviewViewSet, ReviewViewSet
@@ -13,6 +14,7 @@ router.register("products", ProductViewSet, basename="product")
 router.register("reviews", ReviewViewSet, basename="review")
 router.register("products/<id:product_id>/reviews", ProductReviewViewSet, basename="product-review")
 router.register("categories", CategoryViewSet, basename="category")
+router.register("bulk-operations", BulkOperationViewSet, basename="bulk-operation")
 
 urlpatterns = [
     path("", include("servicekit.urls")),

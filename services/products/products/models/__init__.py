@@ -1,5 +1,6 @@
 """Every table of products."""
 
+from products.models.bulk import BulkChange, BulkError, BulkOperation
 from products.models.catalogue import CURRENCIES, MAX_STOCK, Category, Product
 from products.models.reviews import Review
 from products.models.sales import ProductSales, Purchase
@@ -8,6 +9,9 @@ from products.models.stock import Reservation, ReservationLine, StockAlert, Stoc
 __all__ = [
     "CURRENCIES",
     "MAX_STOCK",
+    "BulkChange",
+    "BulkError",
+    "BulkOperation",
     "Category",
     "Product",
     "ProductSales",
