@@ -20,6 +20,22 @@ def _delete_of_ended_operations(table: str) -> str:
 
 BULK_CHANGES = Purge("bulk_change", _delete_of_ended_operations("bulk_change"), days=KEPT_DAYS)
 BULK_ERRORS = Purge("bulk_error", _delete_of_ended_operations("bulk_error"), days=KEPT_DAYS)
+IMPORT_KEYS = Purge("import_key", _delete_of_ended_operations("import_key"), days=1)
+# Also of files whose upload was cut off, and that no operation knows.
+IMPORT_CHUNKS = Purge(
+    "import_chunk",
+    delete_older(
+        "import_chunk",
+        age="received_at",
+        also="""
+            NOT EXISTS (
+                SELECT FROM bulk_operation WHERE bulk_operation.id = import_chunk.operation_id
+                    AND finished_at IS NULL OFFSET 0
+            )
+        """,
+    ),
+    days=1,
+)
 BULK_OPERATIONS = Purge(
     "bulk_operation",
     delete_older(
@@ -28,6 +44,7 @@ BULK_OPERATIONS = Purge(
         also="""
             NOT EXISTS (SELECT FROM bulk_change WHERE operation_id = bulk_operation.id OFFSET 0)
             AND NOT EXISTS (SELECT FROM bulk_error WHERE operation_id = bulk_operation.id OFFSET 0)
+            AND NOT EXISTS (SELECT FROM import_key WHERE operation_id = bulk_operation.id OFFSET 0)
             AND NOT EXISTS (
                 SELECT FROM bulk_operation AS undo WHERE undo.undoes_id = bulk_operation.id OFFSET 0
             )
@@ -35,4 +52,4 @@ BULK_OPERATIONS = Purge(
     ),
     days=KEPT_DAYS,
 )
-PURGES = [BULK_CHANGES, BULK_ERRORS, BULK_OPERATIONS]
+PURGES = [BULK_CHANGES, BULK_ERRORS, IMPORT_KEYS, IMPORT_CHUNKS, BULK_OPERATIONS]

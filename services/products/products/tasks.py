@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from products.api.imported import batches
 from products.services import stock_check
 from products.services.bulk import running
 
@@ -18,4 +19,4 @@ def check_stock() -> int:
 @shared_task(name="products.run_bulk_operations")  # type: ignore[untyped-decorator]
 def run_bulk_operations() -> int:
     """Go on with the bulk operations that staff asked for; return how many batches were done."""
-    return running.run_unfinished(seconds=BULK_SECONDS)
+    return running.run_unfinished(seconds=BULK_SECONDS, batches=batches())

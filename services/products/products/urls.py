@@ -2,6 +2,7 @@ from django.urls import include, path
 
 from products.api.bulk_viewsets import BulkOperationViewSet
 from products.api.category_viewsets import CategoryViewSet
+from products.api.import_viewsets import ExportViewSet, ImportViewSet
 from products.api.product_viewsets import ProductViewSet
 from products.api.review_viewsets import ProductReviewViewSet, ReviewViewSet
 from servicekit.http.exception_handler import handler400, handler403, handler404, handler500
@@ -15,6 +16,8 @@ router.register("reviews", ReviewViewSet, basename="review")
 router.register("products/<id:product_id>/reviews", ProductReviewViewSet, basename="product-review")
 router.register("categories", CategoryViewSet, basename="category")
 router.register("bulk-operations", BulkOperationViewSet, basename="bulk-operation")
+router.register("products/import", ImportViewSet, basename="import")
+router.register("products/export", ExportViewSet, basename="export")
 
 urlpatterns = [
     path("", include("servicekit.urls")),

@@ -2,6 +2,7 @@
 
 from products.models.bulk import BulkChange, BulkError, BulkOperation
 from products.models.catalogue import CURRENCIES, MAX_STOCK, Category, Product
+from products.models.imports import ImportChunk, ImportKey
 from products.models.reviews import Review
 from products.models.sales import ProductSales, Purchase
 from products.models.stock import Reservation, ReservationLine, StockAlert, StockMovement
@@ -13,6 +14,8 @@ __all__ = [
     "BulkError",
     "BulkOperation",
     "Category",
+    "ImportChunk",
+    "ImportKey",
     "Product",
     "ProductSales",
     "Purchase",

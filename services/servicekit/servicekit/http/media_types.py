@@ -33,8 +33,10 @@ class UnsupportedMediaType(Problem):
 
     status_code = 415
 
-    def __init__(self, detail: str = "Send application/json in UTF-8.") -> None:
-        super().__init__(detail, headers={"Accept": "application/json"})
+    def __init__(
+        self, detail: str = "Send application/json in UTF-8.", *, accept: str = JSON
+    ) -> None:
+        super().__init__(detail, headers={"Accept": accept})
 
 
 class UnsupportedEncoding(Problem):

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from uuid_utils.compat import uuid7
+
 from products.models import BulkError, BulkOperation
 
 #: Of how many products or lines an operation keeps the reasons; it counts them all.
@@ -70,7 +72,8 @@ def _stored(text: str, length: int) -> str:
 
 
 def _store(operation: BulkOperation, errors: Iterable[BulkError]) -> None:
-    found = list(errors)
+    """Store errors in the order of their lines, which is that of their ids."""
+    found = sorted(errors, key=lambda error: error.line or 0)
     for error in found:
-        error.operation = operation
+        error.id, error.operation = uuid7(), operation
     BulkError.objects.bulk_create(found)
