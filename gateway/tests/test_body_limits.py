@@ -2,6 +2,8 @@
 ever needed.
 """
 
+from collections.abc import Callable
+
 import pytest
 from harness.client import assert_problem, parse, send_raw
 from harness.nginx import Gateway, Services
@@ -9,6 +11,7 @@ from harness.nginx import Gateway, Services
 from servicekit.testing.tokens import Signer
 
 PRODUCT = "/api/products/0190a5b4-0000-7000-8000-000000000001/"
+IMPORT, FILE = "/api/products/import/", 50 << 20
 SMALL, LARGE, IMAGE = 8 << 10, 128 << 10, 10 << 20
 LIMITS = [
     ("POST", "/api/auth/token/", SMALL), ("POST", "/api/auth/refresh/", SMALL),
@@ -53,3 +56,29 @@ def test_chunked_body_has_the_same_limit(
 
     assert_problem(refused, 413, "body_too_large")
     assert services.seen() == 0
+
+
+def test_file_of_products_passes_as_it_comes_and_may_be_large(
+    gateway: Gateway, services: Services, signer: Signer
+) -> None:
+    headers = {"Authorization": f"Bearer {signer.token()}", "Content-Type": "text/csv"}
+
+    passed = gateway.request("POST", IMPORT, headers, b" " * FILE)
+    refused = gateway.request("POST", IMPORT, headers, b" " * (FILE + 1))
+
+    assert passed.json["size"] == FILE
+    assert_problem(refused, 413, "body_too_large")
+    assert " 50 MiB" in refused.json["detail"]
+    assert len(services.products.requests_for(IMPORT)) == 1
+    assert "buffered to a temporary file" not in gateway.errors()
+
+
+def test_file_of_products_is_sent_once_though_its_service_is_away(
+    own_gateway: Callable[..., Gateway], own_services: Services, signer: Signer
+) -> None:
+    headers = {"Authorization": f"Bearer {signer.token()}", "Content-Type": "text/csv"}
+    own_services.products.stop()
+
+    refused = own_gateway().request("POST", IMPORT, headers, b" " * (1 << 20))
+
+    assert_problem(refused, 502, "service_unavailable")

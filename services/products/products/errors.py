@@ -81,3 +81,23 @@ class InvalidImage(Problem):
 
 class TooManyImages(Conflict):
     """The product has as many images as a product may have."""
+
+
+class TooManyOperations(Conflict):
+    """So many bulk operations wait that another is not taken."""
+
+
+class OperationUnfinished(Conflict):
+    """A bulk operation is undone after it has ended."""
+
+
+class OperationFinished(Conflict):
+    """A bulk operation that has ended cannot be cancelled; it may be undone."""
+
+
+class NotUndoable(Conflict):
+    """Only price changes and switches on and off are undone."""
+
+
+class AlreadyUndone(Conflict):
+    """The bulk operation was undone before, or is being undone."""

@@ -28,11 +28,13 @@ SERVICEKIT = kit.from_environment(
     jobs={
         # Four times a day: a difference is a fault, and orders go on being sold by a wrong number.
         "products.check_stock": 6 * 3600.0,
+        "products.run_bulk_operations": 5.0,
         "products.settle_reservations": 600.0,
         "products.mail_alerts": 30.0,
         "products.make_missing_thumbnails": 60.0,
         "products.delete_orphaned_images": 3600.0,
     },
+    purges="products.purges.PURGES",
     gauges=("products.operations.gauges",),
     readiness_checks={"cache": "servicekit.operations.cache.finding"},
 )

@@ -4,12 +4,16 @@ from uuid import UUID
 
 from celery import shared_task
 
+from products.api.imported import batches
 from products.services import alert_mails, image_files, images, stock_check, unsettled
+from products.services.bulk import running
 
 #: Beside the mail server's ten seconds, less than a worker may be without a sign of life.
 CLAIM_SECONDS = 4.0
 #: A worker does one job at a time.
 SWEEP_SECONDS = 3.0
+#: Less than the five seconds after which the next job comes.
+BULK_SECONDS = 4.0
 
 
 @shared_task(name="products.check_stock")  # type: ignore[untyped-decorator]
@@ -46,3 +50,9 @@ def make_missing_thumbnails() -> int:
 def delete_orphaned_images() -> int:
     """Delete the files of images that are no more; return how many. The next job goes on."""
     return image_files.delete_orphans(seconds=SWEEP_SECONDS)
+
+
+@shared_task(name="products.run_bulk_operations")  # type: ignore[untyped-decorator]
+def run_bulk_operations() -> int:
+    """Go on with the bulk operations that staff asked for; return how many batches were done."""
+    return running.run_unfinished(seconds=BULK_SECONDS, batches=batches())

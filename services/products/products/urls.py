@@ -1,8 +1,10 @@
 from django.urls import include, path
 
 from products.api.attribute_viewsets import AttributeViewSet
+from products.api.bulk_viewsets import BulkOperationViewSet
 from products.api.category_viewsets import CategoryViewSet
 from products.api.image_viewsets import ProductImageViewSet
+from products.api.import_viewsets import ExportViewSet, ImportViewSet
 from products.api.movement_viewsets import MovementViewSet
 from products.api.product_viewsets import ProductViewSet
 from products.api.review_viewsets import ProductReviewViewSet, ReviewViewSet
@@ -19,6 +21,9 @@ router.register("attributes", AttributeViewSet, basename="attribute")
 router.register("products/<id:product_id>/stock/movements", MovementViewSet, basename="movement")
 router.register("products/<id:product_id>/images", ProductImageViewSet, basename="product-image")
 router.register("categories", CategoryViewSet, basename="category")
+router.register("bulk-operations", BulkOperationViewSet, basename="bulk-operation")
+router.register("products/import", ImportViewSet, basename="import")
+router.register("products/export", ExportViewSet, basename="export")
 
 urlpatterns = [
     path("", include("servicekit.urls")),

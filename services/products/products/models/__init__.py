@@ -1,6 +1,7 @@
 """Every table of products."""
 
 from products.models.attributes import Attribute
+from products.models.bulk import BulkChange, BulkError, BulkOperation
 from products.models.catalogue import (
     BASE_LANGUAGE,
     CURRENCIES,
@@ -11,6 +12,7 @@ from products.models.catalogue import (
     SearchWord,
 )
 from products.models.images import LIST_WIDTH, MAX_IMAGES, THUMBNAIL_WIDTHS, ProductImage
+from products.models.imports import ImportChunk, ImportKey
 from products.models.reviews import Review
 from products.models.sales import ProductSales, Purchase
 from products.models.stock import Reservation, ReservationLine, StockAlert, StockMovement
@@ -24,7 +26,12 @@ __all__ = [
     "SEARCH_CONFIGURATIONS",
     "THUMBNAIL_WIDTHS",
     "Attribute",
+    "BulkChange",
+    "BulkError",
+    "BulkOperation",
     "Category",
+    "ImportChunk",
+    "ImportKey",
     "Product",
     "ProductImage",
     "ProductSales",

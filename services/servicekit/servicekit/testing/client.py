@@ -37,8 +37,9 @@ class Caller:
         if self._token:
             sent.setdefault("Authorization", f"Bearer {self._token}")
         data = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
-        answer = self._client.generic(method, path, data, content_type=content_type, headers=sent)
-        assert isinstance(answer, HttpResponse)
+        answer = _whole(
+            self._client.generic(method, path, data, content_type=content_type, headers=sent)
+        )
         if service := _published_service():
             published(service).check(
                 method,
@@ -79,6 +80,15 @@ def problem(answer: HttpResponse, status: int, code: str = "", *pointers: str) -
         pointers
     ) or not pointers, body
     return body
+
+
+def _whole(answer: Any) -> HttpResponse:
+    """Return an answer with all that it streams."""
+    if answer.streaming:
+        content = b"".join(answer.streaming_content)
+        return HttpResponse(content, status=answer.status_code, headers=answer.headers)
+    assert isinstance(answer, HttpResponse)
+    return answer
 
 
 def _published_service() -> str:

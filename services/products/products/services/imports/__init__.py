@@ -1,0 +1,1 @@
+"""Files of products: received in pieces, read line by line, each line a product."""
