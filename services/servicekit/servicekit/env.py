@@ -17,8 +17,6 @@ from django.core.validators import validate_email
 from environs import FileAwareEnv
 from environs import validate as validators
 from environs.exceptions import EnvValidationError
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 REQUIRED: Any = object()
 
@@ -238,6 +236,10 @@ def cache(prefix: str, name: str = "REDIS_URL") -> dict[str, Any]:
     url = text(name, "")
     if not url:
         return {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}
+    # Here: its megabytes are for the services that have a cache.
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
     return {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": url,

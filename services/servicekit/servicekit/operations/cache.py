@@ -20,7 +20,6 @@ from uuid import uuid4
 import orjson
 from django.core.cache import cache
 from django.db import transaction
-from django_redis.serializers.base import BaseSerializer
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +36,11 @@ GENERATION_FORM = re.compile(rb"g[0-9a-f]{32}")
 DIGEST_BYTES = 16
 
 
-class PlainBytes(BaseSerializer):
-    """Values as they are: pickle would run what it reads."""
+class PlainBytes:
+    """django-redis' serializer that leaves values as they are: pickle would run what it reads."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        """Take the options of CACHES; there are none for it."""
 
     def dumps(self, value: Any) -> bytes:
         """Return the bytes."""
@@ -201,8 +203,9 @@ def _unpacked(key: str, generation: bytes, value: Any) -> tuple[float, Page | No
 
 def _digest(key: str, content: bytes) -> bytes:
     """Of the page under its own key, in this form: another form has another `person`."""
-    keyed = {"key": key.encode(), "person": b"page 1"}
-    return hashlib.blake2b(content, digest_size=DIGEST_BYTES, **keyed).digest()
+    form = b"page 1"
+    made = hashlib.blake2b(content, digest_size=DIGEST_BYTES, key=key.encode(), person=form)
+    return made.digest()
 
 
 def _new_generation() -> bytes:
