@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from products import tasks
 from products.errors import AlreadyUndone, NotUndoable, OperationFinished, OperationUnfinished
-from products.models import BulkChange, BulkError, BulkOperation, Category, Product
+from products.handlers import router
+from products.models import (
+    BulkChange,
+    BulkError,
+    BulkOperation,
+    Category,
+    Product,
+    Reservation,
+)
 from products.services.bulk import batches, running
 from products.services.bulk.decisions import change_price
 from products.services.bulk.operations import (
@@ -24,12 +32,12 @@ from products.services.bulk.outcomes import LeftAlone
 from products.services.categories import create_category, edit_category
 from products.services.products import delete_product, edit_product
 from servicekit.models import OutboxEvent
-from servicekit.testing.deliver import outbox_events
+from servicekit.testing.deliver import deliver, outbox_events
 from servicekit.testing.processes import running_process
 from servicekit.testing.races import at_once
 from servicekit.testing.waiting import somebody_waits_for_a_lock, wait_until
 from tests.bulk import change, finish, make_products, prices, send_events
-from tests.factories import make_product
+from tests.factories import make_product, placed
 
 CHANGED = "products.product_changed.v1"
 
@@ -342,6 +350,28 @@ def test_killed_worker_is_followed_by_one_that_changes_nothing_twice() -> None:
     sequences = OutboxEvent.objects.filter(type=CHANGED)
     assert sequences.values("subject").distinct().count() == 20 * batches.BATCH
     assert sequences.count() == 20 * batches.BATCH
+
+
+@pytest.mark.django_db(transaction=True)
+def test_purchases_go_on_while_prices_change() -> None:
+    """Both lock the same products, many at once; nobody is refused, and no unit is lost."""
+    products = [make_product(stock=1000) for _ in range(40)]
+    lines = {product.pk: 1 for product in reversed(products)}
+    for _ in range(5):
+        start_operation(kind="change_prices", parameters={"filter": {}, "amount": "1.00"})
+
+    def buy() -> None:
+        for _ in range(10):
+            deliver(router, "products.orders", [placed(lines)])
+
+    results = at_once(buy, buy, finish)
+
+    assert results == [None] * 3
+    for product in products:
+        product.refresh_from_db()
+        assert (str(product.price), product.stock, product.version) == ("8.39", 980, 6)
+    assert Reservation.objects.filter(status="reserved").count() == 20
+    assert BulkOperation.objects.filter(state="done", failed=0).count() == 5
 
 
 @pytest.mark.django_db(transaction=True)

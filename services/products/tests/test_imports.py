@@ -1,17 +1,21 @@
 """Files of products: each line is made a product as the API would, or reported."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import RequestFactory
 
+from products.api.import_viewsets import ImportViewSet
 from products.api.imported import batches
 from products.models import BulkError, BulkOperation, ImportChunk, Product
 from products.services.bulk import running
 from products.services.categories import create_category
 from products.services.imports import receiving, records
 from products.services.stock import adjust_stock
+from servicekit.http.problems import InvalidInput
 from servicekit.models import OutboxEvent
 from servicekit.testing.client import Caller, decoded, problem
 from servicekit.testing.deliver import outbox_events
@@ -275,6 +279,29 @@ def test_file_with_500_columns_is_read_and_only_staff_import(
     assert ended["created"] == 1
     assert len(ended["parameters"]["ignored_columns"]) == 50
     assert BulkOperation.objects.count() == 1
+
+
+@pytest.mark.usefixtures("test_keys")
+def test_refused_file_is_read_to_its_end() -> None:
+    """Else the gateway, which passes it on as it comes, would take the refusal for an outage."""
+    request = RequestFactory().post(PATH, b"x" * 3_000_000, content_type="text/csv")
+
+    answer = ImportViewSet.as_view({"post": "create"})(request)
+
+    assert answer.status_code == 401
+    assert request.read() == b""
+
+
+@pytest.mark.django_db
+def test_body_that_ends_early_is_refused_and_nothing_is_kept() -> None:
+    options = receiving.FileOptions(format="csv")
+    file = io.BytesIO(HEADER.encode() * 50_000)
+
+    with pytest.raises(InvalidInput):
+        receiving.receive_file(read=file.read, size=5_000_000, options=options)
+
+    assert not ImportChunk.objects.exists()
+    assert not BulkOperation.objects.exists()
 
 
 @pytest.mark.django_db

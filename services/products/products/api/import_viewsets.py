@@ -1,10 +1,11 @@
 """Files of products over HTTP, for staff: taken in as they come, given out as they are read."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
-from django.http import StreamingHttpResponse
+from django.http import StreamingHttpResponse, UnreadablePostError
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers as drf
@@ -20,7 +21,7 @@ from products.api.filters import ProductFilterSet
 from products.api.serializers import ProductCreate
 from products.models import CURRENCIES, Product
 from products.services.imports.decoding import ENCODINGS
-from products.services.imports.receiving import FileOptions, receive_file
+from products.services.imports.receiving import PIECE_BYTES, FileOptions, receive_file
 from servicekit.auth.authentication import caller_of
 from servicekit.auth.permissions import IsStaff
 from servicekit.http import media_types
@@ -61,6 +62,15 @@ class ImportViewSet(StrictViewSetMixin, GenericViewSet[Product]):
     permission_classes = [IsStaff]
     serializer_class = BulkOperationRead
     query_parameters: ClassVar = {"create": frozenset(ImportOptions().fields)}
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Refuse a file after all of it was read.
+
+        The gateway passes it on as it comes: a connection that is closed meanwhile is an outage to
+        it, and it would tell the client of that.
+        """
+        _drop_rest(self.request)
+        return super().handle_exception(exc)
 
     @extend_schema(
         operation_id="import_products",
@@ -168,3 +178,10 @@ def _size(request: Request) -> int:
     if not size:
         raise InvalidInput("There is no file in the body.")
     return size
+
+
+def _drop_rest(request: Request) -> None:
+    if int(request.META.get("CONTENT_LENGTH") or 0) <= MAX_FILE_BYTES and request.stream:
+        with suppress(UnreadablePostError):
+            while request.stream.read(PIECE_BYTES):
+                pass

@@ -5,7 +5,8 @@ a circle; a batch is short, so that a purchase waits for milliseconds only.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
@@ -45,6 +46,14 @@ CHANGE = """
 """
 
 
+class _Changed(NamedTuple):
+    """A product as it is after its change, and what was changed of it."""
+
+    product: Product
+    price_before: Decimal
+    active_before: bool
+
+
 def change_products(operation: BulkOperation) -> Outcome:
     """Change the next products of an operation, which is locked; move it past them."""
     rows = _products_of(operation)
@@ -81,9 +90,9 @@ def _decision_of(operation: BulkOperation, products: list[Product]) -> Decide:
     return decisions.undo({change.product_id: change for change in changes})
 
 
-def _decide(products: list[Product], decide: Decide, outcome: Outcome) -> list[BulkChange]:
-    """Change the products in memory; return what became of those that changed."""
-    changes = []
+def _decide(products: list[Product], decide: Decide, outcome: Outcome) -> list[_Changed]:
+    """Change the products in memory; return those that changed."""
+    found = []
     for product in products:
         price, active = product.price, product.active
         try:
@@ -93,26 +102,23 @@ def _decide(products: list[Product], decide: Decide, outcome: Outcome) -> list[B
             continue
         if (price, active) != (product.price, product.active):
             product.version += 1
-            changes.append(
-                BulkChange(
-                    product=product,
-                    price_before=price,
-                    price_after=product.price,
-                    active_before=active,
-                    active_after=product.active,
-                )
-            )
-    return changes
+            found.append(_Changed(product, price, active))
+    return found
 
 
-def _record(operation: BulkOperation, changes: list[BulkChange]) -> None:
-    if not changes:
+def _record(operation: BulkOperation, changed: list[_Changed]) -> None:
+    if not changed:
         return
-    names = ("product_id", "price_before", "price_after", "active_before", "active_after")
-    columns: list[Any] = [[getattr(change, name) for change in changes] for name in names]
+    columns = [
+        [each.product.pk for each in changed],
+        [each.price_before for each in changed],
+        [each.product.price for each in changed],
+        [each.active_before for each in changed],
+        [each.product.active for each in changed],
+    ]
     with connection.cursor() as cursor:
         cursor.execute(CHANGE, [*columns, operation.pk])
-    products = [change.product for change in changes]
+    products = [each.product for each in changed]
     categories = _categories_of(products)
     publish_many(
         state_of(product, categories[product.category_id] if product.category_id else None)
