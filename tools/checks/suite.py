@@ -29,6 +29,10 @@ PARTS = {
 SUITES = {name: REPOSITORY / "tests" / name for name in ("e2e", "fuzz", "faults", "containers")}
 BY_DEFAULT = (*PARTS, "e2e", "fuzz")
 ON_A_STACK = ("e2e", "fuzz", "faults")
+#: The largest parts are run by a process a core, each with databases and virtual hosts of its own;
+#: a file's tests stay together, for what they share is made once.
+ON_EVERY_CORE = {"servicekit", "users", "products", "orders", "gateway"}
+SPREAD = ("--numprocesses=auto", "--dist=loadfile")
 #: After that a part hangs. The containers are all restarted and killed, one after the other: about
 #: 15 minutes, with SOUK_STARTS=10 20; a fault may last as long as SOUK_FULL_SECONDS says.
 PART_SECONDS = 900
@@ -77,10 +81,14 @@ def _on_test_servers(names: Sequence[str]) -> list[Result]:
         return []
     try:
         with servers.running() as variables:
-            return [run_pytest(name, PARTS[name], os.environ | variables) for name in names]
+            return [_run_part(name, os.environ | variables) for name in names]
     except CommandError as reason:
         log_step(f"test servers: {reason}")
         return [Result(name) for name in names]
+
+
+def _run_part(name: str, variables: Mapping[str, str]) -> Result:
+    return run_pytest(name, PARTS[name], variables, SPREAD if name in ON_EVERY_CORE else ())
 
 
 def _on_private_stack(names: Sequence[str]) -> list[Result]:
