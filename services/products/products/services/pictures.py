@@ -120,8 +120,7 @@ def _fitted(image: Image.Image, width: int, height: int) -> Image.Image:
 
 def _encode(image: Image.Image) -> Picture:
     image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    # Metadata that it keeps would be written again.
-    image.info.clear()
     out = BytesIO()
+    # Metadata would be written only if it were named here.
     image.save(out, "WEBP", quality=QUALITY, method=2)
     return Picture(out.getvalue(), *image.size)
