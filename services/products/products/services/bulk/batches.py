@@ -6,7 +6,7 @@ a circle; a batch is short, so that a purchase waits for milliseconds only.
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
@@ -109,7 +109,7 @@ def _decide(products: list[Product], decide: Decide, outcome: Outcome) -> list[_
 def _record(operation: BulkOperation, changed: list[_Changed]) -> None:
     if not changed:
         return
-    columns = [
+    columns: list[list[Any]] = [
         [each.product.pk for each in changed],
         [each.price_before for each in changed],
         [each.product.price for each in changed],
