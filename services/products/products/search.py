@@ -13,14 +13,15 @@ from functools import reduce
 from operator import and_, or_
 from typing import Any
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.search import (
     CombinedSearchQuery,
     SearchHeadline,
     SearchQuery,
     SearchRank,
 )
-from django.db import connection, transaction
-from django.db.models import Case, F, FloatField, Q, QuerySet, Value, When
+from django.db import connection, models, transaction
+from django.db.models import Case, F, FloatField, Func, Q, QuerySet, Value, When
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce
 
@@ -123,10 +124,17 @@ def find(rows: QuerySet[Any], search: Search) -> QuerySet[Any]:
     order for a rare word. So it is looked at: few are found by their words and then sorted, many
     by following the order, where the next is never far.
     """
-    found = rows.order_by().filter(document=search.loose).values("pk")[:MANY]
-    if len(found) < MANY:
-        return rows.filter(pk__in=found.all())
-    return rows.filter(document=search.loose)
+    few = list(rows.order_by().filter(document=search.loose).values_list("pk", flat=True)[:MANY])
+    if len(few) == MANY:
+        return rows.filter(document=search.loose)
+    return rows.filter(_AnyOf(F("pk"), Value(few, ArrayField(models.UUIDField()))))
+
+
+class _AnyOf(Func):
+    """`pk = ANY(array)`: one parameter, of whose length the planner knows. `IN` is one for each."""
+
+    template, arg_joiner = "%(expressions)s)", " = ANY("
+    output_field = models.BooleanField()
 
 
 def nothing(rows: QuerySet[Any]) -> QuerySet[Any]:

@@ -44,10 +44,11 @@ def make_products(count: int, **overrides: Any) -> list[Product]:
     """Insert many products without stock at once, past the service that makes a single product."""
     fields: dict[str, Any] = {"price": Decimal("1.00"), "currency": "GBP", **overrides}
     first = Product.objects.count()
-    return Product.objects.bulk_create(
+    rows = (
         Product(slug=f"bulk-{first + number}", name=f"Bulk {first + number}", **fields)
         for number in range(count)
     )
+    return Product.objects.bulk_create(rows, batch_size=1000)
 
 
 def prices() -> list[str]:

@@ -83,8 +83,9 @@ def test_export_is_for_staff_and_strict(
 def test_no_cell_is_a_formula_and_all_come_back_unchanged(staff: Caller) -> None:
     create_category(slug="lamps", name="Lamps")
     for text in FORMULAS:
-        make_product(name=text if text.strip("'=") else f"x{text}", description=text)
-    make_product(name='Semi;colon, "quoted"\r\nline\n', description="Größe\u2028\u200d\U0001f600")
+        is_name = text.isprintable() and text.strip("'=")
+        make_product(name=text if is_name else "x", description=text)
+    make_product(name='Semi;colon, "quoted"', description="Größe\u2028\u200d\U0001f600")
     before = list(Product.objects.order_by("id").values())
     file = staff.get(f"{PATH}csv/").content
     send_events()

@@ -19,7 +19,8 @@ Row = dict[str, Any]
 
 def facets_of(request: Request, rows: QuerySet[Any]) -> Any:
     """Return the body: counts of what the request's filters leave of `rows`."""
-    parameters: Parameters = request.query_params.dict()
+    # In an order of their own all that are found are counted, not only those that are ranked.
+    parameters: Parameters = {**request.query_params.dict(), "ordering": "-created_at"}
     language = language_of(parameters)
 
     def left(parameters: Parameters) -> QuerySet[Any]:
