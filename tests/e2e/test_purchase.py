@@ -5,7 +5,7 @@ confirmed.
 import uuid
 
 import pytest
-from harness import assert_problem
+from harness import assert_problem, wait_until
 
 
 def test_stranger_becomes_customer_finds_and_buys(shop, staff):
@@ -32,7 +32,14 @@ def test_tag_of_a_compressed_product_is_good_for_edits_and_revalidation(shop, st
     assert shop.call("PATCH", path, staff, json=description).status_code == 200
 
     read = shop.call("GET", path, headers={"Accept-Encoding": "gzip"})
-    known = shop.call("GET", path, headers={"If-None-Match": read.headers["etag"]})
+
+    def revalidated():
+        """A page that comes as its second ends is not kept, and its tag not compared."""
+        answer = shop.call("GET", path, headers={"If-None-Match": read.headers["etag"]})
+        assert answer.headers["etag"].endswith(read.headers["etag"].removeprefix("W/"))
+        return answer if answer.status_code == 304 else None
+
+    known = wait_until(revalidated)
     edited = shop.call(
         "PATCH", path, staff, json={"name": "Red"}, headers={"If-Match": read.headers["etag"]}
     )
@@ -42,7 +49,7 @@ def test_tag_of_a_compressed_product_is_good_for_edits_and_revalidation(shop, st
 
     assert read.headers["content-encoding"] == "gzip"
     assert read.headers["etag"].startswith("W/")
-    assert (known.status_code, known.content) == (304, b"")
+    assert known.content == b""
     assert edited.status_code == 200, edited.text
     assert assert_problem(stale, 412)["code"] == "stale_version"
 

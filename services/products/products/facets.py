@@ -7,6 +7,7 @@ million costs no more than one of ten thousand.
 import json
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet
 
@@ -15,6 +16,8 @@ from products.models import Product
 MOST = 10_000
 VALUES_OF_AN_ATTRIBUTE = 20
 COLUMNS = ("id", "category_id", "price", "stock", "rating_average", "attributes")
+
+NOTHING = "SELECT * FROM product WHERE false"
 
 # Groups of what a slice holds are beyond the ORM; {rows} is the ORM's statement for the slice.
 SUMS = """
@@ -93,7 +96,11 @@ def attributes(rows: QuerySet[Product]) -> list[Row]:
 
 
 def _grouped(statement: str, rows: QuerySet[Product], *parameters: Any) -> list[tuple[Any, ...]]:
-    found, own = rows.order_by().values(*COLUMNS)[:MOST].query.sql_with_params()
+    try:
+        found, own = rows.order_by().values(*COLUMNS)[:MOST].query.sql_with_params()
+    except EmptyResultSet:
+        # The ORM knows that nothing can be found, and makes no statement of it.
+        found, own = NOTHING, ()
     # Its WITH and GROUP BY come before ours, so its parameters do, too.
     with connection.cursor() as cursor:
         cursor.execute(statement.format(rows=found), [*own, *parameters])

@@ -147,8 +147,12 @@ def values_of_rows(rows: list[dict[str, Any]], asked: dict[str, str], key: str) 
 
 
 @pytest.mark.django_db
-def test_facets_of_an_empty_catalogue_are_empty(nobody: Caller) -> None:
-    assert decoded(nobody.get(PATH)) == {
+@pytest.mark.parametrize("query", ["", "category=nothing", "search=%25", "search=nothing"])
+def test_facets_of_nothing_are_empty(nobody: Caller, query: str) -> None:
+    if query:
+        make_product()
+
+    assert decoded(nobody.get(f"{PATH}?{query}")) == {
         "total": 0,
         "is_complete": True,
         "price": {"min": None, "max": None},

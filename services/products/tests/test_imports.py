@@ -185,6 +185,20 @@ def test_encoding_is_found(staff: Caller, encoding: str, name: str, found: str) 
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark_is_read_when_it_is_asked_for(staff: Caller, encoding: str) -> None:
+    file = (HEADER + "A1,Größe,1.00,GBP\n").encode(
+        "utf-16-be" if encoding == "utf-16" else encoding
+    )
+
+    ended = send(staff, file, "?encoding=utf-16")
+    nonsense = staff.call("POST", f"{PATH}?encoding=utf-16", raw=b"00", content_type="text/csv")
+
+    assert (ended["created"], Product.objects.get().name) == (1, "Größe")
+    problem(nonsense, 400, "invalid")
+
+
+@pytest.mark.django_db
 def test_bytes_of_another_encoding_are_reported_line_by_line(staff: Caller) -> None:
     file = HEADER.encode() + "A1,Größe,1.00,GBP\n".encode() + b"A2,Gr\xf6\xdfe,1.00,GBP\n"
 

@@ -33,7 +33,7 @@ class Decoder:
 
     def decode(self, piece: bytes, *, is_last: bool = False) -> str:
         """Return the text of the next piece, the first of which has four bytes or is the last."""
-        if self._is_first and not self.encoding:
+        if self._is_first and self.encoding in ("", "utf-16"):
             self._look_at_start(piece)
         self._is_first = False
         text = self._text(piece, is_last)
@@ -46,6 +46,8 @@ class Decoder:
             found = "utf-16-le"
         elif not found and piece[0:3:2] == b"\0\0":
             found = "utf-16-be"
+        elif not found and self.encoding:
+            found = "utf-16-be"  # RFC 2781, 4.3: so it is without a mark
         if found:
             self._decide(found)
 
