@@ -96,6 +96,8 @@ def test_hot_page_is_read_without_the_database(
 
     first, second = nobody.get(asked), customer.get(asked)
     assert (first.content, first["ETag"]) == (second.content, second["ETag"])
+    # Without it, the gateway keeps nothing.
+    assert first["Content-Length"] == str(len(first.content))
     assert all(0 < redis.pttl(key) <= 1000 for key in keys(redis) if b"page:" in key)
 
 

@@ -64,4 +64,6 @@ def _answer(request: Request, page: Page, control: str) -> HttpResponse:
     headers = {"ETag": page.tag, "Cache-Control": control}
     if conditional.is_known(request, page.tag):
         return HttpResponse(status=304, headers=headers)
+    # The gateway keeps what it knows the length of (gateway/templates/catalogue.conf.template).
+    headers["Content-Length"] = str(len(page.body))
     return HttpResponse(page.body, content_type="application/json", headers=headers)
