@@ -20,6 +20,7 @@ from products.models import (
     Category,
     Product,
     ProductImage,
+    RelatedProduct,
     Review,
     StockMovement,
 )
@@ -53,6 +54,8 @@ UNSETTLED = """
             AND created_at < statement_timestamp() - make_interval(secs => %s) LIMIT %s
     ) AS counted
 """
+#: So many related products are kept of each.
+MOST_RELATED = 12
 IMAGE_COLUMNS = ("id", "position", "alt", "name", "width", "height", "size_bytes", "created_at")
 
 
@@ -147,6 +150,26 @@ def list_images(*, product_id: UUID) -> list[dict[str, Any]]:
         }
         for image in images
     ]
+
+
+def list_related(
+    *, product_id: UUID, category_id: UUID | None, columns: Iterable[str], limit: int
+) -> list[dict[str, Any]]:
+    """Return what customers who bought a product bought as well, and then, up to `limit`, the
+    newest products of its category.
+    """
+    columns = tuple(dict.fromkeys(["id", *columns]))
+    for_sale = Product.objects.filter(active=True)
+    bought = RelatedProduct.objects.filter(product=product_id).order_by("-customers", "other")
+    ids = list(bought.values_list("other", flat=True)[:MOST_RELATED])
+    rows = {row["id"]: row for row in for_sale.filter(pk__in=ids).values(*columns)} if ids else {}
+    found = [rows[key] for key in ids if key in rows][:limit]
+    if len(found) < limit and category_id:
+        others = for_sale.filter(category=category_id).order_by("-created_at", "-id")
+        newest = others.values(*columns)[: limit + len(found) + 1]
+        known = {product_id, *(row["id"] for row in found)}
+        found += [row for row in newest if row["id"] not in known][: limit - len(found)]
+    return found
 
 
 def list_categories() -> QuerySet[Category]:

@@ -33,6 +33,8 @@ SERVICEKIT = kit.from_environment(
         "products.mail_alerts": 30.0,
         "products.make_missing_thumbnails": 60.0,
         "products.delete_orphaned_images": 3600.0,
+        "products.count_popularity": 60.0,
+        "products.relate_products": 300.0,
     },
     purges="products.purges.PURGES",
     gauges=("products.operations.gauges",),

@@ -5,7 +5,15 @@ from uuid import UUID
 from celery import shared_task
 
 from products.api.imported import batches
-from products.services import alert_mails, image_files, images, stock_check, unsettled
+from products.services import (
+    alert_mails,
+    image_files,
+    images,
+    popularity,
+    related,
+    stock_check,
+    unsettled,
+)
 from products.services.bulk import running
 
 #: Beside the mail server's ten seconds, less than a worker may be without a sign of life.
@@ -56,3 +64,15 @@ def delete_orphaned_images() -> int:
 def run_bulk_operations() -> int:
     """Go on with the bulk operations that staff asked for; return how many batches were done."""
     return running.run_unfinished(seconds=BULK_SECONDS, batches=batches())
+
+
+@shared_task(name="products.count_popularity")  # type: ignore[untyped-decorator]
+def count_popularity() -> int:
+    """Count anew how popular products are; return of how many. The next job goes on."""
+    return popularity.count_popularity(seconds=SWEEP_SECONDS)
+
+
+@shared_task(name="products.relate_products")  # type: ignore[untyped-decorator]
+def relate_products() -> int:
+    """Find anew what goes with what was bought; return of how many. The next job goes on."""
+    return related.relate_products(seconds=SWEEP_SECONDS)

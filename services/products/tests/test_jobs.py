@@ -9,9 +9,11 @@ def test_every_scheduled_task_is_there() -> None:
     tasks_of_the_schedule = {entry["task"] for entry in app.conf.beat_schedule.values()}
     assert tasks_of_the_schedule == {
         "products.check_stock",
+        "products.count_popularity",
         "products.delete_orphaned_images",
         "products.mail_alerts",
         "products.make_missing_thumbnails",
+        "products.relate_products",
         "products.run_bulk_operations",
         "products.settle_reservations",
         "servicekit.purge",

@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from products import search, selectors
 from products.api.attribute_filter import AttributesFilter
 from products.api.serializers import ProductRead
-from products.api.wording import LANGUAGES
+from products.api.wording import LANGUAGES, TRANSLATED
 from products.models import BASE_LANGUAGE, StockAlert, StockMovement
 from servicekit.http.filters import (
     ChoiceFilter,
@@ -23,6 +23,8 @@ from servicekit.http.pagination import Ordering
 from servicekit.http.problems import InvalidInput
 
 MAX_RATING = 5
+#: Pages by popularity end where the last row's ends.
+LIST_COLUMNS = (*ProductRead.columns(), "popularity")
 BY_RELEVANCE = Ordering("relevance", float, descending=True, needs="search")
 
 
@@ -90,8 +92,11 @@ class LanguageFilter(ChoiceFilter):
 
     def filter(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
         """Return the rows with their translations."""
-        names = ("translations", "category__translations")
-        return rows if value == BASE_LANGUAGE else rows.values(*ProductRead.columns(), *names)
+        return (
+            rows
+            if value == BASE_LANGUAGE
+            else rows.values(*dict.fromkeys([*LIST_COLUMNS, *TRANSLATED]))
+        )
 
 
 class ProductFilterSet(StrictFilterSet):

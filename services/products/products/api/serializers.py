@@ -1,22 +1,21 @@
 """The shape of what clients send, and of what they get; no rule of the shop."""
 
 import re
-from functools import lru_cache
 from typing import Any
 
-from django.core.files.storage import default_storage
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from products.api.attribute_serializers import AttributesField
+from products.api.image_serializers import FileField, ImageRead
 from products.api.translation_serializers import (
     CategoryTranslations,
     CategoryTranslationsField,
     ProductTranslations,
     ProductTranslationsField,
 )
-from products.models import CURRENCIES, MAX_IMAGES, MAX_STOCK, THUMBNAIL_WIDTHS, Category
+from products.models import CURRENCIES, MAX_STOCK, Category
 from servicekit.http.fields import (
     AmountField,
     CleanCharField,
@@ -138,19 +137,6 @@ class ReviewWrite(StrictSerializer):
     comment = CleanCharField(max_length=5_000, allow_blank=True, required=False)
 
 
-class ImageAlt(StrictSerializer):
-    alt = CleanCharField(max_length=300, allow_blank=True, required=False)
-
-
-class ImageChange(ImageAlt):
-    position = StrictIntegerField(
-        min_value=0,
-        max_value=MAX_IMAGES - 1,
-        required=False,
-        help_text="0 is the first, which lists show; the others make room.",
-    )
-
-
 class StockAdjust(StrictSerializer):
     delta = StrictIntegerField(min_value=-MAX_STOCK, max_value=MAX_STOCK)
     reason = CleanCharField(max_length=200)
@@ -181,53 +167,6 @@ class InStockField(serializers.BooleanField):
     def to_representation(self, value: Any) -> bool:
         """Return whether any are left."""
         return bool(value > 0)
-
-
-#: Asked once for each file that is shown again and again; what it answers stays as it is.
-address_of_file = lru_cache(maxsize=20_000)(default_storage.url)
-
-
-@extend_schema_field({"type": "string", "format": "uri-reference"})
-class FileField(serializers.CharField):
-    """The address of a file in the storage, by its name; without a name null."""
-
-    def to_representation(self, value: Any) -> str | None:  # type: ignore[override]
-        """Return the address."""
-        return address_of_file(value) if value else None
-
-
-@extend_schema_field(
-    {
-        "type": "object",
-        "properties": {
-            str(width): {"type": "string", "format": "uri-reference"} for width in THUMBNAIL_WIDTHS
-        },
-        "required": [str(width) for width in THUMBNAIL_WIDTHS],
-    }
-)
-class ThumbnailsField(serializers.DictField):
-    """The address of a thumbnail by its width in pixels; the image's until it is made."""
-
-    def to_representation(self, value: Any) -> dict[str, str]:
-        """Return the address of each."""
-        return {width: address_of_file(file) for width, file in value.items()}
-
-
-class ImageRead(RowSerializer):
-    id = serializers.UUIDField()
-    url = FileField(source="name")
-    alt = serializers.CharField()
-    position = serializers.IntegerField()
-    width = serializers.IntegerField()
-    height = serializers.IntegerField()
-    bytes = serializers.IntegerField(source="size_bytes")
-    thumbnails = ThumbnailsField(help_text="By their width; the image itself until they are made.")
-    created_at = serializers.DateTimeField()
-
-
-@extend_schema_serializer(many=False)
-class ImageList(serializers.Serializer[Any]):
-    results = ImageRead(many=True)
 
 
 class ProductRead(RowSerializer):
@@ -264,11 +203,22 @@ class ProductFound(ProductRead):
     highlight = HighlightRead(required=False, help_text="With `search` only.")
 
 
-class ProductDetail(ProductRead):
-    attributes = AttributesField()
-    translations = ProductTranslationsField()
-    category_path = CategoryShort(many=True, help_text="From the root to its category.")
-    images = ImageRead(many=True)
+class ProductShort(RowSerializer):
+    """What a link to a product is made of."""
+
+    id = serializers.UUIDField()
+    slug = serializers.CharField()
+    name = serializers.CharField()
+    price = AmountField()
+    compare_at_price = AmountField(allow_null=True)
+    currency = serializers.CharField()
+    image = FileField(allow_null=True)
+    rating_average = AmountField()
+
+
+@extend_schema_serializer(many=False)
+class RelatedList(serializers.Serializer[Any]):
+    results = ProductShort(many=True)
 
 
 class ReviewRead(RowSerializer):
@@ -281,6 +231,15 @@ class ReviewRead(RowSerializer):
     version = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
+
+
+class ProductDetail(ProductRead):
+    attributes = AttributesField()
+    translations = ProductTranslationsField()
+    category_path = CategoryShort(many=True, help_text="From the root to its category.")
+    images = ImageRead(many=True)
+    latest_reviews = ReviewRead(many=True)
+    related = ProductShort(many=True, help_text="The first of …/related/.")
 
 
 class MovementRead(RowSerializer):

@@ -9,6 +9,8 @@ from products.search import marked
 from servicekit.http.problems import InvalidInput
 
 LANGUAGES = tuple(SEARCH_CONFIGURATIONS)
+#: What `product_in` needs of a product's row, beside what it gives another name.
+TRANSLATED = ("translations", "category__translations", "category__name")
 LANGUAGE = OpenApiParameter(
     "language", enum=LANGUAGES, description=f"Of names and descriptions; {BASE_LANGUAGE} without."
 )

@@ -13,8 +13,9 @@ from products.models.catalogue import (
 )
 from products.models.images import LIST_WIDTH, MAX_IMAGES, THUMBNAIL_WIDTHS, ProductImage
 from products.models.imports import ImportChunk, ImportKey
+from products.models.jobs import JobPosition
 from products.models.reviews import Review
-from products.models.sales import ProductSales, Purchase
+from products.models.sales import ProductSales, ProductViews, Purchase, RelatedProduct
 from products.models.stock import Reservation, ReservationLine, StockAlert, StockMovement
 
 __all__ = [
@@ -32,10 +33,13 @@ __all__ = [
     "Category",
     "ImportChunk",
     "ImportKey",
+    "JobPosition",
     "Product",
     "ProductImage",
     "ProductSales",
+    "ProductViews",
     "Purchase",
+    "RelatedProduct",
     "Reservation",
     "ReservationLine",
     "Review",

@@ -110,6 +110,8 @@ class Product(Timestamped):
     rating_count = models.IntegerField(default=0, db_default=0)
     #: The file that lists show; services/images.py keeps it that of the first image.
     image = models.CharField(max_length=60, default="", blank=True, db_default="")
+    #: Of the last 30 days (services/popularity.py).
+    popularity = models.IntegerField(default=0, db_default=0)
     version = models.IntegerField(default=1)
     deleted_at = models.DateTimeField(null=True)
 
@@ -150,6 +152,12 @@ class Product(Timestamped):
                 name="product_by_rating",
                 condition=Q(active=True),
             ),
+            models.Index(
+                fields=["-popularity", "-id"],
+                name="product_by_popularity",
+                condition=Q(active=True),
+            ),
+            models.Index(fields=["id"], name="product_popular", condition=Q(popularity__gt=0)),
             models.Index(fields=["price", "id"], name="product_by_price", condition=Q(active=True)),
             models.Index(
                 Collate("name", BY_LANGUAGE),
