@@ -20,6 +20,10 @@ StartGateway = Callable[..., Gateway]
 LIST, CATEGORIES = "/api/products/", "/api/categories/"
 PRODUCT = "/api/products/0190a5b4-0000-7000-8000-00000000000a/"
 PUBLIC = {"Content-Type": "application/json", "Cache-Control": "public, max-age=0"}
+KEPT = [
+    *(LIST, f"{LIST}popular/", f"{LIST}facets/", CATEGORIES, "/api/attributes/"),
+    *(PRODUCT, f"{PRODUCT}reviews/", f"{PRODUCT}related/"),
+]
 BUYERS = 500
 
 
@@ -30,7 +34,7 @@ def page(body: str = "old") -> Answer:
 
 @pytest.fixture
 def gateway(own_gateway: StartGateway, own_services: Services) -> Gateway:
-    for path in (LIST, PRODUCT, f"{PRODUCT}reviews/", CATEGORIES):
+    for path in KEPT:
         own_services.products.answers[path] = page()
     return own_gateway(CATALOGUE_CACHE="on", LIMIT_CONNECTIONS="1000")
 
@@ -56,7 +60,7 @@ def begin_second() -> int:
     return second
 
 
-@pytest.mark.parametrize("path", [LIST, PRODUCT, f"{PRODUCT}reviews/", CATEGORIES])
+@pytest.mark.parametrize("path", KEPT)
 def test_page_asked_for_often_is_asked_of_its_service_once(
     gateway: Gateway, services: Services, path: str
 ) -> None:

@@ -109,8 +109,7 @@ def count_popularity(*, seconds: float) -> int:
             return [row[0] for row in cursor.fetchall()]
 
     def count(ids: Sequence[UUID]) -> None:
-        parameters = {"ids": list(ids), "since": since, "per_unit": VIEWS_PER_UNIT}
         with connection.cursor() as cursor:
-            cursor.execute(COUNT, parameters)
+            cursor.execute(COUNT, {"ids": list(ids), "since": since, "per_unit": VIEWS_PER_UNIT})
 
     return walk(job="popularity", next_ids=next_ids, work=count, seconds=seconds)

@@ -21,8 +21,8 @@ def walk(
     """Go on where the last run of `job` ended, to the end at most; return how many were looked at.
 
     `next_ids` returns some ids after one, in their order; with none the walk is over, and the next
-    run begins anew. At least one part is done. Each part is a transaction with its position, so a run that was killed is gone
-    on with; a second worker waits for the first.
+    run begins anew. At least one part is done. Each is a transaction with its position, so a run
+    that was killed is gone on with; a second worker waits for the first.
     """
     JobPosition.objects.get_or_create(job=job)
     deadline, looked_at = time.monotonic() + seconds, 0
