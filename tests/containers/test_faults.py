@@ -105,11 +105,14 @@ def test_books_balance_after_all_of_it(containers):
 
 
 def test_gateway_spreads_over_what_is_there_and_forgets_what_is_not(containers, shop):
+    # What staff read is kept by no cache.
+    staff = shop.staff()
+
     def asked() -> set[str]:
         """The containers that had requests lately."""
         since = f"{time.time():.0f}"
         for _ in range(60):
-            assert shop.call("GET", "/api/products/?page_size=1").status_code == 200
+            assert shop.call("GET", "/api/products/?page_size=1", staff).status_code == 200
         said = engine.output("logs", "--since", since, "--no-log-prefix", "gateway")
         return {
             line.split('"upstream":"')[1].split('"')[0]
