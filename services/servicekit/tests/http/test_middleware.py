@@ -2,7 +2,6 @@
 
 import logging
 import re
-import uuid
 from typing import Any
 
 import pytest
@@ -45,7 +44,14 @@ def series() -> int:
 
 
 @pytest.mark.parametrize(
-    "sent", ["a", "Az09._-", "x" * 64, "8e03978e-40d5-43e8-bc93-6894a57f9324", uuid.uuid4().hex]
+    "sent",
+    [
+        "a",
+        "Az09._-",
+        "x" * 64,
+        "8e03978e-40d5-43e8-bc93-6894a57f9324",
+        "0af7651916cd43dd8448eb211c80319c",
+    ],
 )
 def test_well_formed_request_id_is_kept(nobody: Caller, sent: str) -> None:
     answer = nobody.get("/nowhere/", X_Request_ID=sent)
