@@ -29,9 +29,10 @@ PARTS = {
 SUITES = {name: REPOSITORY / "tests" / name for name in ("e2e", "fuzz", "faults", "containers")}
 BY_DEFAULT = (*PARTS, "e2e", "fuzz")
 ON_A_STACK = ("e2e", "fuzz", "faults")
-#: The largest parts are run by a process a core, each with databases and virtual hosts of its own;
-#: a file's tests stay together, for what they share is made once.
-ON_EVERY_CORE = {"servicekit", "users", "products", "orders", "gateway"}
+#: Large parts are run by a process a core, each with databases and virtual hosts of its own; a
+#: file's tests stay together, for what they share is made once. Not servicekit: xdist cannot pass on
+#: lone surrogates, which its tests log.
+ON_EVERY_CORE = {"users", "products", "orders", "gateway"}
 SPREAD = ("--numprocesses=auto", "--dist=loadfile")
 #: After that a part hangs. The containers are all restarted and killed, one after the other: about
 #: 15 minutes, with SOUK_STARTS=10 20; a fault may last as long as SOUK_FULL_SECONDS says.
