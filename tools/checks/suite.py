@@ -30,8 +30,8 @@ SUITES = {name: REPOSITORY / "tests" / name for name in ("e2e", "fuzz", "faults"
 BY_DEFAULT = (*PARTS, "e2e", "fuzz")
 ON_A_STACK = ("e2e", "fuzz", "faults")
 #: Large parts are run by a process a core, each with databases and virtual hosts of its own; a
-#: file's tests stay together, for what they share is made once. Not servicekit: xdist cannot pass on
-#: lone surrogates, which its tests log.
+#: file's tests stay together, for what they share is made once. Not servicekit: its tests log lone
+#: surrogates, which xdist cannot pass on.
 ON_EVERY_CORE = {"users", "products", "orders", "gateway"}
 SPREAD = ("--numprocesses=auto", "--dist=loadfile")
 #: After that a part hangs. The containers are all restarted and killed, one after the other: about
