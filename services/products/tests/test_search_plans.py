@@ -1,11 +1,11 @@
 """Search over as many products as make the planner choose."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import SimpleTestCase
 from django.test.utils import CaptureQueriesContext
 
 from products import selectors
@@ -28,8 +28,7 @@ FILL = """
 """
 
 
-@pytest.fixture
-def catalogue(transactional_db: None) -> Iterator[None]:
+def fill() -> None:
     with connection.cursor() as cursor:
         cursor.execute(FILL, [ROWS])
         # The rarest are the last in every order.
@@ -41,8 +40,10 @@ def catalogue(transactional_db: None) -> Iterator[None]:
             " ('saddle')"
         )
         cursor.execute("VACUUM ANALYZE product")
-    yield
-    # Or the tests after this one would plan for a large table.
+
+
+def empty() -> None:
+    """Or the tests after these would plan for a large table."""
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE product, search_word CASCADE")
         cursor.execute("VACUUM ANALYZE product")
@@ -69,45 +70,60 @@ def rows_read(text: str, order: str) -> int:
     return read(plan["Plan"])
 
 
-def test_search_reads_few_rows_whether_it_finds_none_few_or_many(catalogue: None) -> None:
-    for order in ORDERS:
-        with planned():
-            assert len(search("absent", order)) == 0
-            # A hash join asks for one row of either side before it knows that there is none.
-            assert rows_read("absent", order) <= 1, order
-            assert len(search("SADDLE", order)) == 2, order
-            # Each row is read as a candidate of either kind, and to be ranked.
-            assert rows_read("saddle", order) <= 8, order
-            assert len(search("Lantern", order)) == 21, order
-            most = 3 * (RANKED_WHOLE + RANKED_LOOSE) if order == RELEVANCE else 100
-            assert rows_read("lantern", order) <= most, order
+@pytest.mark.django_db  # or there is no database when these run alone
+class TestPlans(SimpleTestCase):
+    """One catalogue for all, which they only read; and no transaction around a test, in which what
+    `planned` sets would outlive its block.
+    """
+
+    databases = {"default"}
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.addClassCleanup(empty)
+        fill()
+
+    def test_search_reads_few_rows_whether_it_finds_none_few_or_many(self) -> None:
+        for order in ORDERS:
+            with planned():
+                assert len(search("absent", order)) == 0
+                # A hash join asks for one row of either side before it knows that there is none.
+                assert rows_read("absent", order) <= 1, order
+                assert len(search("SADDLE", order)) == 2, order
+                # Each row is read as a candidate of either kind, and to be ranked.
+                assert rows_read("saddle", order) <= 8, order
+                assert len(search("Lantern", order)) == 21, order
+                most = 3 * (RANKED_WHOLE + RANKED_LOOSE) if order == RELEVANCE else 100
+                assert rows_read("lantern", order) <= most, order
+
+    def test_search_is_planned_for_what_is_searched_however_often(self) -> None:
+        """A plan for any text would follow the list's order: a scan where nothing is found."""
+        connection.close()  # with what earlier tests prepared
+        for text in ["zq"] * 10 + ["lantern"] * 10 + ["absent"] * 2:
+            decoded(Caller().get(f"/api/products/?search={text}"))
+
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement"
+                " LIKE '%@@%'"
+            )
+            plans = cursor.fetchall()
+        assert plans
+        assert [generic for generic, _custom in plans] == [0]
+
+    def test_page_by_name_reads_its_own_rows_alone_wherever_it_begins(self) -> None:
+        check_pages("name")
+
+    def test_page_by_name_downwards_reads_its_own_rows_alone_wherever_it_begins(self) -> None:
+        check_pages("-name")
 
 
-def test_search_is_planned_for_what_is_searched_however_often(
-    catalogue: None, nobody: Caller
-) -> None:
-    """A plan for any text would follow the list's order: fine for many hits, a scan for none."""
-    for text in ["zq"] * 10 + ["lantern"] * 10 + ["absent"] * 2:
-        decoded(nobody.get(f"/api/products/?search={text}"))
-
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE"
-            " '%@@%'"
-        )
-        plans = cursor.fetchall()
-    assert plans
-    assert [generic for generic, _custom in plans] == [0]
-
-
-@pytest.mark.parametrize("order", ["name", "-name"])
-def test_page_by_name_reads_its_own_rows_alone_wherever_it_begins(
-    catalogue: None, nobody: Caller, order: str
-) -> None:
+def check_pages(order: str) -> None:
     """The index has the collation of the order and of the cursor's comparison."""
     with CaptureQueriesContext(connection) as queries:
-        first = decoded(nobody.get(f"/api/products/?ordering={order}&page_size=20"))
-        decoded(nobody.get(first["next"]))
+        first = decoded(Caller().get(f"/api/products/?ordering={order}&page_size=20"))
+        decoded(Caller().get(first["next"]))
     pages = [each["sql"] for each in queries if "ORDER BY" in each["sql"]]
 
     with connection.cursor() as cursor:
