@@ -20,6 +20,7 @@ from django.conf import settings as django_settings
 
 from servicekit.messaging.broker_definitions import topology_definitions
 from servicekit.messaging.topology import Topology
+from servicekit.testing import tables
 from servicekit.testing.waiting import wait_until
 
 # Before any settings are read: they take the servers of the service under test from here.
@@ -55,6 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # set here because a fixture of ours would not override that of pytest-django.
     default = django_settings.DATABASES["default"]
     default.setdefault("TEST", {})["NAME"] = f"test_{os.getpid()}_{uuid.uuid4().hex[:8]}"
+    tables.replace_flush()
 
 
 @pytest.hookimpl(wrapper=True)
