@@ -4,7 +4,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from products.api.imported import batches
+from products.api.batches import batches
 from products.services import (
     alert_mails,
     image_files,

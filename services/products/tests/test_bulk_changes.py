@@ -20,7 +20,9 @@ from products.models import (
     Category,
     Product,
     Reservation,
+    StockAlert,
 )
+from products.services.attributes import create_attribute
 from products.services.bulk import batches, running
 from products.services.bulk.decisions import change_price
 from products.services.bulk.operations import (
@@ -36,7 +38,7 @@ from servicekit.testing.deliver import deliver, outbox_events
 from servicekit.testing.processes import running_process
 from servicekit.testing.races import at_once
 from servicekit.testing.waiting import somebody_waits_for_a_lock, wait_until
-from tests.bulk import change, finish, make_products, prices, send_events
+from tests.bulk import change, finish, make_products, prices, run, send_events
 from tests.factories import make_product, placed
 
 CHANGED = "products.product_changed.v1"
@@ -150,16 +152,27 @@ def test_changed_product_has_a_new_version_and_an_event_of_its_whole_state() -> 
         ({"name_contains": "OuR b"}, "b"),
         ({"name_contains": "%"}, ""),
         ({"currency": "EUR"}, "c"),
+        ({"slug": "our-a"}, "a"),
+        ({"sku": "S-B"}, "b"),
+        ({"search": "OURS"}, "abcd"),
+        ({"search": "b"}, "b"),
+        ({"attributes": "colour:red"}, "ac"),
+        ({"min_rating": "4"}, "d"),
+        ({"low_stock": True}, "c"),
         ({"category": "gone"}, ""),
     ],
 )
 def test_only_what_the_filter_names_is_changed(filters: dict[str, Any], touched: str) -> None:
     lamps = create_category(slug="lamps", name="Lamps")
     lanterns = create_category(slug="lanterns", name="Lanterns", parent=lamps)
-    make_product(name="Our a", price=Decimal(1), category=lamps)
-    make_product(name="Our b", price=Decimal(2), category=lanterns, stock=0)
-    make_product(name="Our c", price=Decimal(3), currency="EUR")
+    create_attribute(key="colour", type="text", name="Colour")
+    red = {"colour": "red"}
+    make_product(name="Our a", slug="our-a", price=Decimal(1), category=lamps, attributes=red)
+    make_product(name="Our b", sku="S-B", price=Decimal(2), category=lanterns, stock=0)
+    make_product(name="Our c", price=Decimal(3), currency="EUR", attributes=red)
     make_product(name="Our d", price=Decimal(4), active=False, stock=0)
+    Product.objects.filter(name="Our d").update(rating_average=4)
+    StockAlert.objects.create(product=Product.objects.get(name="Our c"), stock=1, threshold=2)
     delete_product(product_id=make_product(name="Our gone").pk)
 
     operation = change(percent="10", filter=filters)
@@ -266,7 +279,7 @@ def test_operation_is_done_batch_by_batch_and_stops_when_cancelled() -> None:
     operation = start_operation(kind="change_prices", parameters={"filter": {}, "percent": "5"})
 
     # With a batch's events unsent, the next batch waits.
-    running.run_unfinished(seconds=0.2)
+    run(seconds=0.2)
     operation.refresh_from_db()
     first = (operation.state, operation.done, operation.total)
     cancel_operation(operation_id=operation.pk)
@@ -293,11 +306,11 @@ def test_operation_waits_while_the_relay_is_behind() -> None:
         edit_product(product_id=product.pk, changes={"price": Decimal(2)})
     operation = start_operation(kind="activate", parameters={"filter": {}})
 
-    assert running.run_unfinished(seconds=0.1) == 0
+    assert run(seconds=0.1) == 0
     operation.refresh_from_db()
     assert operation.state == "queued"
     send_events()
-    assert running.run_unfinished(seconds=10) == 2
+    assert run(seconds=10) == 2
 
 
 @pytest.mark.django_db
@@ -321,7 +334,7 @@ def test_workers_at_once_do_each_batch_once() -> None:
         start_operation(kind="change_prices", parameters={"filter": {}, "amount": "1.00"})
 
     def work() -> None:
-        finish(lambda: running.run_unfinished(seconds=0.05))
+        finish(lambda: run(seconds=0.05))
 
     results = at_once(*[work] * 4)
 

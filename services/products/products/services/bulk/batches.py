@@ -4,7 +4,7 @@ Orders lock products in the same order (services/reservations.py), so neither wa
 a circle; a batch is short, so that a purchase waits for milliseconds only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -12,7 +12,6 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import QuerySet
 
-from products import selectors
 from products.models import BulkChange, BulkOperation, Category, Product
 from products.services.bulk import decisions
 from products.services.bulk.decisions import Decide
@@ -23,6 +22,9 @@ from servicekit.messaging.outbox import publish_many
 #: Products of one transaction. Orders' events wait behind those of one batch at most.
 BATCH = 200
 FIRST = UUID(int=0)
+#: Neither decided by nor published, and the first is as long as all the others together.
+UNREAD = ("document", "created_at", "updated_at")
+Matching = Callable[[Mapping[str, Any]], QuerySet[Product]]
 Kind = BulkOperation.Kind
 DECISIONS = {
     Kind.CHANGE_PRICES: decisions.change_price,
@@ -54,40 +56,46 @@ class _Changed(NamedTuple):
     active_before: bool
 
 
-def change_products(operation: BulkOperation) -> Outcome:
-    """Change the next products of an operation, which is locked; move it past them."""
-    rows = _products_of(operation)
+def change_products(operation: BulkOperation, *, matching: Matching) -> Outcome:
+    """Change the next products of an operation, which is locked; move it past them.
+
+    `matching` returns the products that a filter names.
+    """
+    rows = matching(operation.parameters["filter"])
     if operation.total is None:
         operation.total = rows.count()
-    products = _lock_next(rows, operation.last_id or FIRST)
+    products = _lock(rows.filter(pk__gt=operation.last_id or FIRST))
+    decide = DECISIONS[Kind(operation.kind)](operation.parameters)
+    return _change(operation, products, decide)
+
+
+def undo_changes(operation: BulkOperation) -> Outcome:
+    """Put back the next products of another operation; move this one, which is locked, past
+    them.
+    """
+    rows = BulkChange.objects.filter(operation_id=operation.undoes_id).order_by("product_id")
+    if operation.total is None:
+        operation.total = rows.count()
+    changes = rows.filter(product_id__gt=operation.last_id or FIRST)[:BATCH]
+    by_product = {change.product_id: change for change in changes}
+    products = _lock(Product.objects.filter(pk__in=by_product))
+    return _change(operation, products, decisions.undo(by_product))
+
+
+def _lock(rows: QuerySet[Product]) -> list[Product]:
+    # Their keys stay, so ledger rows may refer to them meanwhile.
+    locked = rows.select_for_update(no_key=True, of=("self",)).defer(*UNREAD)
+    return list(locked.order_by("pk")[:BATCH])
+
+
+def _change(operation: BulkOperation, products: list[Product], decide: Decide) -> Outcome:
     outcome = Outcome(is_last=len(products) < BATCH, done=len(products))
-    changed = _decide(products, _decision_of(operation, products), outcome)
+    changed = _decide(products, decide, outcome)
     _record(operation, changed)
     outcome.changed = len(changed)
     if products:
         operation.last_id = products[-1].pk
     return outcome
-
-
-def _products_of(operation: BulkOperation) -> QuerySet[Product]:
-    if operation.kind == Kind.UNDO:
-        changes = BulkChange.objects.filter(operation_id=operation.undoes_id)
-        return Product.objects.filter(pk__in=changes.values("product_id"))
-    return selectors.list_matching(**operation.parameters["filter"])
-
-
-def _lock_next(rows: QuerySet[Product], last_id: UUID) -> list[Product]:
-    # Their keys stay, so ledger rows may refer to them meanwhile.
-    locked = rows.select_for_update(no_key=True, of=("self",))
-    return list(locked.filter(pk__gt=last_id).order_by("pk")[:BATCH])
-
-
-def _decision_of(operation: BulkOperation, products: list[Product]) -> Decide:
-    if operation.kind != Kind.UNDO:
-        return DECISIONS[Kind(operation.kind)](operation.parameters)
-    ids = [product.pk for product in products]
-    changes = BulkChange.objects.filter(operation_id=operation.undoes_id, product_id__in=ids)
-    return decisions.undo({change.product_id: change for change in changes})
 
 
 def _decide(products: list[Product], decide: Decide, outcome: Outcome) -> list[_Changed]:
