@@ -1,6 +1,4 @@
-"""How the worker does bulk operations: what a filter names and what a line of a file may hold is what
-the API takes.
-"""
+"""How the worker does bulk operations: their filters are the API's, and so is a line of a file."""
 
 from collections.abc import Mapping
 from functools import partial

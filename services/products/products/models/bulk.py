@@ -101,9 +101,7 @@ class BulkChange(models.Model):
     operation = models.ForeignKey(
         BulkOperation, on_delete=models.CASCADE, related_name="changes", db_index=False
     )
-    product = models.ForeignKey(
-        Product, on_delete=models.PROTECT, related_name="+", db_index=False
-    )
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+", db_index=False)
     price_before = models.DecimalField(max_digits=12, decimal_places=2)
     price_after = models.DecimalField(max_digits=12, decimal_places=2)
     active_before = models.BooleanField()
