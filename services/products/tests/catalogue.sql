@@ -27,12 +27,13 @@ INSERT INTO search_word (word)
     SELECT 'w' || substr(md5(n::text), 1, 9) FROM generate_series(1, 5000) n
     UNION SELECT unnest(ARRAY['red', 'white', 'blue', 'lantern', 'zinc', 'saddle', 'laterne']);
 INSERT INTO review (id, product_id, customer_id, rating, title, comment, version)
-    SELECT gen_random_uuid(), CASE WHEN n % 10 = 0 THEN '00000000-0000-4000-8000-000000000001'::uuid ELSE product.id END,
-           gen_random_uuid(), 5, '', '', 1
-    FROM generate_series(1, 20000) n JOIN product ON slug = 'p-' || n;
+    SELECT gen_random_uuid(), product.id, gen_random_uuid(), 5, '', '', 1
+    FROM generate_series(1, 20000) n
+         JOIN product ON slug = 'p-' || CASE WHEN n % 10 = 0 THEN 1 ELSE n END;
 INSERT INTO stock_movement (product_id, kind, quantity, reason)
-    SELECT CASE WHEN n % 5 = 0 THEN '00000000-0000-4000-8000-000000000001'::uuid ELSE product.id END, 'initial', 1, ''
-    FROM generate_series(1, 20000) n JOIN product ON slug = 'p-' || n;
+    SELECT product.id, 'initial', 1, ''
+    FROM generate_series(1, 20000) n
+         JOIN product ON slug = 'p-' || CASE WHEN n % 5 = 0 THEN 1 ELSE n END;
 INSERT INTO stock_alert (product_id, stock, threshold, closed_at)
     SELECT id, 1, 2, CASE WHEN slug > 'p-100' THEN now() END
     FROM product WHERE slug < 'p-2';
