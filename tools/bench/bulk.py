@@ -19,9 +19,9 @@ FILL = """
     INSERT INTO product (id, slug, name, description, price, currency, stock, active, version,
                          created_at, updated_at)
     SELECT gen_random_uuid(), 'bulk-' || n, 'Thing ' || n,
-           (SELECT string_agg('word' || (n * 37 + k * k * 101) % 5000, ' ')
+           (SELECT string_agg('word' || (n * 37 + k * k * 101) %% 5000, ' ')
             FROM generate_series(1, 30) AS k),
-           10 + n % 50, 'GBP', 0, true, 1, now(), now()
+           10 + n %% 50, 'GBP', 0, true, 1, now(), now()
     FROM generate_series(1, %s) AS n ON CONFLICT DO NOTHING
 """
 P99 = """
