@@ -138,6 +138,33 @@ def test_changed_product_has_a_new_version_and_an_event_of_its_whole_state() -> 
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("is_in_category", [True, False])
+def test_event_is_that_of_an_edit(is_in_category: bool) -> None:
+    """Bulk operations write theirs by SQL."""
+    create_attribute(key="height", type="number", name="Height")
+    create_attribute(key="colour", type="text", name="Colour")
+    create_attribute(key="is_new", type="boolean", name="New")
+    product = make_product(
+        price=Decimal("2.00"),
+        compare_at_price=Decimal("9.50") if is_in_category else None,
+        category=create_category(slug="l", name='L "\\ü') if is_in_category else None,
+        sku="S-1",
+        description='Two\nlines, "quoted" \\ \u2028 \U0001f3ee',
+        translations={"de": {"name": "Grün"}},
+        attributes={"height": 12.5, "colour": "réd", "is_new": True},
+    )
+
+    change(amount="1.00", filter={"currency": "GBP"})
+    edit_product(product_id=product.pk, changes={"name": "Other"})
+
+    _made, changed, edited = outbox_events(CHANGED)
+    assert {**changed["data"], "version": 3, "name": "Other"} == edited["data"]
+    assert (changed["subject"], changed["sequence"]) == (str(product.pk), 2)
+    assert changed["data"]["price"] == "3.00"
+    assert list(changed["data"]) == list(edited["data"])
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("filters", "touched"),
     [
@@ -310,7 +337,7 @@ def test_operation_waits_while_the_relay_is_behind() -> None:
     operation.refresh_from_db()
     assert operation.state == "queued"
     send_events()
-    assert run(seconds=10) == 2
+    assert run(seconds=10) == 1
 
 
 @pytest.mark.django_db
@@ -345,24 +372,24 @@ def test_workers_at_once_do_each_batch_once() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_killed_worker_is_followed_by_one_that_changes_nothing_twice() -> None:
-    make_products(20 * batches.BATCH)
+    make_products(10 * batches.BATCH)
     operation = start_operation(kind="change_prices", parameters={"filter": {}, "percent": "7.00"})
 
     for number in range(1, 5):
         with running_process("manage.py", "bulk_operations", "run") as worker:
             wait_until(
-                lambda at=4 * number * batches.BATCH: _done(operation) >= at, timeout_seconds=60
+                lambda at=2 * number * batches.BATCH: _done(operation) >= at, timeout_seconds=60
             )
             worker.send_signal(signal.SIGKILL)
     finish()
 
     operation.refresh_from_db()
-    assert (operation.state, operation.changed) == ("done", 20 * batches.BATCH)
+    assert (operation.state, operation.changed) == ("done", 10 * batches.BATCH)
     assert set(prices()) == {"1.07"}
     assert set(Product.objects.values_list("version", flat=True)) == {2}
     sequences = OutboxEvent.objects.filter(type=CHANGED)
-    assert sequences.values("subject").distinct().count() == 20 * batches.BATCH
-    assert sequences.count() == 20 * batches.BATCH
+    assert sequences.values("subject").distinct().count() == 10 * batches.BATCH
+    assert sequences.count() == 10 * batches.BATCH
 
 
 @pytest.mark.django_db(transaction=True)

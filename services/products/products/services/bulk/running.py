@@ -31,7 +31,7 @@ State = BulkOperation.State
 RunBatch = Callable[[BulkOperation], Outcome]
 #: With more events waiting for the relay, a batch waits, so that an order's event does not stand
 #: behind thousands.
-MAX_UNSENT_EVENTS = 200
+MAX_UNSENT_EVENTS = 100
 PAUSE_SECONDS = 0.01
 PASSING = (is_database_away, is_try_again, is_timed_out, needs_new_connection)
 PROGRESS = (
