@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import and_, or_
 from typing import Any
+from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.search import (
@@ -127,7 +128,11 @@ def find(rows: QuerySet[Any], search: Search) -> QuerySet[Any]:
     few = list(rows.order_by().filter(document=search.loose).values_list("pk", flat=True)[:MANY])
     if len(few) == MANY:
         return rows.filter(document=search.loose)
-    return rows.filter(_AnyOf(F("pk"), Value(few, ArrayField(models.UUIDField()))))
+    return rows.filter(_pk_in(few))
+
+
+def _pk_in(keys: list[UUID]) -> "_AnyOf":
+    return _AnyOf(F("pk"), Value(keys, ArrayField(models.UUIDField())))
 
 
 class _AnyOf(Func):
@@ -147,7 +152,9 @@ def ranked(rows: QuerySet[Any], search: Search) -> QuerySet[Any]:
     """Return those of `rows` that a search finds, with their `relevance`.
 
     Those with the whole words are above 1, the others below. Of thousands, the first thousand that
-    the database comes upon are ranked, so that a common word costs no more than a rare one.
+    the database comes upon are ranked, so that a common word costs no more than a rare one. Their
+    keys are read first: joined, the planner would sooner read the whole table by its keys, which
+    are nearly in its order.
     """
     found = rows.order_by().values("pk")
     whole = found.filter(document=search.whole)[:RANKED_WHOLE]
@@ -155,7 +162,8 @@ def ranked(rows: QuerySet[Any], search: Search) -> QuerySet[Any]:
     is_whole = Case(When(Q(document=search.whole), then=Value(1.0)), default=Value(0.0))
     rank = SearchRank(F("document"), search.loose, normalization=Value(NORMALIZATION))
     relevance = Cast(is_whole + rank, FloatField())
-    candidates: QuerySet[Any] = rows.filter(pk__in=whole.union(loose)).annotate(relevance=relevance)
+    keys = list(whole.union(loose).values_list("pk", flat=True))
+    candidates: QuerySet[Any] = rows.filter(_pk_in(keys)).annotate(relevance=relevance)
     return candidates
 
 
