@@ -29,7 +29,7 @@ def fill(connection: psycopg.Connection[Any], count: int) -> None:
     for statement in (*FAST, statements.PREPARE):
         connection.execute(statement)
     indexes = connection.execute(statements.INDEXES, [statements.TABLES]).fetchall()
-    steps = [
+    steps: list[Callable[[], object]] = [
         lambda: _drop(connection, indexes),
         lambda: _make_categories(connection),
         *_batches(connection, count),
@@ -97,5 +97,5 @@ def _drop(connection: psycopg.Connection[Any], indexes: list[Any]) -> None:
             connection.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(name)))
 
 
-def _made(connection: psycopg.Connection[Any], definition: str) -> Callable[[], Any]:
-    return lambda: connection.execute(definition)  # type: ignore[arg-type]  # PostgreSQL's own
+def _made(connection: psycopg.Connection[Any], definition: str) -> Callable[[], object]:
+    return lambda: connection.execute(definition)  # PostgreSQL's own words
