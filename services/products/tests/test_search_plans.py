@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from products import selectors
 from products.api.filters import ProductFilterSet
 from products.api.product_viewsets import ProductViewSet
-from products.search import RANKED_LOOSE, RANKED_WHOLE, planned
+from products.search import RANKED, planned
 from servicekit.testing.client import Caller, decoded
 
 ROWS = 50_000
@@ -79,7 +79,7 @@ def test_search_reads_few_rows_whether_it_finds_none_few_or_many(catalogue: None
             # Each row is read as a candidate of either kind, and to be ranked.
             assert rows_read("saddle", order) <= 8, order
             assert len(search("Lantern", order)) == 21, order
-            most = 3 * (RANKED_WHOLE + RANKED_LOOSE) if order == RELEVANCE else 100
+            most = 3 * RANKED if order == RELEVANCE else 100
             assert rows_read("lantern", order) <= most, order
 
 
