@@ -80,9 +80,9 @@ class TextQuery(SearchQuery):
 
 @contextmanager
 def planned() -> Iterator[None]:
-    """Let PostgreSQL plan the queries of the block for the text that they search, each time.
+    """Let PostgreSQL plan the queries of the block for the values that they ask for, each time.
 
-    It may take one plan for any text after some executions; that plan reads the whole list in its
+    It may take one plan for any value after some executions; that plan reads the whole list in its
     order where nothing is found. And it would rather read the whole table than a thousand
     candidates by their keys. Words are compared that have a fifth of their trigrams in common, as
     five letters have of which two changed places.

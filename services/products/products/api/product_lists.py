@@ -31,6 +31,8 @@ from servicekit.http.shared_reads import shared_read
 from servicekit.http.viewsets import StrictViewSetMixin
 
 MAX_RELATED = 12
+#: Filters by which one value finds half of the catalogue, and another nothing.
+UNEVEN = frozenset(ProductFilterSet.base_filters) - {"language", "slug", "sku"}
 BY_POPULARITY = Ordering("popularity", int, descending=True)
 
 
@@ -76,7 +78,7 @@ class ProductListMixin(StrictViewSetMixin, ListModelMixin, GenericViewSet[Produc
     @shared_read(is_the_same_for_customers=True)
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """The products that are for sale, in pages; staff can ask for the others."""
-        if not self._is_search():
+        if not UNEVEN & request.query_params.keys():
             return super().list(request, *args, **kwargs)
         with search.planned():
             return super().list(request, *args, **kwargs)
