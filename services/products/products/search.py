@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.search import SearchHeadline, SearchQuery, SearchRank
-from django.db import connection, models, transaction
-from django.db.models import Case, F, FloatField, Func, Q, QuerySet, Value, When
+from django.db import connection, transaction
+from django.db.models import Case, F, FloatField, Q, QuerySet, Value, When
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce
 
+from products.branches import AnyOf
 from products.models import BASE_LANGUAGE, SEARCH_CONFIGURATIONS
 
 #: As PostgreSQL's parser sees words in a document (`_words` in models/catalogue.py).
@@ -129,14 +129,7 @@ def find(rows: QuerySet[Any], search: Search) -> QuerySet[Any]:
     few = list(rows.order_by().filter(document=search.loose).values_list("pk", flat=True)[:MANY])
     if len(few) == MANY:
         return rows.filter(document=search.loose)
-    return rows.filter(_AnyOf(F("pk"), Value(few, ArrayField(models.UUIDField()))))
-
-
-class _AnyOf(Func):
-    """`pk = ANY(array)`: one parameter, of whose length the planner knows. `IN` is one for each."""
-
-    template, arg_joiner = "%(expressions)s)", " = ANY("
-    output_field = models.BooleanField()
+    return rows.filter(AnyOf.keys(few))
 
 
 def nothing(rows: QuerySet[Any]) -> QuerySet[Any]:

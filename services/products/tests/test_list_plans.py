@@ -1,9 +1,11 @@
 """Filtered lists over as many products as make the planner choose."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from products.models import Category
 from servicekit.testing.client import Caller, decoded
@@ -50,10 +52,45 @@ def generic_plans(like: str) -> list[int]:
 def test_filtered_list_is_planned_for_its_values_however_often(
     catalogue: None, nobody: Caller
 ) -> None:
-    """A plan for any rating follows the list: fine for a frequent rating, a scan for one of none."""
+    """A plan for any rating follows the list: fine for a frequent rating, a scan for none."""
     for rating in [4] * 12 + [5] * 2:
         decoded(nobody.get(f"/api/products/?min_rating={rating}&page_size=21"))
 
     found = generic_plans('"rating_average" >=')
     assert found
     assert set(found) == {0}
+
+
+def rows_read(caller: Caller, path: str) -> int:
+    """How many products the queries of a request looked at, found or not."""
+    with CaptureQueriesContext(connection) as queries:
+        decoded(caller.get(path))
+    asked = [each["sql"] for each in queries if 'FROM "product"' in each["sql"]]
+
+    def read(node: dict[str, Any]) -> int:
+        looked_at = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+        own = looked_at * node["Actual Loops"] if node.get("Relation Name") == "product" else 0
+        return int(own) + sum(read(each) for each in node.get("Plans", []))
+
+    with connection.cursor() as cursor:
+        total = 0
+        for sql in asked:
+            cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}")
+            ((plan,),) = cursor.fetchone()
+            total += read(plan["Plan"])
+    assert asked
+    return total
+
+
+def test_branch_by_time_reads_a_page_of_each_category_wherever_its_products_are(
+    catalogue: None, nobody: Caller
+) -> None:
+    """Following the order, the branch of the oldest products begins after all the others."""
+    read = {}
+    for query in ("category=c-0", "category=c-1", "category=c-0-0", "category=c-0&in_stock=true"):
+        for order in ("-created_at", "created_at"):
+            first = f"/api/products/?{query}&ordering={order}&page_size=20"
+            second = decoded(nobody.get(first))["next"]
+            read |= {path: rows_read(nobody, path) for path in (first, second)}
+
+    assert {path: rows for path, rows in read.items() if rows > 7 * 21} == {}

@@ -110,7 +110,7 @@ class KeysetPagination(BasePagination):
         cursor = request.query_params.get("cursor")
         if cursor is not None:
             rows = rows.filter(_after(self.ordering, cursor))
-        found = list(rows[: size + 1])
+        found = list(view.first_rows(rows, size + 1))
         self.rows, self.has_more = found[:size], len(found) > size
         return self.rows
 
