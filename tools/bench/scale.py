@@ -6,11 +6,12 @@ nor the pages in Redis answer (docs/adr/0083-caches-are-two-seconds-old-at-most.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from bench.generated.calls import KINDS, calls_of
+from bench.anchor import baseline
+from bench.generated.calls import KINDS, calls_of, listed
 from bench.generated.servers import Catalogues
 from bench.table import Figure, in_turn, print_table
 from bench.wrk import Call, run
@@ -22,6 +23,8 @@ SIZES = (1_000, 100_000, 1_000_000)
 #: Before each load: connections are made, statements prepared and planned.
 WARM_SECONDS = 1
 MOST_SECONDS_TO_MAKE = 600
+#: The size at which the baseline's list, which counts its rows, is put beside ours.
+ANCHORED = 100_000
 
 
 @dataclass
@@ -52,12 +55,38 @@ def measure_scale(ops: Ops, sizes: Sequence[int], *, keep: bool, runs: int, seco
         made[-1].goal = f"<= {MOST_SECONDS_TO_MAKE}"
         print_table("catalogues made (0: kept from before)", made)
         with catalogues.served(sizes) as urls:
-            kinds = _measure(ops, urls, runs=runs, seconds=seconds)
+            for title, figures in _tables(ops, urls, runs=runs, seconds=seconds):
+                print_table(title, figures)
     finally:
         if not keep:
             catalogues.drop()
-    for title, figures in tables(kinds).items():
-        print_table(title, figures)
+
+
+def _tables(
+    ops: Ops, urls: Mapping[int, str], *, runs: int, seconds: int
+) -> Iterator[tuple[str, list[Figure]]]:
+    yield from tables(_measure(ops, urls, runs=runs, seconds=seconds)).items()
+    if ANCHORED in urls:
+        figures = _beside_baseline(ops, urls[ANCHORED], runs=runs, seconds=seconds)
+        yield f"list of 20 of {ANCHORED:,} products, neither through a gateway", figures
+
+
+def _beside_baseline(ops: Ops, url: str, *, runs: int, seconds: int) -> list[Figure]:
+    plain = Figure("A list of 20", "/s")
+    ours = Figure("list of 20, uncached", "/s", anchor=plain, goal=">= 10 x")
+    with baseline(ops, products=ANCHORED) as anchor:
+
+        def measure(figure: Figure, address: str, calls: list[Call]) -> None:
+            figure.values.append(run(address, calls, seconds=seconds).good_per_second)
+
+        in_turn(
+            runs,
+            [
+                lambda: measure(plain, anchor.url, anchor.lists()),
+                lambda: measure(ours, url, [Call("GET", listed(), _staff_token(ops))]),
+            ],
+        )
+    return [plain, ours]
 
 
 def tables(kinds: Mapping[str, Kind]) -> dict[str, list[Figure]]:
