@@ -2,7 +2,8 @@
 
 Each size has a database and a products web server of its own (bench/generated); for each kind of
 request the sizes take turns. Staff ask, and without the gateway, so that neither its micro-cache
-nor the pages in Redis answer (docs/adr/0083-caches-are-two-seconds-old-at-most.md).
+nor the pages in Redis answer (docs/adr/0083-caches-are-two-seconds-old-at-most.md). Times depend on
+what else the machine does; what a request costs in CPU hardly does.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from functools import partial
 
 from bench.anchor import baseline
 from bench.generated.calls import KINDS, calls_of, listed
-from bench.generated.servers import Catalogues
+from bench.generated.servers import Catalogues, Served
 from bench.table import Figure, in_turn, print_table
 from bench.wrk import Call, run
 from shopper.accounts import Account, Session
@@ -34,12 +35,14 @@ class Kind:
     p50: dict[int, Figure] = field(default_factory=dict)
     p99: dict[int, Figure] = field(default_factory=dict)
     rate: dict[int, Figure] = field(default_factory=dict)
+    cpu: dict[int, Figure] = field(default_factory=dict)
 
     @classmethod
     def named(cls, name: str, sizes: Sequence[int]) -> "Kind":
         """Return a kind without values; each size is compared with the smallest."""
         found = cls()
-        for figures, unit in ((found.p50, "ms"), (found.p99, "ms"), (found.rate, "/s")):
+        for figures in (found.p50, found.p99, found.rate, found.cpu):
+            unit = "/s" if figures is found.rate else "ms"
             for size in sizes:
                 figures[size] = Figure(f"{name}, {size:,}", unit, anchor=figures.get(sizes[0]))
         if len(sizes) > 1:
@@ -54,8 +57,8 @@ def measure_scale(ops: Ops, sizes: Sequence[int], *, keep: bool, runs: int, seco
         made = [Figure(f"{size:,} products", "s", [catalogues.make(size)]) for size in sizes]
         made[-1].goal = f"<= {MOST_SECONDS_TO_MAKE}"
         print_table("catalogues made (0: kept from before)", made)
-        with catalogues.served(sizes) as urls:
-            for title, figures in _tables(ops, urls, runs=runs, seconds=seconds):
+        with catalogues.served(sizes) as served:
+            for title, figures in _tables(ops, served, runs=runs, seconds=seconds):
                 print_table(title, figures)
     finally:
         if not keep:
@@ -63,11 +66,11 @@ def measure_scale(ops: Ops, sizes: Sequence[int], *, keep: bool, runs: int, seco
 
 
 def _tables(
-    ops: Ops, urls: Mapping[int, str], *, runs: int, seconds: int
+    ops: Ops, served: Mapping[int, Served], *, runs: int, seconds: int
 ) -> Iterator[tuple[str, list[Figure]]]:
-    yield from tables(_measure(ops, urls, runs=runs, seconds=seconds)).items()
-    if ANCHORED in urls:
-        figures = _beside_baseline(ops, urls[ANCHORED], runs=runs, seconds=seconds)
+    yield from tables(_measure(ops, served, runs=runs, seconds=seconds)).items()
+    if ANCHORED in served:
+        figures = _beside_baseline(ops, served[ANCHORED].url, runs=runs, seconds=seconds)
         yield f"list of 20 of {ANCHORED:,} products, neither through a gateway", figures
 
 
@@ -100,6 +103,7 @@ def tables(kinds: Mapping[str, Kind]) -> dict[str, list[Figure]]:
         title.format("p99"): _of(kinds, "p99"),
         title.format("p50"): _of(kinds, "p50"),
         title.format("requests"): _of(kinds, "rate"),
+        title.format("CPU a request, service and PostgreSQL"): _of(kinds, "cpu"),
         title.format("deep page beside the first"): deep_pages,
     }
 
@@ -108,24 +112,28 @@ def _of(kinds: Mapping[str, Kind], name: str) -> list[Figure]:
     return [figure for kind in kinds.values() for figure in getattr(kind, name).values()]
 
 
-def _measure(ops: Ops, urls: Mapping[int, str], *, runs: int, seconds: int) -> dict[str, Kind]:
-    kinds = {name: Kind.named(name, list(urls)) for name in KINDS}
+def _measure(ops: Ops, served: Mapping[int, Served], *, runs: int, seconds: int) -> dict[str, Kind]:
+    kinds = {name: Kind.named(name, list(served)) for name in KINDS}
     token = _staff_token(ops)
-    calls = {size: asyncio.run(calls_of(url, size, token)) for size, url in urls.items()}
+    calls = {size: asyncio.run(calls_of(each.url, size, token)) for size, each in served.items()}
 
     def measure(name: str, size: int) -> None:
         fresh = _staff_token(ops)
         asked = [Call(each.method, each.path, fresh) for each in calls[size][name]]
-        run(urls[size], asked, seconds=WARM_SECONDS)
-        load = run(urls[size], asked, seconds=seconds)
+        server = served[size]
+        run(server.url, asked, seconds=WARM_SECONDS)
+        before = server.cpu_seconds()
+        load = run(server.url, asked, seconds=seconds)
+        used = server.cpu_seconds() - before
         if load.failed:
             raise RuntimeError(f"{name}, {size:,} products: {load.failed} requests failed")
         kinds[name].p50[size].values.append(load.p50_ms)
         kinds[name].p99[size].values.append(load.p99_ms)
         kinds[name].rate[size].values.append(load.per_second)
+        kinds[name].cpu[size].values.append(used * 1000 / load.requests)
 
     measures: list[Callable[[], None]] = [
-        partial(measure, name, size) for name in KINDS for size in urls
+        partial(measure, name, size) for name in KINDS for size in served
     ]
     in_turn(runs, measures)
     return kinds

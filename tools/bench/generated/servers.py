@@ -8,19 +8,46 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
+import psutil
 import psycopg
 from psycopg import sql
 
 from bench.addresses import await_answer, free_address
-from bench.generated.generate import fill
+from bench.generated import generate, statements, words
 from native import run as native
 from native.layout import Layout
 from shopper.databases import other_database
 from shopper.ops import ROOT, Ops
 
 SERVICE = ROOT / "services" / "products"
+#: Of the database's other connections.
+BACKENDS = """
+    SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+        AND backend_type = 'client backend'
+"""
+
+
+@dataclass(frozen=True)
+class Served:
+    """A web server of products, and its database."""
+
+    url: str
+    database_url: str
+    pid: int
+
+    def cpu_seconds(self) -> float:
+        """Return what its processes have used so far, and those of PostgreSQL that serve it."""
+        workers = psutil.Process(self.pid).children(recursive=True)
+        with psycopg.connect(self.database_url) as connection:
+            rows = connection.execute(BACKENDS).fetchall()
+        backends = [psutil.Process(pid) for (pid,) in rows]
+        return sum(
+            each.cpu_times().user + each.cpu_times().system for each in (*workers, *backends)
+        )
 
 
 class Catalogues:
@@ -55,7 +82,7 @@ class Catalogues:
             admin.execute(sql.SQL("CREATE DATABASE {}").format(name))
             self.migrate(size)
             with psycopg.connect(self.url(size), autocommit=True) as connection:
-                fill(connection, size)
+                generate.fill(connection, size)
             comment = sql.SQL("COMMENT ON DATABASE {} IS {}")
             admin.execute(comment.format(name, sql.Literal(mark)))
         return time.monotonic() - began
@@ -76,28 +103,32 @@ class Catalogues:
                 admin.execute(drop.format(sql.Identifier(name)))
 
     @contextmanager
-    def served(self, sizes: Sequence[int]) -> Iterator[dict[int, str]]:
-        """Run a web server on each; yields size → address."""
+    def served(self, sizes: Sequence[int]) -> Iterator[dict[int, "Served"]]:
+        """Run a web server on each; yields them by size."""
         with ExitStack() as stack:
             yield {size: stack.enter_context(self._served(size)) for size in sizes}
 
     @contextmanager
-    def _served(self, size: int) -> Iterator[str]:
+    def _served(self, size: int) -> Iterator["Served"]:
         address = free_address()
         with tempfile.TemporaryDirectory(prefix="souk-bench-") as folder:
             own = {"WEB_BIND": address, "PROMETHEUS_MULTIPROC_DIR": folder}
             own["JWKS_CACHE_FILE"] = str(Path(folder) / "jwks.json")
-            command = [str(ROOT / "deploy" / "image" / "run"), "web"]
-            # A session of its own: Ctrl-C ends the benchmark, and that ends the server.
-            server = subprocess.Popen(
-                command, cwd=SERVICE, env=self._with(size, own), start_new_session=True
-            )
-            try:
-                await_answer(f"http://{address}/healthz", server)
-                yield f"http://{address}"
-            finally:
-                server.send_signal(signal.SIGTERM)
-                server.wait(timeout=30)
+            with (Path(folder) / "log").open("wb") as log:
+                server = self._start(self._with(size, own), log)
+                try:
+                    await_answer(f"http://{address}/healthz", server)
+                    yield Served(f"http://{address}", self.url(size), server.pid)
+                finally:
+                    server.send_signal(signal.SIGTERM)
+                    server.wait(timeout=30)
+
+    def _start(self, variables: Mapping[str, str], log: BinaryIO) -> "subprocess.Popen[bytes]":
+        command = [str(ROOT / "deploy" / "image" / "run"), "web"]
+        # A session of its own: Ctrl-C ends the benchmark, and that ends the server.
+        return subprocess.Popen(
+            command, cwd=SERVICE, env=variables, stdout=log, stderr=log, start_new_session=True
+        )
 
     def _with(self, size: int, own: Mapping[str, str]) -> dict[str, str]:
         return {**self._variables, "DATABASE_URL": self.url(size), **own}
@@ -114,12 +145,9 @@ def _comment(admin: psycopg.Connection[tuple[str | None]], name: str) -> str | N
 
 
 def _version() -> str:
-    """A digest of the service's migrations and of the generator."""
-    files = [
-        *sorted((SERVICE / "products" / "migrations").glob("0*.py")),
-        *sorted(Path(__file__).parent.glob("*.py")),
-    ]
+    """A digest of the service's migrations and of what makes the rows."""
+    makers = (Path(generate.__file__), Path(statements.__file__), Path(words.__file__))
     digest = hashlib.sha256()
-    for file in files:
+    for file in (*sorted((SERVICE / "products" / "migrations").glob("0*.py")), *makers):
         digest.update(file.name.encode() + file.read_bytes())
     return digest.hexdigest()[:16]
