@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 from products import tasks
 from products.events import OrderExpired
 from products.handlers import router
-from products.models import Product, ProductSales, Reservation
+from products.models import Product, ProductSales, Purchase, Reservation
 from products.services import unsettled
 from servicekit.testing.client import Caller
 from servicekit.testing.deliver import deliver, make_delivery, outbox_events
@@ -90,7 +90,7 @@ def test_order_that_is_confirmed_twice_in_a_batch_is_counted_once() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_answer_about_a_sale_of_before_the_upgrade_does_not_count_it_again() -> None:
+def test_answer_about_a_sale_of_before_the_upgrade_counts_no_units_but_notes_its_buyer() -> None:
     product, buyer = make_product(stock=5), uuid7()
     order_id = reserve(product, quantity=3)
     change(order_id, is_counted=True)
@@ -100,6 +100,7 @@ def test_answer_about_a_sale_of_before_the_upgrade_does_not_count_it_again() -> 
 
     assert units_sold() == 0
     assert Reservation.objects.get().confirmed_at is not None
+    assert Purchase.objects.get().customer_id == buyer
 
 
 @pytest.mark.django_db(transaction=True)

@@ -3,8 +3,9 @@ from django.urls import include, path
 from servicekit.auth import revocation_list
 from servicekit.http.exception_handler import handler400, handler403, handler404, handler500
 from servicekit.http.routers import Router
+from users.api.session_viewsets import SessionViewSet
+from users.api.user_viewsets import UserViewSet
 from users.api.views import KeySet
-from users.api.viewsets import SessionViewSet, UserViewSet
 
 __all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
 

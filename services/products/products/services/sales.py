@@ -44,22 +44,23 @@ SALES = """
 def record_sales(*, received: Sequence[Received[OrderConfirmed]]) -> None:
     """Note which reservations are confirmed, who bought what, and the units of each product today.
 
-    An order is counted once, however often it is confirmed.
+    An order's units are counted once, however often it is confirmed. Its buyer is noted each time:
+    an order of before the reviews counts as counted, but nobody noted who bought it.
     """
     orders = {item.event.order_id: item.event for item in received}
     counted = _confirm(list(orders))
-    new = [order for order_id, order in orders.items() if order_id not in counted]
     buyers: set[tuple[UUID, UUID]] = set()
     units: Counter[UUID] = Counter()
-    for order in new:
+    for order_id, order in orders.items():
         for line in order.lines:
             buyers.add((order.user_id, line.product_id))
-            units[line.product_id] += line.quantity
-    if not units:
-        return
+            if order_id not in counted:
+                units[line.product_id] += line.quantity
     with connection.cursor() as cursor:
-        cursor.execute(PURCHASES, [list(column) for column in zip(*buyers, strict=True)])
-        cursor.execute(SALES, [list(units), list(units.values())])
+        if buyers:
+            cursor.execute(PURCHASES, [list(column) for column in zip(*buyers, strict=True)])
+        if units:
+            cursor.execute(SALES, [list(units), list(units.values())])
 
 
 def _confirm(order_ids: list[UUID]) -> set[UUID]:

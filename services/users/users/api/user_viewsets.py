@@ -1,4 +1,4 @@
-"""Accounts and sessions over HTTP: parse, call, answer."""
+"""Accounts over HTTP: parse, call, answer."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,23 +20,22 @@ from servicekit.auth.permissions import IsAuthenticated, IsStaff
 from servicekit.http.pagination import Ordering
 from servicekit.http.viewsets import StrictViewSetMixin
 from users import selectors
+from users.api.headers import NO_STORE
 from users.api.serializers import (
     AccountRead,
     ChangePassword,
-    LogIn,
-    RefreshToken,
     Register,
     Rename,
-    TokensRead,
 )
 from users.api.sources import source_of
 from users.models import Account
-from users.services import accounts, sessions
+from users.services import accounts
 
-NO_STORE = {"Cache-Control": "no-store"}
-ADA = {"email": "ada@example.org", "password": "a long enough one"}
-REGISTER_EXAMPLE = OpenApiExample("Ada", {**ADA, "name": "Ada"}, request_only=True)
-LOG_IN_EXAMPLE = OpenApiExample("Ada", ADA, request_only=True)
+REGISTER_EXAMPLE = OpenApiExample(
+    "Ada",
+    {"email": "ada@example.org", "password": "a long enough one", "name": "Ada"},
+    request_only=True,
+)
 
 
 class UserViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Account]):
@@ -119,34 +118,4 @@ class UserViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Account]):
             session_id=caller_of(request).session_id,
             source=source_of(request),
         )
-        return Response(status=204)
-
-
-class SessionViewSet(StrictViewSetMixin, GenericViewSet[Account]):
-    """Tokens: a session begins with a log-in, is renewed by refresh and ends when revoked."""
-
-    authentication_classes = ()
-    permission_classes = (AllowAny,)
-
-    @extend_schema(
-        operation_id="log_in", request=LogIn, responses=TokensRead, examples=[LOG_IN_EXAMPLE]
-    )
-    @action(detail=False, methods=["post"])
-    def token(self, request: Request) -> Response:
-        """Address and password for tokens."""
-        tokens = sessions.log_in(**self.valid(LogIn), source=source_of(request))
-        return Response(TokensRead(tokens).data, headers=NO_STORE)
-
-    @extend_schema(operation_id="refresh", request=RefreshToken, responses=TokensRead)
-    @action(detail=False, methods=["post"])
-    def refresh(self, request: Request) -> Response:
-        """A refresh token for new tokens."""
-        tokens = sessions.refresh(**self.valid(RefreshToken))
-        return Response(TokensRead(tokens).data, headers=NO_STORE)
-
-    @extend_schema(operation_id="log_out", request=RefreshToken, responses={204: None})
-    @action(detail=False, methods=["post"])
-    def revoke(self, request: Request) -> Response:
-        """Log out: the session ends everywhere within seconds (RFC 7009)."""
-        sessions.log_out(**self.valid(RefreshToken))
         return Response(status=204)

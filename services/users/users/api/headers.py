@@ -1,0 +1,3 @@
+"""Headers of answers about a person."""
+
+NO_STORE = {"Cache-Control": "no-store"}

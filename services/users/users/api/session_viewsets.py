@@ -1,0 +1,49 @@
+"""Tokens over HTTP: parse, call, answer."""
+
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework.decorators import action
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from servicekit.http.viewsets import StrictViewSetMixin
+from users.api.headers import NO_STORE
+from users.api.serializers import LogIn, RefreshToken, TokensRead
+from users.api.sources import source_of
+from users.models import Session
+from users.services import sessions
+
+LOG_IN_EXAMPLE = OpenApiExample(
+    "Ada", {"email": "ada@example.org", "password": "a long enough one"}, request_only=True
+)
+
+
+class SessionViewSet(StrictViewSetMixin, GenericViewSet[Session]):
+    """Tokens: a session begins with a log-in, is renewed by refresh and ends when revoked."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(
+        operation_id="log_in", request=LogIn, responses=TokensRead, examples=[LOG_IN_EXAMPLE]
+    )
+    @action(detail=False, methods=["post"])
+    def token(self, request: Request) -> Response:
+        """Address and password for tokens."""
+        tokens = sessions.log_in(**self.valid(LogIn), source=source_of(request))
+        return Response(TokensRead(tokens).data, headers=NO_STORE)
+
+    @extend_schema(operation_id="refresh", request=RefreshToken, responses=TokensRead)
+    @action(detail=False, methods=["post"])
+    def refresh(self, request: Request) -> Response:
+        """A refresh token for new tokens."""
+        tokens = sessions.refresh(**self.valid(RefreshToken))
+        return Response(TokensRead(tokens).data, headers=NO_STORE)
+
+    @extend_schema(operation_id="log_out", request=RefreshToken, responses={204: None})
+    @action(detail=False, methods=["post"])
+    def revoke(self, request: Request) -> Response:
+        """Log out: the session ends everywhere within seconds (RFC 7009)."""
+        sessions.log_out(**self.valid(RefreshToken))
+        return Response(status=204)

@@ -1,0 +1,30 @@
+"""Accounts (AUTH_USER_MODEL), sessions, signing keys, guesses at passwords."""
+
+from users.models.accounts import (
+    CUSTOMER,
+    EMAIL,
+    MAX_EMAIL_LENGTH,
+    STAFF,
+    Account,
+    AccountManager,
+    InvalidEmail,
+    validate_email,
+)
+from users.models.login_attempts import LoginAttempt
+from users.models.sessions import RefreshToken, Session
+from users.models.signing_keys import SigningKey
+
+__all__ = [
+    "CUSTOMER",
+    "EMAIL",
+    "MAX_EMAIL_LENGTH",
+    "STAFF",
+    "Account",
+    "AccountManager",
+    "InvalidEmail",
+    "LoginAttempt",
+    "RefreshToken",
+    "Session",
+    "SigningKey",
+    "validate_email",
+]
