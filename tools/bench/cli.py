@@ -12,13 +12,14 @@ from bench.latency import measure_latency
 from bench.neighbours import measure_neighbours
 from bench.purchase import measure_purchases
 from bench.relay import measure_relay
+from bench.scale import SIZES, measure_scale
 from bench.scene import Scene, set_scene
 from bench.size import measure_code, measure_memory
 from bench.table import Figure, print_table
 from bench.wrk import WrkMissing
 from shopper.ops import Ops, StackUnknown, load_ops
 
-SECTIONS = ("purchase", "latency", "relay", "catalogue", "neighbours", "memory", "code")
+SECTIONS = ("purchase", "latency", "relay", "catalogue", "neighbours", "scale", "memory", "code")
 #: It leaves the shop with another catalogue than the others measure.
 ON_REQUEST = ("bulk",)
 KNOWN = (*SECTIONS, *ON_REQUEST)
@@ -58,12 +59,29 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=6, help="length of one load (default: 6)")
     parser.add_argument("--state", type=Path, help="the stack's state folder (default: .souk)")
+    parser.add_argument(
+        "--sizes",
+        type=_sizes,
+        default=SIZES,
+        help="of scale: numbers of products (default: 1000,100000,1000000)",
+    )
+    parser.add_argument(
+        "--keep", action="store_true", help="of scale: keep the catalogues for the next run"
+    )
     return parser
+
+
+def _sizes(text: str) -> list[int]:
+    """Read `--sizes`: of fewer than a thousand products, pages would not be full."""
+    sizes = [int(size) for size in text.split(",")]
+    if min(sizes) < 1000:
+        raise argparse.ArgumentTypeError("at least 1000 products")
+    return sizes
 
 
 def _measure(wanted: list[str], ops: Ops, options: argparse.Namespace) -> None:
     bounds = {"runs": options.runs, "seconds": options.seconds}
-    scene = set_scene(ops) if set(wanted) - {"memory", "code"} else None
+    scene = set_scene(ops) if set(wanted) - {"scale", "memory", "code"} else None
     half = 0.0
     if scene and {"purchase", "catalogue"} & set(wanted):
         half = _with_anchor(wanted, scene, bounds)
@@ -75,6 +93,12 @@ def _measure(wanted: list[str], ops: Ops, options: argparse.Namespace) -> None:
     for name, (title, measure) in TABLES.items():
         if scene and name in wanted:
             print_table(title, measure(scene, **bounds))
+    if "scale" in wanted:
+        measure_scale(ops, options.sizes, keep=options.keep, **bounds)
+    _measure_size(wanted, ops)
+
+
+def _measure_size(wanted: list[str], ops: Ops) -> None:
     if "memory" in wanted:
         print_table("memory (PSS)", measure_memory(ops))
     if "code" in wanted:

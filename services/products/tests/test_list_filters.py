@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from products.api.bulk_serializers import BulkFilter
 from products.api.filters import ProductFilterSet
+from products.branches import MERGED
 from products.models import Category, Product, StockAlert
 from products.services.attributes import create_attribute
 from products.services.categories import create_category, edit_category
@@ -74,7 +75,38 @@ def test_page_of_a_branch_is_a_constant_number_of_queries(nobody: Caller) -> Non
             decoded(nobody.get(f"{PATH}?category={slug}"))
         counts.add(len(queries))
 
-    assert counts == {2}
+    # The branch, the page, and around them a transaction with its settings.
+    assert counts == {5}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("order", ["created_at", "-created_at", "price", "-price"])
+def test_pages_of_a_branch_name_each_product_once_in_their_order(
+    nobody: Caller, order: str
+) -> None:
+    tree()
+    expected = ["in-home", "in-light", "in-lamps", "in-linen"]
+
+    found: list[str] = []
+    path = f"{PATH}?category=home&ordering={order}&page_size=1&in_stock=true&language=de"
+    while path:
+        page = decoded(nobody.get(path))
+        found += [each["slug"] for each in page["results"]]
+        path = page["next"]
+
+    assert found == (expected[::-1] if order.startswith("-") else expected)
+
+
+@pytest.mark.django_db
+def test_branch_of_very_many_categories_is_listed_too(nobody: Caller) -> None:
+    root = create_category(slug="root", name="Root")
+    for number in range(MERGED):
+        create_category(slug=f"below-{number}", name="Below", parent=root)
+    make_product(slug="at-the-root", category=root)
+
+    page = decoded(nobody.get(f"{PATH}?category=root"))
+
+    assert [each["slug"] for each in page["results"]] == ["at-the-root"]
 
 
 @pytest.mark.django_db
