@@ -140,7 +140,7 @@ class WholeFilterSet(ProductFilterSet):
     """The same where all that is found is counted, exported or changed."""
 
     takes_all = True
-    language = None
+    language = None  # type: ignore[assignment]  # django-filter's way to leave one out
 
 
 class BulkFilterSet(WholeFilterSet):

@@ -62,7 +62,8 @@ class StrictFilterSet(FilterSet):
 
     def is_for_staff(self) -> bool:
         """Return whether the filters that are `staff_only` may be used."""
-        return bool(getattr(self.request.user, "is_staff", False))
+        request: Any = self.request
+        return bool(getattr(request.user, "is_staff", False))
 
     def _value(self, name: str, filter_: filters.Filter) -> Any:
         if getattr(filter_, "staff_only", False) and not self.is_for_staff():
