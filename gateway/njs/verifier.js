@@ -4,6 +4,7 @@
 import encoding from 'encoding.js';
 import claims from 'claims.js';
 import keys from 'keys.js';
+import revocations from 'revocations.js';
 
 var VERDICT_SECONDS = 30;
 var KEYS_UNAVAILABLE = 'keys_unavailable';
@@ -60,11 +61,29 @@ async function signatureFault(r, token) {
     return signed ? '' : 'signature';
 }
 
+// Whether the session has ended. nginx says whether that needs a look (verdict.conf).
+async function isRevoked(r, token) {
+    if (!r.headersIn['X-Look-Again']) {
+        return false;
+    }
+    await revocations.refresh(r);
+    return revocations.isRevoked(r, token.claims);
+}
+
+async function faultOf(r, token, now) {
+    const signatureRefused = await signatureFault(r, token);
+    const fault = signatureRefused || claims.claimsFault(token.claims, r.variables.token_issuer, r.variables.token_audience, now);
+    if (fault !== '') {
+        return fault;
+    }
+    const revoked = await isRevoked(r, token);
+    return revoked ? 'revoked' : '';
+}
+
 async function judge(r) {
     const token = parse(r.headersIn.Authorization);
     const now = Date.now() / 1000;
-    const signatureRefused = await signatureFault(r, token);
-    const fault = signatureRefused || claims.claimsFault(token.claims, r.variables.token_issuer, r.variables.token_audience, now);
+    const fault = await faultOf(r, token, now);
     if (fault !== '') {
         refuse(r, fault);
         return;
@@ -82,4 +101,4 @@ async function verify(r) {
     }
 }
 
-export default {verify, fetchKeys: keys.fetchKeys};
+export default {verify, fetchKeys: keys.fetchKeys, tellRevocations: revocations.tell};
