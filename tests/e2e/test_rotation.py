@@ -25,7 +25,7 @@ MANAGE = [
     "manage.py",
 ]
 ROTATE = [*MANAGE, "rotate_signing_key", "--wait"]
-WITHDRAW = [*MANAGE, "rotate_signing_key", "--now"]
+WITHDRAW = [*MANAGE, "rotate_signing_key", "--withdraw"]
 #: What the manual promises after a theft; and how long a new key may be unknown to a verifier
 #: (KEYS_COOLDOWN, and the services' own).
 REFUSED_SECONDS, KNOWN_SECONDS = 60, 25
@@ -87,7 +87,7 @@ def test_rotation_refuses_no_valid_token(shop, customer, rotate):
 
 
 def test_tokens_of_a_stolen_key_are_refused_everywhere_within_a_minute(shop, customer, own_shop):
-    """The manual's procedure, as written: `make rotate-keys ARGS=--now`."""
+    """The manual's procedure, as written: `make rotate-keys ARGS=--withdraw`."""
     stolen = key_ids(shop)
     assert [shop.call("GET", path, customer).status_code for path in PATHS] == [200, 200, 200]
 
