@@ -1,6 +1,6 @@
 // What users has revoked, for the scripts and for nginx itself: a file for each session, named by its id, and a file for each
 // account whose sessions all ended, named by its id and holding the moment before which they began
-// (docs/adr/0090-the-gateway-knows-revoked-sessions.md). nginx looks for the files at each request (verdict.conf).
+// (docs/adr/0095-the-gateway-knows-revoked-sessions.md). nginx looks for the files at each request (verdict.conf).
 // The dialect is that of njs 0.7.9, which has neither shared memory nor timers of its own.
 
 import fs from 'fs';
