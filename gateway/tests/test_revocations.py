@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from harness.client import Response, assert_problem
 from harness.nginx import Gateway, Services, wait_until
+from harness.upstream import REVOCATIONS as LIST
 from harness.upstream import Answer, Upstream
 from uuid_utils.compat import uuid7
 
 from servicekit.testing.tokens import Signer
 
-LIST = "/internal/revocations/"
 #: What users promises its clients, from the answer that ended a session.
 REFUSED_SECONDS = 5
 StartGateway = Callable[..., Gateway]
@@ -48,9 +48,7 @@ def await_refusal(gateway: Gateway, token: str) -> Response:
     return found
 
 
-def await_questions(
-    gateway: Gateway, users: Upstream, token: str, *, number: int = 2
-) -> set[int]:
+def await_questions(gateway: Gateway, users: Upstream, token: str, *, number: int = 2) -> set[int]:
     """Ask until users was asked again, by default twice: then its first answer was taken over.
 
     Return the statuses of what was asked meanwhile.

@@ -57,7 +57,9 @@ def test_key_is_rotated_when_it_has_signed_for_its_days(ring: None, settings: An
 
 @pytest.mark.django_db
 def test_due_key_goes_on_signing_until_the_next_was_published_for_long_enough(ring: None) -> None:
-    SigningKey.objects.filter(state="current").update(changed_at=timezone.now() - timedelta(days=99))
+    SigningKey.objects.filter(state="current").update(
+        changed_at=timezone.now() - timedelta(days=99)
+    )
     before = states()
 
     assert key_schedule.rotate_when_due() is None
