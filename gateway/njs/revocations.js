@@ -1,6 +1,6 @@
 // What users has revoked, for the scripts and for nginx itself: a file for each session, named by its id, and a file for each
 // account whose sessions all ended, named by its id and holding the moment before which they began
-// (docs/adr/0095-the-gateway-knows-revoked-sessions.md). nginx looks for the files at each request (verdict.conf).
+// (docs/adr/0095-the-gateway-knows-revoked-sessions.md). nginx looks for the files at each request (nginx.conf).
 // The dialect is that of njs 0.7.9, which has neither shared memory nor timers of its own.
 
 import fs from 'fs';
@@ -124,40 +124,44 @@ async function follow(r) {
     }
 }
 
-// Answers when users was last asked and whether it told: nginx keeps the answer for a second (verifier.conf).
+// Asks, and leaves a file that says in which second that was and whether users told.
 async function tell(r) {
-    const askedAt = Date.now() / 1000;
-    let answer = {told: true, at: askedAt};
+    let heard = Math.floor(Date.now() / 1000) + '.told';
     try {
         await follow(r);
     } catch (error) {
         r.warn('the revocations cannot be read: ' + error.message);
-        answer = {told: false, at: Date.now() / 1000};
+        heard = Math.floor(Date.now() / 1000) + '.silent';
     }
-    r.headersOut['Content-Type'] = 'application/json';
-    r.return(200, JSON.stringify(answer));
+    leaveOnly(r.variables.heard_dir, heard);
+    r.return(200, '');
 }
 
-function isRecent(answer) {
-    return Math.abs(Date.now() / 1000 - answer.at) < (answer.told ? TOO_OLD_SECONDS : FAILURE_SECONDS);
+function isRecent(heard) {
+    var parts = heard.split('.');
+    return Math.abs(Date.now() / 1000 - Number(parts[0])) < (parts[1] === 'told' ? TOO_OLD_SECONDS : FAILURE_SECONDS);
 }
 
-async function askInTime(r) {
-    const remembered = await r.subrequest('/revocations/remembered');
-    if (remembered.status !== 200 || !isRecent(JSON.parse(remembered.responseText))) {
+// Once a second: has users asked in nobody's way, or waits for it where what was heard is too old.
+async function askInTime(r, second) {
+    if (!fs.readdirSync(r.variables.heard_dir).some(isRecent)) {
         await r.subrequest('/revocations/present');
+        leaveOnly(r.variables.asked_dir, second);
+        return;
     }
+    // First, so that few others do the same.
+    leaveOnly(r.variables.asked_dir, second);
+    await r.subrequest('/revocations/remembered');
 }
 
-// Has users asked, in nobody's way; a list that is too old is waited for. What fails here refuses no token: the services look, too.
+// What fails here refuses no token: the services look, too.
 async function refresh(r) {
     const second = String(Math.floor(Date.now() / 1000));
     if (isFile(r.variables.asked_dir + '/' + second)) {
         return;
     }
     try {
-        await askInTime(r);
-        leaveOnly(r.variables.asked_dir, second);
+        await askInTime(r, second);
     } catch (error) {
         r.warn('the revocations are not up to date: ' + error.message);
     }

@@ -61,29 +61,11 @@ async function signatureFault(r, token) {
     return signed ? '' : 'signature';
 }
 
-// Whether the session has ended. nginx says whether that needs a look (verdict.conf).
-async function isRevoked(r, token) {
-    if (!r.headersIn['X-Look-Again']) {
-        return false;
-    }
-    await revocations.refresh(r);
-    return revocations.isRevoked(r, token.claims);
-}
-
-async function faultOf(r, token, now) {
-    const signatureRefused = await signatureFault(r, token);
-    const fault = signatureRefused || claims.claimsFault(token.claims, r.variables.token_issuer, r.variables.token_audience, now);
-    if (fault !== '') {
-        return fault;
-    }
-    const revoked = await isRevoked(r, token);
-    return revoked ? 'revoked' : '';
-}
-
 async function judge(r) {
     const token = parse(r.headersIn.Authorization);
     const now = Date.now() / 1000;
-    const fault = await faultOf(r, token, now);
+    const signatureRefused = await signatureFault(r, token);
+    const fault = signatureRefused || claims.claimsFault(token.claims, r.variables.token_issuer, r.variables.token_audience, now);
     if (fault !== '') {
         refuse(r, fault);
         return;
@@ -101,4 +83,28 @@ async function verify(r) {
     }
 }
 
-export default {verify, fetchKeys: keys.fetchKeys, tellRevocations: revocations.tell};
+// A verdict on a token whose session may have ended, or while it is not known which have.
+async function judgeAgain(r) {
+    await revocations.refresh(r);
+    const verdict = await r.subrequest('/verdict');
+    if (verdict.status !== 204) {
+        refuse(r, verdict.headersOut['X-Token-Fault']);
+        return;
+    }
+    if (revocations.isRevoked(r, parse(r.headersIn.Authorization).claims)) {
+        refuse(r, 'revoked');
+        return;
+    }
+    r.headersOut['X-Verdict'] = 'AGAIN';
+    r.return(204, '');
+}
+
+async function verifyAgain(r) {
+    try {
+        await judgeAgain(r);
+    } catch (error) {
+        refuse(r, 'malformed');
+    }
+}
+
+export default {verify, verifyAgain, fetchKeys: keys.fetchKeys, tellRevocations: revocations.tell};

@@ -229,20 +229,21 @@ def test_token_in_cookie_is_no_token(gateway: Gateway, services: Services, signe
     assert services.seen() == 0
 
 
+def verdicts(gateway: Gateway, token: str, number: int) -> list[str]:
+    return [gateway.logged(gateway.get("/api/orders/", token))["verdict"] for _ in range(number)]
+
+
 def test_verdict_is_given_once_and_kept(gateway: Gateway, signer: Signer) -> None:
-    token = signer.token()
+    """Once a second the list of revoked sessions is looked at as well: AGAIN."""
+    first, *others = verdicts(gateway, signer.token(), 6)
 
-    verdicts = [gateway.logged(gateway.get("/api/orders/", token))["verdict"] for _ in range(3)]
-
-    assert verdicts == ["MISS", "HIT", "HIT"]
+    assert first in {"MISS", "AGAIN"}
+    assert "HIT" in others
+    assert set(others) <= {"HIT", "AGAIN"}
 
 
 def test_refusal_is_not_kept(gateway: Gateway, signer: Signer) -> None:
-    token = signer.token(iss="other")
-
-    verdicts = [gateway.logged(gateway.get("/api/orders/", token))["verdict"] for _ in range(2)]
-
-    assert verdicts == ["MISS", "MISS"]
+    assert set(verdicts(gateway, signer.token(iss="other"), 3)) <= {"MISS", ""}
 
 
 def test_kept_verdict_ends_with_its_token(gateway: Gateway, signer: Signer) -> None:
