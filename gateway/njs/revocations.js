@@ -1,14 +1,13 @@
 // What users has revoked, for the scripts and for nginx itself: a file for each session, named by its id, and a file for each
 // account whose sessions all ended, named by its id and holding the moment before which they began
 // (docs/adr/0095-the-gateway-knows-revoked-sessions.md). nginx looks for the files at each request (nginx.conf).
+// A script of its own: njs runs all that a script imports anew for each request, and this one runs in each second for a few.
 // The dialect is that of njs 0.7.9, which has neither shared memory nor timers of its own.
 
 import fs from 'fs';
 
-// The list is believed for so long. One of that age is asked for again before a token is accepted, unless users did not answer.
-var TOO_OLD_SECONDS = 3;
-// After this, users is asked and waited for again, though it did not answer before.
-var FAILURE_SECONDS = 10;
+// A list that was asked for longer ago is waited for before a token is accepted.
+var TOO_OLD_SECONDS = 2;
 // No token of a session lives longer than this after its end (servicekit.auth.revocations.KEEP).
 var KEEP_SECONDS = 310;
 var ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -77,15 +76,25 @@ function momentIn(path) {
     }
 }
 
-function write(folder, marks) {
-    marks.forEach((each) => {
-        var path = folder + '/' + each.name;
-        if (each.before === null) {
-            fs.writeFileSync(path, '');
-        } else if (!isFile(path) || momentIn(path) < each.before) {
+function write(folder, each) {
+    var path = folder + '/' + each.name;
+    if (each.before !== null) {
+        if (!isFile(path) || momentIn(path) < each.before) {
             fs.writeFileSync(path, String(each.before));
         }
-    });
+    } else if (!isFile(path)) {
+        fs.writeFileSync(path, '');
+    }
+}
+
+// A few at a time: on a busy disk each may take milliseconds, and other requests wait meanwhile.
+async function writeAll(folder, marks) {
+    for (let i = 0; i < marks.length; i++) {
+        write(folder, marks[i]);
+        if (i % 20 === 19) {
+            await new Promise((resolve) => setTimeout(resolve, 1));
+        }
+    }
 }
 
 function dropExpired(folder) {
@@ -115,8 +124,9 @@ async function follow(r) {
         answer = await ask(r, 0);
     }
     const marks = r.variables.revoked_dir + '/marks';
-    write(marks, answer.marks);
-    if (answer.horizon !== known) {
+    await writeAll(marks, answer.marks);
+    // While nothing is new the old horizon does as well.
+    if (answer.marks.length > 0 || answer.horizon < known) {
         leaveOnly(horizons, String(answer.horizon));
     }
     if (Math.floor(Date.now() / 1000) % 60 < 3) {
@@ -124,39 +134,46 @@ async function follow(r) {
     }
 }
 
-// Asks, and leaves a file that says in which second that was and whether users told.
+// Has users asked, and answers when it has told, or has not.
 async function tell(r) {
-    let heard = Math.floor(Date.now() / 1000) + '.told';
     try {
         await follow(r);
     } catch (error) {
         r.warn('the revocations cannot be read: ' + error.message);
-        heard = Math.floor(Date.now() / 1000) + '.silent';
     }
-    leaveOnly(r.variables.heard_dir, heard);
     r.return(200, '');
 }
 
-function isRecent(heard) {
-    var parts = heard.split('.');
-    return Math.abs(Date.now() / 1000 - Number(parts[0])) < (parts[1] === 'told' ? TOO_OLD_SECONDS : FAILURE_SECONDS);
+// The same, and answers at once.
+function tellLater(r) {
+    r.subrequest('/revocations/tell', {detached: true});
+    r.return(204, '');
 }
 
-// Once a second: has users asked in nobody's way, or waits for it where what was heard is too old.
-async function askInTime(r, second) {
-    if (!fs.readdirSync(r.variables.heard_dir).some(isRecent)) {
-        await r.subrequest('/revocations/present');
-        leaveOnly(r.variables.asked_dir, second);
-        return;
+function wasRenamed(from, to) {
+    try {
+        fs.renameSync(from, to);
+        return true;
+    } catch (error) {
+        return false; // another was quicker
     }
-    // First, so that few others do the same.
-    leaveOnly(r.variables.asked_dir, second);
-    await r.subrequest('/revocations/remembered');
+}
+
+// Once a second: has users asked in nobody's way, or waits for it where that was not done for a while.
+async function askInTime(r, second) {
+    const folder = r.variables.asked_dir;
+    const last = fs.readdirSync(folder).reduce((latest, name) => Math.max(latest, Number(name)), 0);
+    if (Math.abs(second - last) > TOO_OLD_SECONDS) {
+        await r.subrequest('/revocations/told');
+        leaveOnly(folder, String(second));
+    } else if (wasRenamed(folder + '/' + last, folder + '/' + second)) {
+        await r.subrequest('/revocations/later');
+    }
 }
 
 // What fails here refuses no token: the services look, too.
 async function refresh(r) {
-    const second = String(Math.floor(Date.now() / 1000));
+    const second = Math.floor(Date.now() / 1000);
     if (isFile(r.variables.asked_dir + '/' + second)) {
         return;
     }
@@ -172,13 +189,26 @@ function beganAt(claims) {
     return claims.sid.charAt(14) === '7' ? parseInt(claims.sid.slice(0, 8) + claims.sid.slice(9, 13), 16) : claims.iat * 1000;
 }
 
-// As servicekit.auth.revocations.
-function isRevoked(r, claims) {
+// As servicekit.auth.revocations. A token that has a good verdict is in good form.
+function isRevoked(r) {
     var folder = r.variables.revoked_dir + '/marks/';
+    var claims = JSON.parse(Buffer.from(r.headersIn.Authorization.split('.')[1], 'base64url').toString());
     if (isFile(folder + claims.sid)) {
         return true;
     }
     return isFile(folder + claims.sub) && beganAt(claims) <= momentIn(folder + claims.sub);
 }
 
-export default {tell, refresh, isRevoked};
+// A verdict on a token whose session may have ended, or while it is not known which have.
+async function judge(r) {
+    await refresh(r);
+    const verdict = await r.subrequest('/verdict');
+    const fault = verdict.status === 204 && isRevoked(r) ? 'revoked' : verdict.headersOut['X-Token-Fault'];
+    if (fault) {
+        r.headersOut['X-Token-Fault'] = fault;
+    }
+    r.headersOut['X-Verdict'] = 'AGAIN';
+    r.return(fault === 'revoked' ? 401 : verdict.status, '');
+}
+
+export default {judge, tell, tellLater};

@@ -4,7 +4,6 @@
 import encoding from 'encoding.js';
 import claims from 'claims.js';
 import keys from 'keys.js';
-import revocations from 'revocations.js';
 
 var VERDICT_SECONDS = 30;
 var KEYS_UNAVAILABLE = 'keys_unavailable';
@@ -83,28 +82,4 @@ async function verify(r) {
     }
 }
 
-// A verdict on a token whose session may have ended, or while it is not known which have.
-async function judgeAgain(r) {
-    await revocations.refresh(r);
-    const verdict = await r.subrequest('/verdict');
-    if (verdict.status !== 204) {
-        refuse(r, verdict.headersOut['X-Token-Fault']);
-        return;
-    }
-    if (revocations.isRevoked(r, parse(r.headersIn.Authorization).claims)) {
-        refuse(r, 'revoked');
-        return;
-    }
-    r.headersOut['X-Verdict'] = 'AGAIN';
-    r.return(204, '');
-}
-
-async function verifyAgain(r) {
-    try {
-        await judgeAgain(r);
-    } catch (error) {
-        refuse(r, 'malformed');
-    }
-}
-
-export default {verify, verifyAgain, fetchKeys: keys.fetchKeys, tellRevocations: revocations.tell};
+export default {verify, fetchKeys: keys.fetchKeys};
