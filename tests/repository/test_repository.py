@@ -174,6 +174,17 @@ def test_withdrawn_key_is_refused_in_the_time_that_its_command_promises() -> Non
     assert max(gateway["KEYS_REFRESH"], gateway["KEYS_COOLDOWN"]) <= script["TOO_OLD_SECONDS"]
 
 
+def test_gateway_knows_revoked_sessions_for_as_long_as_their_tokens_live() -> None:
+    rules = seconds_in("services/servicekit/servicekit/auth/token_rules.py")
+    script = seconds_in("gateway/njs/revocations.js")
+
+    # As servicekit.auth.revocations.KEEP.
+    kept = rules["LONGEST_LIFE_SECONDS"] + 2 * rules["LEEWAY_SECONDS"]
+    assert script["KEEP_SECONDS"] == kept
+    # Whole seconds are up to one more; and users may take two to answer.
+    assert script["TOO_OLD_SECONDS"] + 1 + 2 <= 5
+
+
 def test_every_make_target_is_in_the_readme_or_the_operations_page() -> None:
     targets = re.findall(
         r"^([a-z0-9-]+):.*## ", (REPOSITORY / "Makefile").read_text(), re.MULTILINE

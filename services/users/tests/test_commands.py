@@ -139,7 +139,7 @@ def test_rotate_signing_key_too_early_changes_nothing(ring: None) -> None:
 def test_rotate_signing_key_now_names_the_key_that_signs(
     ring: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    call_command("rotate_signing_key", "--now")
+    call_command("rotate_signing_key", "--withdraw")
 
     assert f"Signing with {SigningKey.objects.get(state='current').kid}." in capsys.readouterr().out
 
@@ -149,7 +149,7 @@ def test_rotate_signing_key_cannot_both_wait_and_not(ring: None) -> None:
     before = kids()
 
     with pytest.raises(CommandError, match="not allowed with"):
-        call_command("rotate_signing_key", "--wait", "--now")
+        call_command("rotate_signing_key", "--wait", "--withdraw")
 
     assert kids() == before
 

@@ -24,11 +24,14 @@ SERVICEKIT = kit.from_environment(
     token_keys="users.services.signing_keys.jwks",  # noqa: S106 - a name, no secret
     token_signer="users.services.signing_keys.signing_key",  # noqa: S106
     expected_processes=("relay", "worker"),
+    jobs={"users.rotate_signing_key_when_due": 600.0},
     purges="users.purges.PURGES",
     prepare=("ensure_signing_keys", "ensure_staff"),
 )
 
 KEY_ENCRYPTION_KEYS = env.encryption_keys("KEY_ENCRYPTION_KEY")
+# How long a key signs before the next takes its place (docs/operations.md, "Keys").
+SIGNING_KEY_DAYS = env.integer("SIGNING_KEY_DAYS", 30, minimum=1, maximum=365)
 AUTH_USER_MODEL = "users.Account"
 PASSWORD_HASHERS = ["users.hashers.SoukArgon2Hasher"]
 # In this order; an answer names the first that objects.

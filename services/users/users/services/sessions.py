@@ -5,6 +5,7 @@ that comes back ends the session (docs/adr/0010-own-refresh-tokens.md; RFC 9700,
 """
 
 import hashlib
+import logging
 import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -24,6 +25,8 @@ from users.errors import InvalidRefreshToken, WrongCredentials
 from users.events import UserSessionsRevoked
 from users.models import Account, RefreshToken, Session
 from users.services import login_attempts, signing_keys
+
+logger = logging.getLogger(__name__)
 
 REFRESH_LIFE = timedelta(days=14)
 #: Within this time a spent token gets the same answer again: for a client whose answer was lost,
@@ -75,6 +78,9 @@ def refresh(*, refresh_token: str) -> Tokens:
             return repeated
         _end([row.session], reason="replay")
     # Outside the transaction: the refusal must not undo the end of the session.
+    logger.warning(
+        "refresh token used again, its session ended", extra={"session": str(row.session_id)}
+    )
     raise InvalidRefreshToken("The token was used before; the session has ended. Log in again.")
 
 
