@@ -8,6 +8,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from products import search, selectors
 from products.api.attribute_filter import AttributesFilter
+from products.api.permissions import CountsStock, SeesHidden
 from products.api.serializers import ProductRead
 from products.api.wording import LANGUAGES, TRANSLATED
 from products.models import BASE_LANGUAGE, StockAlert, StockMovement
@@ -112,8 +113,8 @@ class ProductFilterSet(StrictFilterSet):
     attributes = AttributesFilter(
         help_text="Such as `colour:red,colour:blue,height:10..20`: of a key any, of all keys all.",
     )
-    low_stock = LowStockFilter(staff_only=True, help_text="Staff only: at their threshold.")
-    active = FlagFilter(staff_only=True, help_text="Staff only.")
+    low_stock = LowStockFilter(only_for=CountsStock, help_text="Staff only: at their threshold.")
+    active = FlagFilter(only_for=SeesHidden, help_text="Staff only.")
     language = LanguageFilter(
         choices=[(name, name) for name in LANGUAGES], help_text="Of names and descriptions."
     )
