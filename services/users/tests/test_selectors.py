@@ -21,7 +21,7 @@ def test_body_of_an_account_is_whole_and_holds_no_secret() -> None:
         "id": str(account.pk),
         "email": "ada@example.org",
         "name": "Ada",
-        "roles": ["customer", "staff"],
+        "roles": ["customer", "staff", "admin"],
         "email_verified": False,
         "registered_at": "2026-11-02T08:26:00Z",
     }
