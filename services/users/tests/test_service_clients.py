@@ -4,6 +4,7 @@ import base64
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 import jwt
 import pytest
@@ -14,6 +15,7 @@ from uuid_utils.compat import uuid7
 
 from servicekit.auth import revocations
 from servicekit.auth import tokens as access_tokens
+from servicekit.auth.permissions import MissingRole
 from servicekit.testing.client import Caller, decoded, problem
 from servicekit.testing.deliver import outbox_events
 from servicekit.testing.races import at_once
@@ -31,8 +33,12 @@ GRANT = {"grant_type": "client_credentials"}
 
 def make_client(*scopes: str, name: str = "Warehouse") -> NewSecret:
     return service_clients.create_client(
-        name=name, scopes=scopes or ("users:read", "stock:read"), by=uuid7()
+        name=name, scopes=scopes or ("users:read", "stock:read"), by=an_admin()
     )
+
+
+def an_admin() -> UUID:
+    return make_account(roles=["admin"]).pk
 
 
 def basic(client_id: object, secret: str) -> str:
@@ -315,7 +321,9 @@ def test_rotation_leaves_two_secrets_at_most(admin: dict[str, str]) -> None:
 @pytest.mark.django_db
 def test_old_secret_ends_with_the_overlap(ring: None) -> None:
     first = make_client()
-    second = service_clients.rotate_secret(client_id=first.client.pk, overlap_seconds=60)
+    second = service_clients.rotate_secret(
+        client_id=first.client.pk, overlap_seconds=60, by=an_admin()
+    )
 
     over = timezone.now() - timedelta(seconds=1)
     ServiceClient.objects.update(old_secret_until=over)
@@ -362,7 +370,7 @@ def test_withdrawn_client_is_refused_with_all_its_tokens(admin: dict[str, str]) 
 @pytest.mark.django_db
 def test_withdrawn_client_stays_so(admin: dict[str, str]) -> None:
     made = make_client()
-    service_clients.withdraw_client(client_id=made.client.pk)
+    service_clients.withdraw_client(client_id=made.client.pk, by=an_admin())
     before = state()
 
     for action in ("withdraw", "rotate"):
@@ -376,11 +384,11 @@ def test_withdrawn_client_stays_so(admin: dict[str, str]) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_token_asked_for_while_the_client_is_withdrawn_is_refused_in_the_end(ring: None) -> None:
-    made = make_client()
+    made, admin_id = make_client(), an_admin()
 
     answers = at_once(
         *[lambda: ask(made)] * 4,
-        lambda: service_clients.withdraw_client(client_id=made.client.pk),
+        lambda: service_clients.withdraw_client(client_id=made.client.pk, by=admin_id),
     )
 
     for answer in answers[:4]:
@@ -400,7 +408,7 @@ def test_name_is_unique_among_clients_that_are_not_withdrawn(admin: dict[str, st
     problem(Caller().post(CLIENTS, body, **admin), 409, "name_taken")
 
     assert state() == before
-    service_clients.withdraw_client(client_id=made.client.pk)
+    service_clients.withdraw_client(client_id=made.client.pk, by=an_admin())
     assert Caller().post(CLIENTS, body, **admin).status_code == 201
 
 
@@ -441,6 +449,22 @@ def test_overlap_that_is_none_is_refused(admin: dict[str, str], seconds: object)
 
     problem(answer, 400, "invalid", "/overlap_seconds")
     assert state() == before
+
+
+@pytest.mark.django_db
+def test_t36_demoted_admin_makes_no_client_with_an_old_token(ring: None) -> None:
+    """Its scopes would outlive the role."""
+    made = make_client()
+    before, demoted = state(), make_account(roles=["catalogue"]).pk
+
+    with pytest.raises(MissingRole):
+        service_clients.create_client(name="Mine", scopes=["users:read"], by=demoted)
+    with pytest.raises(MissingRole):
+        service_clients.rotate_secret(client_id=made.client.pk, overlap_seconds=0, by=demoted)
+    with pytest.raises(MissingRole):
+        service_clients.withdraw_client(client_id=made.client.pk, by=demoted)
+
+    assert (state(), outbox_events(REVOKED)) == (before, [])
 
 
 @pytest.mark.django_db

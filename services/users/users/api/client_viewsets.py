@@ -69,14 +69,17 @@ class ServiceClientViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Se
     def rotate(self, request: Request, client_id: UUID) -> Response:
         """A new secret; the present one works for a while longer."""
         members = self.valid(ClientRotate)
-        return _with_secret(service_clients.rotate_secret(client_id=client_id, **members), 200)
+        made = service_clients.rotate_secret(
+            client_id=client_id, **members, by=caller_of(request).id
+        )
+        return _with_secret(made, 200)
 
     @extend_schema(operation_id="withdraw_client", request=None, responses=ClientRead)
     @action(detail=True, methods=["post"])
     def withdraw(self, request: Request, client_id: UUID) -> Response:
         """No more tokens; those that it has are refused everywhere within seconds."""
         self.refuse_members()
-        client = service_clients.withdraw_client(client_id=client_id)
+        client = service_clients.withdraw_client(client_id=client_id, by=caller_of(request).id)
         return Response(ClientRead(client).data)
 
 

@@ -69,6 +69,17 @@ def reactivate(*, account_id: UUID, by: UUID) -> Account:
     return account
 
 
+def check_admin(account_id: UUID) -> None:
+    """Ask whether an account is an admin now, and let nobody change that before the transaction
+    ends. A token tells what was: for up to a second it passes after a demotion.
+
+    Raises:
+        MissingRole: it is not.
+    """
+    if not _admins().select_for_update(of=["self"], no_key=True).filter(pk=account_id).exists():
+        raise MissingRole({ADMIN})
+
+
 def make_staff(*, account: Account, role: str = ADMIN) -> bool:
     """Add a staff role, as operators may; return whether that is new."""
     with transaction.atomic():

@@ -22,7 +22,7 @@ from servicekit.http.identifiers import parse_id
 from servicekit.http.problems import NotFound
 from users.errors import ClientWithdrawn, InvalidClient, InvalidScope, NameTaken
 from users.models import ServiceClient
-from users.services import login_attempts, signing_keys
+from users.services import login_attempts, roles, signing_keys
 from users.services.sessions import announce_end
 
 
@@ -38,6 +38,7 @@ def create_client(*, name: str, scopes: Iterable[str], by: UUID) -> NewSecret:
     """Make a machine client.
 
     Raises:
+        MissingRole: `by` is no admin now.
         NameTaken: another client that is not withdrawn has the name.
     """
     secret = secrets.token_urlsafe(32)
@@ -46,6 +47,7 @@ def create_client(*, name: str, scopes: Iterable[str], by: UUID) -> NewSecret:
     )
     try:
         with transaction.atomic():
+            roles.check_admin(by)
             client.save(force_insert=True)
             client.refresh_from_db(fields=["created_at"])
     except IntegrityError as error:
@@ -55,19 +57,21 @@ def create_client(*, name: str, scopes: Iterable[str], by: UUID) -> NewSecret:
     return NewSecret(client, secret)
 
 
-def rotate_secret(*, client_id: UUID, overlap_seconds: int) -> NewSecret:
+def rotate_secret(*, client_id: UUID, overlap_seconds: int, by: UUID) -> NewSecret:
     """Give a client a new secret; the present secret works for `overlap_seconds` more.
 
     A third secret, of an earlier rotation, ends at once. Without any overlap, so do the tokens
     that the client has: its secret may be in wrong hands.
 
     Raises:
+        MissingRole: `by` is no admin now.
         NotFound: there is no such client.
         ClientWithdrawn: it was withdrawn.
     """
     secret = secrets.token_urlsafe(32)
     now = timezone.now()
     with transaction.atomic():
+        roles.check_admin(by)
         client = _locked(client_id)
         client.old_secret_digest, client.old_secret_until = None, None
         if overlap_seconds:
@@ -80,15 +84,17 @@ def rotate_secret(*, client_id: UUID, overlap_seconds: int) -> NewSecret:
     return NewSecret(client, secret)
 
 
-def withdraw_client(*, client_id: UUID) -> ServiceClient:
+def withdraw_client(*, client_id: UUID, by: UUID) -> ServiceClient:
     """Give a client no more tokens; those it has are refused by every service within seconds.
 
     Raises:
+        MissingRole: `by` is no admin now.
         NotFound: there is no such client.
         ClientWithdrawn: it was withdrawn before.
     """
     now = timezone.now()
     with transaction.atomic():
+        roles.check_admin(by)
         client = _locked(client_id)
         client.withdrawn_at = now
         _end_tokens(client, now)
