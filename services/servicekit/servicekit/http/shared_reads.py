@@ -39,8 +39,10 @@ def shared_read(*, is_the_same_for_customers: bool) -> Callable[[Read], Read]:
             def make() -> Page:
                 return _page(read(view, request, *args, **kwargs))
 
-            is_anonymous = not request.user.is_authenticated
-            sees_more = request.user.is_staff or request.user.scopes
+            # Who calls, of servicekit.auth, which imports this layer.
+            viewer: Any = request.user
+            is_anonymous = not viewer.is_authenticated
+            sees_more = viewer.is_staff or viewer.scopes
             is_kept = is_the_same_for_customers and not sees_more
             page = cache.page(_name(request), make) if is_kept else make()
             return _answer(request, page, PUBLIC if is_anonymous else PRIVATE)

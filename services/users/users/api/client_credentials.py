@@ -4,7 +4,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from typing import IO, Any
+from typing import IO, Any, cast
 from urllib.parse import parse_qsl, unquote_plus
 
 from rest_framework.exceptions import ParseError
@@ -49,6 +49,11 @@ class FormParser(BytesParser):
         return {name: value for name, value in pairs if value}
 
 
+def form_of(request: Request) -> dict[str, str]:
+    """Return the form that FormParser has read."""
+    return cast(dict[str, str], request.data)
+
+
 def credentials_of(request: Request) -> tuple[str, str]:
     """Return a client's id and secret from its Basic authentication.
 
@@ -57,7 +62,7 @@ def credentials_of(request: Request) -> tuple[str, str]:
         InvalidTokenRequest: the body names another client, or has a secret as well.
     """
     client_id, secret = _basic(request.headers.get("Authorization", ""))
-    form: Mapping[str, str] = request.data
+    form = form_of(request)
     if "client_secret" in form or form.get("client_id", client_id) != client_id:
         raise InvalidTokenRequest("Send id and secret in the Authorization header alone.")
     return client_id, secret
