@@ -327,3 +327,13 @@ def test_operation_is_open_to_those_whom_it_names(operation: Operation) -> None:
         # admin of the database (MissingRole names it).
         is_made_up = answer.status_code == 403 and operation.roles == {"admin"}
         assert answer.status_code not in (401, 403) or is_made_up, answer.content
+
+
+@pytest.mark.django_db
+def test_account_that_is_no_admin_may_go_from_a_shop_without_any() -> None:
+    roles.keep_an_admin(account_id=make_account().pk)
+    roles.keep_an_admin(account_id=make_account(roles=["support"]).pk)
+    only = make_account(roles=["admin"]).pk
+
+    with pytest.raises(LastAdmin):
+        roles.keep_an_admin(account_id=only)

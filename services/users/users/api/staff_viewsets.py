@@ -29,13 +29,13 @@ class StaffViewSet(StrictViewSetMixin, GenericViewSet[Account]):
     permission_classes = (IsAdmin,)
     serializer_class = AccountRead
     queryset = selectors.list_accounts()
-    lookup_url_kwarg = "user_id"
+    lookup_url_kwarg = "account_id"
 
     @extend_schema(operation_id="read_roles", responses=RolesRead, examples=[ROLES_EXAMPLE])
     @action(detail=True, url_path="roles")
-    def read_roles(self, request: Request, user_id: UUID) -> Response:
+    def read_roles(self, request: Request, account_id: UUID) -> Response:
         """The roles of staff that an account has."""
-        return _roles_of(get_object_or_404(self.get_queryset(), pk=user_id))
+        return _roles_of(get_object_or_404(self.get_queryset(), pk=account_id))
 
     @extend_schema(
         operation_id="set_roles",
@@ -44,28 +44,28 @@ class StaffViewSet(StrictViewSetMixin, GenericViewSet[Account]):
         examples=[ROLES_EXAMPLE],
     )
     @read_roles.mapping.put
-    def set_roles(self, request: Request, user_id: UUID) -> Response:
+    def set_roles(self, request: Request, account_id: UUID) -> Response:
         """Give an account these roles of staff and no others; a change ends its sessions."""
         members = self.valid(RolesWrite)
         account = roles.set_roles(
-            account_id=user_id, roles=set(members["roles"]), by=caller_of(request).id
+            account_id=account_id, roles=set(members["roles"]), by=caller_of(request).id
         )
         return _roles_of(account)
 
     @extend_schema(operation_id="deactivate_user", request=None, responses=AccountRead)
     @action(detail=True, methods=["post"])
-    def deactivate(self, request: Request, user_id: UUID) -> Response:
+    def deactivate(self, request: Request, account_id: UUID) -> Response:
         """Refuse an account from now on; its sessions end everywhere within seconds."""
         self.refuse_members()
-        account = roles.deactivate(account_id=user_id, by=caller_of(request).id)
+        account = roles.deactivate(account_id=account_id, by=caller_of(request).id)
         return Response(AccountRead(account).data, headers=NO_STORE)
 
     @extend_schema(operation_id="reactivate_user", request=None, responses=AccountRead)
     @action(detail=True, methods=["post"])
-    def reactivate(self, request: Request, user_id: UUID) -> Response:
+    def reactivate(self, request: Request, account_id: UUID) -> Response:
         """Let a deactivated account log in again."""
         self.refuse_members()
-        account = roles.reactivate(account_id=user_id, by=caller_of(request).id)
+        account = roles.reactivate(account_id=account_id, by=caller_of(request).id)
         return Response(AccountRead(account).data, headers=NO_STORE)
 
 

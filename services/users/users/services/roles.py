@@ -34,7 +34,7 @@ def set_roles(*, account_id: UUID, roles: Set[str], by: UUID) -> Account:
     with transaction.atomic():
         account = _locked_for(by, account_id)
         if ADMIN not in roles:
-            _keep_an_admin(account)
+            keep_an_admin(account_id=account_id)
         _write(account, frozenset(roles), by=str(by))
     return account
 
@@ -49,7 +49,7 @@ def deactivate(*, account_id: UUID, by: UUID) -> Account:
     """
     with transaction.atomic():
         account = _locked_for(by, account_id)
-        _keep_an_admin(account)
+        keep_an_admin(account_id=account_id)
         accounts.deactivate(account=account)
         account.refresh_from_db()
     return account
@@ -78,6 +78,20 @@ def check_admin(account_id: UUID) -> None:
     """
     if not _admins().select_for_update(of=["self"], no_key=True).filter(pk=account_id).exists():
         raise MissingRole({ADMIN})
+
+
+def keep_an_admin(*, account_id: UUID) -> None:
+    """Make sure that the shop has an admin without this account. Call it first in a transaction
+    that takes the account away.
+
+    Raises:
+        LastAdmin: it is the only admin.
+    """
+    if not _admins().filter(pk=account_id).exists():
+        return
+    _lock_admins()
+    if not _admins().exclude(pk=account_id).exists():
+        raise LastAdmin
 
 
 def make_staff(*, account: Account, role: str = ADMIN) -> bool:
@@ -119,11 +133,6 @@ def _locked_for(by: UUID, account_id: UUID) -> Account:
 
 def _admins() -> QuerySet[Account]:
     return Account.objects.filter(groups__name=ADMIN, is_staff=True, is_active=True)
-
-
-def _keep_an_admin(account: Account) -> None:
-    if not _admins().exclude(pk=account.pk).exists():
-        raise LastAdmin
 
 
 def _roles_of(account: Account) -> frozenset[str]:
