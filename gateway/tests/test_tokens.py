@@ -10,7 +10,7 @@ from harness.nginx import Gateway, Services, wait_until
 
 from servicekit.testing.hostile_tokens import hostile_headers, hostile_tokens
 from servicekit.testing.token_rows import ROWS, authorizations
-from servicekit.testing.tokens import Signer, compact
+from servicekit.testing.tokens import Signer, client_claims, compact
 from servicekit.testing.tokens import make_claims as claims
 
 KEYS = "/.well-known/jwks.json"
@@ -152,6 +152,26 @@ def test_old_token_is_refused_where_a_token_counts(gateway: Gateway, services: S
     assert services.seen() == 0
 
 
+def test_secret_of_a_client_reaches_users_and_nobody_else(
+    gateway: Gateway, services: Services
+) -> None:
+    header = {"Authorization": "Basic YWRhOnB3"}
+
+    answered = gateway.request("POST", "/api/auth/oauth/token/", header)
+
+    assert answered.status == 200
+    (heard,) = services.users.requests_for("/api/auth/oauth/token/")
+    assert heard.header("Authorization") == header["Authorization"]
+    gateway.request("POST", "/api/auth/token/", header)
+    (other,) = services.users.requests_for("/api/auth/token/")
+    assert other.header("Authorization") is None
+    for path in ("/api/auth/OAUTH/token/", "/api/auth/oauth/token/x/"):
+        gateway.request("POST", path, header)
+        assert services.users.requests_for(path)[-1].header("Authorization") is None
+    refused = gateway.request("GET", "/api/users/", header)
+    assert_problem(refused, 401, "invalid_token")
+
+
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
 def test_scheme_is_accepted_in_any_case(gateway: Gateway, signer: Signer, scheme: str) -> None:
     answered = gateway.request(
@@ -169,6 +189,8 @@ def test_scheme_is_accepted_in_any_case(gateway: Gateway, signer: Signer, scheme
         {"roles": ["customer", "staff"]},
         {"is_staff": True, "permissions": ["*"], "x": 'é {"a": [1, {}]}'},
         {"email_verified": None},
+        {"scope": "orders:read"},
+        client_claims("orders:read", "stock:write", client_id=uuid.UUID(int=7 << 76 | 2 << 62)),
     ],
     ids=str,
 )

@@ -130,8 +130,31 @@ def test_gateway_and_services_have_the_same_rules_for_tokens() -> None:
         name: re.findall(rf"^var {same} = (\d+);$", njs, re.MULTILINE)
         for name, same in numbers.items()
     } == {name: [str(rules[name])] for name in numbers}
+    assert re.findall(r"^var MACHINE = '(.*)';$", njs, re.MULTILINE) == [rules["MACHINE"]]
+    assert re.findall(r"^var SCOPES = /\^(.*)\$/;$", njs, re.MULTILINE) == [rules["SCOPES"]]
     forbidden = re.findall(r"^var FORBIDDEN_HEADERS = \[(.*)\];$", njs, re.MULTILINE)
     assert set(re.findall(r"'([^']+)'", forbidden[0])) == rules["FORBIDDEN_HEADERS"]
+
+
+def test_roles_and_scopes_that_services_read_are_those_that_users_grants() -> None:
+    granted, read = facts_of_roles("users"), [facts_of_roles("products"), facts_of_roles("orders")]
+
+    scopes = {name: text for facts in read for name, text in facts["SCOPES"].items()}
+    own = {granted["USERS_READ"]: granted["SCOPES"][granted["USERS_READ"]]}
+    assert scopes | own == granted["SCOPES"]
+    roles = {
+        facts[name]
+        for facts in read
+        for name in ("CATALOGUE", "FULFILMENT", "SUPPORT")
+        if name in facts
+    }
+    assert roles | {"admin"} == set(granted["STAFF_ROLES"])
+
+
+def facts_of_roles(service: str) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    exec((REPOSITORY / "services" / service / service / "roles.py").read_text(), facts)  # noqa: S102
+    return facts
 
 
 def test_issuer_gives_tokens_the_longest_life_that_is_accepted() -> None:

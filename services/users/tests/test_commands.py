@@ -30,7 +30,8 @@ def test_make_staff_gives_the_role_once(ring: None, capsys: pytest.CaptureFixtur
     account.refresh_from_db()
     assert account.is_staff
     assert (
-        capsys.readouterr().out == "ada@example.org is staff.\nada@example.org is staff already.\n"
+        capsys.readouterr().out == "ada@example.org is staff with the role admin.\n"
+        "ada@example.org is staff with the role admin already.\n"
     )
 
 

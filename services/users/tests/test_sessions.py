@@ -206,7 +206,7 @@ def test_access_token_says_what_it_must_and_no_more(ring: None) -> None:
         "nbf": issued_at,
         "exp": issued_at + 300,
         "sid": str(Session.objects.get().pk),
-        "roles": ["customer", "staff"],
+        "roles": ["customer", "staff", "admin"],
         "email_verified": True,
     }
     assert token_id not in {str(account.pk), claims["sid"]}

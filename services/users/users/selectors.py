@@ -1,4 +1,4 @@
-"""Every read of accounts, and of their sessions."""
+"""Every read of accounts, their sessions, and machine clients."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -6,12 +6,17 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from users.models import Account, Session
+from users.models import Account, ServiceClient, Session
 
 
 def list_accounts() -> QuerySet[Account]:
     """Return every account, inactive accounts too, without the hashes of their passwords."""
     return Account.objects.defer("password")
+
+
+def list_clients() -> QuerySet[ServiceClient]:
+    """Return every machine client, withdrawn clients too, without the hashes of their secrets."""
+    return ServiceClient.objects.defer("secret_digest", "old_secret_digest")
 
 
 def account_for_id(account_id: UUID) -> Account | None:

@@ -3,6 +3,7 @@
 from servicekit import env
 from servicekit import settings as kit
 from servicekit.operations import logs
+from users.roles import SCOPES
 
 SECRET_KEY = env.secret("SECRET_KEY")
 DEBUG = env.boolean("DEBUG", False)
@@ -44,7 +45,12 @@ AUTH_PASSWORD_VALIDATORS = [
 
 REST_FRAMEWORK = kit.REST_FRAMEWORK
 SIMPLE_JWT = kit.SIMPLE_JWT
-SPECTACULAR_SETTINGS = kit.spectacular("Souk users", "Accounts, tokens and signing keys.")
+SPECTACULAR_SETTINGS = kit.spectacular("Souk users", "Accounts, tokens and signing keys.", SCOPES)
+SPECTACULAR_SETTINGS["APPEND_COMPONENTS"]["securitySchemes"]["clientSecret"] = {
+    "type": "http",
+    "scheme": "basic",
+    "description": "The id and the secret of a machine client.",
+}
 SILENCED_SYSTEM_CHECKS = kit.SILENCED_SYSTEM_CHECKS
 
 LOGGING = logs.logging("users")

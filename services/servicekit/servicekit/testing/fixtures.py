@@ -186,8 +186,16 @@ def stranger(test_keys: None) -> Any:
 
 @pytest.fixture
 def staff(test_keys: None) -> Any:
-    """A member of the shop's staff."""
-    return _caller("customer", "staff")
+    """A member of the shop's staff, who may do everything."""
+    return _caller("customer", "staff", "admin")
+
+
+@pytest.fixture
+def machine(test_keys: None) -> Any:
+    """A machine client whose scope opens nothing."""
+    from servicekit.testing.client import Caller
+
+    return Caller.machine()
 
 
 @pytest.fixture

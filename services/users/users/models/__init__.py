@@ -1,29 +1,27 @@
-"""Accounts (AUTH_USER_MODEL), sessions, signing keys, guesses at passwords."""
+"""Accounts (AUTH_USER_MODEL), sessions, signing keys, guesses at passwords, machine clients."""
 
 from users.models.accounts import (
-    CUSTOMER,
     EMAIL,
     MAX_EMAIL_LENGTH,
-    STAFF,
     Account,
     AccountManager,
     InvalidEmail,
     validate_email,
 )
 from users.models.login_attempts import LoginAttempt
+from users.models.service_clients import ServiceClient
 from users.models.sessions import RefreshToken, Session
 from users.models.signing_keys import SigningKey
 
 __all__ = [
-    "CUSTOMER",
     "EMAIL",
     "MAX_EMAIL_LENGTH",
-    "STAFF",
     "Account",
     "AccountManager",
     "InvalidEmail",
     "LoginAttempt",
     "RefreshToken",
+    "ServiceClient",
     "Session",
     "SigningKey",
     "validate_email",

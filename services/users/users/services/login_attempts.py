@@ -75,7 +75,19 @@ def take_try(*, email: str, source: str) -> None:
     Raises:
         TooManyAttempts: the try must wait.
     """
-    account = _account_key(email)
+    _take_try(_account_key(email), source)
+
+
+def take_try_of_client(*, client_id: str, source: str) -> None:
+    """Count a wrong secret of a machine client, whether or not there is such a client.
+
+    Raises:
+        TooManyAttempts: the next try must wait.
+    """
+    _take_try(hashlib.sha256(f"client:{client_id}".encode()).digest(), source)
+
+
+def _take_try(account: bytes, source: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(IS_KNOWN, [account, source, KNOWN_FOR_DAYS])
         is_known = bool(cursor.fetchone()[0])
