@@ -70,7 +70,7 @@ def test_make_staff_takes_the_password_from_the_environment(
     account = Account.objects.get()
     assert (account.email, account.is_staff) == ("ada@example.org", True)
     assert check_password(PASSWORD, account.password)
-    assert [event["type"] for event in outbox_events()] == ["users.user_registered.v1"]
+    assert [event["type"] for event in outbox_events()] == ["users.user_registered.v2"]
 
 
 @pytest.mark.django_db
