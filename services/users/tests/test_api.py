@@ -448,9 +448,7 @@ def test_list_shows_the_newest_first_and_no_secret(staff: Caller) -> None:
     page = decoded(answer)
     assert [account["id"] for account in page["results"]] == ids[::-1]
     assert page["next"] is None
-    assert {frozenset(account) for account in page["results"]} == {
-        frozenset(AccountRead().fields)
-    }
+    assert {frozenset(account) for account in page["results"]} == {frozenset(AccountRead().fields)}
     assert answer["Cache-Control"] == "no-store"
 
 

@@ -1,4 +1,4 @@
-"""What products forgets of a deleted account (docs/adr/0090-a-deleted-account-leaves-no-trace.md)."""
+"""What products forgets of a deleted account (docs/adr/0093-a-deleted-account-leaves-no-trace.md)."""
 
 from uuid import UUID
 

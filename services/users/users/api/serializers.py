@@ -6,7 +6,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from rest_framework import serializers
 
-from servicekit.http.fields import CleanCharField, StrictBooleanField
+from servicekit.http.fields import CleanCharField, LabelField, StrictBooleanField
 from servicekit.http.serializers import StrictSerializer
 from users.models import MAX_EMAIL_LENGTH, Account, Language, validate_email
 
@@ -32,7 +32,7 @@ class PasswordField(CleanCharField):
 class Register(StrictSerializer):
     email = EmailField()
     password = PasswordField()
-    name = CleanCharField(max_length=200, allow_blank=True, required=False)
+    name = LabelField(max_length=200, allow_blank=True, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         check_password("password", attrs["password"], Account(email=attrs["email"]))
@@ -49,7 +49,7 @@ class RefreshToken(StrictSerializer):
 
 
 class EditProfile(StrictSerializer):
-    name = CleanCharField(max_length=200, allow_blank=True, required=False)
+    name = LabelField(max_length=200, allow_blank=True, required=False)
     language = serializers.ChoiceField(Language.choices, required=False)
     marketing_consent = StrictBooleanField(required=False)
 

@@ -1,7 +1,7 @@
 """Delete an account, and with it every personal datum that users holds.
 
 What is kept leads to nobody: the security log, without networks and devices, and the ids in events.
-The other services learn of it by an event (docs/adr/0090-a-deleted-account-leaves-no-trace.md).
+The other services learn of it by an event (docs/adr/0093-a-deleted-account-leaves-no-trace.md).
 """
 
 from typing import Unpack
