@@ -1,4 +1,4 @@
-"""What products forgets of a deleted account: every trace of the person, and nothing of the shop."""
+"""What products forgets of a deleted account: every trace of the person; the stars stay."""
 
 from uuid import UUID
 

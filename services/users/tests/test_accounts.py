@@ -9,7 +9,6 @@ from django.contrib.auth.hashers import check_password
 from django.db import IntegrityError, connections, transaction
 from hypothesis import given
 from hypothesis import strategies as st
-from uuid_utils.compat import uuid7
 
 from servicekit.auth import tokens as access_tokens
 from servicekit.models import OutboxEvent

@@ -18,7 +18,7 @@ class UserRegistered(PublishedEvent):
 
 
 class UserUpdated(PublishedEvent):
-    """An account was changed: its whole state, without what is personal. Keep the highest version."""
+    """An account was changed: its state, without what is personal. Keep the highest version."""
 
     user_id: UUID
     version: int

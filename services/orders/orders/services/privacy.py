@@ -1,7 +1,8 @@
 """What orders forgets of a deleted account.
 
 An order names its buyer by an id alone, which leads to nobody once users has deleted the account:
-orders, lines and history stay as they are, for the books (docs/adr/0093-a-deleted-account-leaves-no-trace.md).
+orders, lines and history stay as they are, for the books
+(docs/adr/0093-a-deleted-account-leaves-no-trace.md).
 """
 
 from uuid import UUID

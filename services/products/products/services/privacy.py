@@ -1,4 +1,7 @@
-"""What products forgets of a deleted account (docs/adr/0093-a-deleted-account-leaves-no-trace.md)."""
+"""What products forgets of a deleted account.
+
+docs/adr/0093-a-deleted-account-leaves-no-trace.md says what stays, and why.
+"""
 
 from uuid import UUID
 

@@ -22,6 +22,7 @@ from users.api.serializers import AccountRead
 from users.api.sources import origin_of
 from users.models import Account, SecurityEvent
 from users.services import accounts
+from users.services.security_log import Origin
 
 
 class AccountViewSet(StrictViewSetMixin, GenericViewSet[Account]):
@@ -45,9 +46,7 @@ class AccountViewSet(StrictViewSetMixin, GenericViewSet[Account]):
     def deactivate(self, request: Request, account_id: UUID) -> Response:
         """Refuse an account from now on; its sessions end everywhere within seconds."""
         self.refuse_members()
-        accounts.deactivate(
-            account=self.get_object(), **origin_of(request), by=caller_of(request).id
-        )
+        accounts.deactivate(account=self.get_object(), **_origin_of_staff(request))
         return self._answer()
 
     @extend_schema(operation_id="reactivate_user", request=None, responses=AccountRead)
@@ -55,9 +54,7 @@ class AccountViewSet(StrictViewSetMixin, GenericViewSet[Account]):
     def reactivate(self, request: Request, account_id: UUID) -> Response:
         """Let a deactivated account log in again."""
         self.refuse_members()
-        accounts.reactivate(
-            account=self.get_object(), **origin_of(request), by=caller_of(request).id
-        )
+        accounts.reactivate(account=self.get_object(), **_origin_of_staff(request))
         return self._answer()
 
     def _answer(self) -> Response:
@@ -74,7 +71,7 @@ class SecurityEventViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Se
 
     def get_queryset(self) -> QuerySet[Any]:
         """Of the account in the address."""
-        rows = selectors.list_security_events(self.kwargs["account_id"])
+        rows: QuerySet[Any] = selectors.list_security_events(self.kwargs["account_id"])
         return rows.values(*StaffSecurityEventRead.columns())
 
     @extend_schema(operation_id="list_security_events_of_user")
@@ -83,3 +80,9 @@ class SecurityEventViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Se
         answer = super().list(request, *args, **kwargs)
         answer["Cache-Control"] = "no-store"
         return answer
+
+
+def _origin_of_staff(request: Request) -> Origin:
+    origin = origin_of(request)
+    origin["by"] = caller_of(request).id
+    return origin

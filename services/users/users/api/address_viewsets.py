@@ -40,7 +40,8 @@ class AddressViewSet(OwnViewSet, ListModelMixin):
 
     def get_queryset(self) -> QuerySet[Any]:
         """The caller's."""
-        return selectors.list_addresses(self.account.pk).values(*AddressRead.columns())
+        rows: QuerySet[Any] = selectors.list_addresses(self.account.pk)
+        return rows.values(*AddressRead.columns())
 
     def body(self, address_id: UUID) -> Any:
         """Return the body of an address."""

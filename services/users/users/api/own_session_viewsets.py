@@ -33,7 +33,7 @@ class OwnSessionViewSet(OwnViewSet, ListModelMixin):
     def get_queryset(self) -> QuerySet[Any]:
         """The caller's sessions that are alive."""
         current_id = caller_of(self.request).session_id
-        rows = selectors.list_sessions(self.account.pk, current_id=current_id)
+        rows: QuerySet[Any] = selectors.list_sessions(self.account.pk, current_id=current_id)
         return rows.values(*SessionRead.columns())
 
     @extend_schema(operation_id="list_sessions")
@@ -77,7 +77,7 @@ class OwnSecurityEventViewSet(OwnViewSet, ListModelMixin):
 
     def get_queryset(self) -> QuerySet[Any]:
         """Of the caller's account."""
-        rows = selectors.list_security_events(self.account.pk)
+        rows: QuerySet[Any] = selectors.list_security_events(self.account.pk)
         return rows.values(*SecurityEventRead.columns())
 
     @extend_schema(operation_id="list_security_events")

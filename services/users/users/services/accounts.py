@@ -67,7 +67,9 @@ def confirm_password(*, account_id: UUID, password: str, **origin: Unpack[Origin
         TooManyAttempts: the password was guessed at too often.
         WrongPassword: it is not the account's.
     """
-    account = Account.objects.get(pk=account_id)
+    account = Account.objects.filter(pk=account_id).first()
+    if account is None:
+        raise WrongPassword  # it was deleted since its owner asked
     source = origin.get("source", login_attempts.UNKNOWN)
     login_attempts.take_try(email=account.email, source=source)
     if not account.check_password(password):

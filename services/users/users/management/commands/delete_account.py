@@ -7,9 +7,7 @@ from users.services import deletion
 
 
 class Command(BaseCommand):
-    help = (
-        "Delete an account, and all that is personal of it in every service. It cannot be undone."
-    )
+    help = "Delete an account and all that is personal of it, in every service and for good."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email")
