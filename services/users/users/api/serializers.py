@@ -53,6 +53,11 @@ class EditProfile(StrictSerializer):
     language = serializers.ChoiceField(Language.choices, required=False)
     marketing_consent = StrictBooleanField(required=False)
 
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs:
+            raise serializers.ValidationError("Say what to change.", "required")
+        return attrs
+
 
 # Its context holds the account.
 class ChangePassword(StrictSerializer):
