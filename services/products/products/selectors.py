@@ -182,6 +182,11 @@ def list_attributes() -> QuerySet[Attribute]:
     return Attribute.objects.all()
 
 
+def attribute_keys() -> list[str]:
+    """Return the keys of all attributes, sorted."""
+    return list(Attribute.objects.order_by("key").values_list("key", flat=True))
+
+
 def attribute_types(*, keys: Iterable[str]) -> dict[str, str]:
     """Return the types of those attributes that there are, by key."""
     return dict(Attribute.objects.filter(key__in=keys).values_list("key", "type"))
