@@ -4,6 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
@@ -67,6 +69,25 @@ def test_failures_at_unknown_addresses_share_a_row_that_holds_no_address(ring: N
     row = SecurityEvent.objects.get()
     assert (row.account_id, row.count, row.network) == (None, 3, "203.0.113.0/24")
     assert [rows_with(word) for word in ("nobody@", "somebody@")] == [{}, {}]
+
+
+@pytest.mark.django_db
+def test_refused_log_in_makes_the_same_statements_whoever_is_named_u1(ring: None) -> None:
+    """A write for accounts alone would tell them by its time."""
+    make_account(email="ada@example.org")
+    make_account(email="bob@example.org", is_active=False)
+
+    def statements(email: str) -> list[str]:
+        with CaptureQueriesContext(connection) as queries:
+            fail(email, X_Real_IP="203.0.113.1")
+        return [query["sql"].split("(")[0].split("WHERE")[0] for query in queries]
+
+    known, inactive, unknown = map(
+        statements, ("ada@example.org", "bob@example.org", "eve@example.org")
+    )
+
+    assert known == inactive == unknown
+    assert len([each for each in known if "security_event" in each]) == 1
 
 
 @pytest.mark.django_db
