@@ -11,7 +11,7 @@ from orders.handlers import router
 from orders.models import Order, OrderHistory, OrderLine
 from servicekit.models import IdempotencyKey
 from servicekit.testing.deliver import deliver, make_delivery, outbox_events
-from servicekit.testing.tables import rows_with
+from servicekit.testing.text_search import rows_with
 from tests.factories import make_order, reserved
 
 QUEUE = "orders.users"

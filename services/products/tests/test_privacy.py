@@ -12,7 +12,7 @@ from products.models import Product, Purchase, Review
 from products.services.reviews import hide_review, write_review
 from servicekit.models import IdempotencyKey, RevokedSession
 from servicekit.testing.deliver import deliver, make_delivery, outbox_events
-from servicekit.testing.tables import rows_with
+from servicekit.testing.text_search import rows_with
 from tests.factories import make_product
 
 QUEUE, PUBLISHED = "products.users", "products.review_published.v1"

@@ -10,7 +10,7 @@ from servicekit.models import OutboxEvent
 from servicekit.testing.client import Caller, decoded, problem
 from servicekit.testing.deliver import outbox_events
 from servicekit.testing.races import at_once
-from servicekit.testing.tables import rows_with
+from servicekit.testing.text_search import rows_with
 from tests.factories import PASSWORD, make_account
 from tests.people import EVENTS, ME, REFRESH, SESSIONS, TOKEN, Person
 from users.errors import InvalidRefreshToken, WrongPassword

@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 from servicekit.operations import purge
 from servicekit.testing.client import Caller, decoded, problem
-from servicekit.testing.tables import rows_with
+from servicekit.testing.text_search import rows_with
 from tests.factories import PASSWORD, make_account
 from tests.people import EVENTS, ME, REFRESH, SESSIONS, TOKEN, Person
 from users.models import RefreshToken, SecurityEvent

@@ -1,29 +1,41 @@
-"""Look for a text in every table of a database, such as what should have been erased."""
+"""What a test committed is deleted after it.
+
+Django truncates, which makes new files for every table and index, as after a test of nothing: 100
+to 300 ms, where deleting the few rows that there are takes 3.
+"""
 
 from django.db import connection
-from psycopg import sql
+from django.test import TransactionTestCase
 
-TABLES = """
-    SELECT table_name FROM information_schema.tables
-    WHERE table_schema = current_schema() AND table_type = 'BASE TABLE' ORDER BY table_name
+#: The same in every test: Django fills them after the migrations.
+KEPT = {"django_content_type", "auth_permission"}
+#: Like TRUNCATE, it waits for every transaction that is open. Neither foreign keys nor triggers
+#: apply. A table that was large is made anew, or the next test's plans would be for dead rows.
+EMPTY = """
+    DO $$
+    DECLARE name text;
+    BEGIN
+        SET LOCAL session_replication_role = replica;
+        LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE;
+        FOREACH name IN ARRAY ARRAY['{array}'] LOOP
+            IF pg_relation_size(name::regclass) > 1000000 THEN
+                EXECUTE 'TRUNCATE ' || name || ' CASCADE';
+            ELSE
+                EXECUTE 'DELETE FROM ' || name;
+            END IF;
+        END LOOP;
+    END $$
 """
-# A row as text holds bytes in hexadecimal; JSON is searched as it is written.
-COUNT = "SELECT count(*) FROM {} AS t WHERE lower(t::text) LIKE %s OR lower(t::text) LIKE %s"
 
 
-def rows_with(text: str) -> dict[str, int]:
-    """Return how many rows of each table hold a text, in any case or as bytes, if any do."""
-    found: dict[str, int] = {}
-    patterns = [f"%{_literal(part)}%" for part in (text.lower(), text.encode().hex())]
+def empty_tables() -> None:
+    """Delete all rows of the models' tables, as a superuser."""
+    found = connection.introspection.django_table_names(only_existing=True, include_views=False)
+    names = [connection.ops.quote_name(name) for name in sorted(set(found) - KEPT)]
     with connection.cursor() as cursor:
-        cursor.execute(TABLES)
-        for (table,) in cursor.fetchall():
-            cursor.execute(sql.SQL(COUNT).format(sql.Identifier(table)), patterns)
-            count = cursor.fetchone()[0]
-            if count:
-                found[table] = count
-    return found
+        cursor.execute(EMPTY.format(tables=", ".join(names), array="', '".join(names)))
 
 
-def _literal(text: str) -> str:
-    return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+def replace_flush() -> None:
+    """Have tests with `django_db(transaction=True)` end with `empty_tables`."""
+    TransactionTestCase._fixture_teardown = lambda _case: empty_tables()  # type: ignore[attr-defined]

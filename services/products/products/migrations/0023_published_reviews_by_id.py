@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("products", "0020_popularity_indexes"),
+        ("products", "0022_staff_lists_and_bulk_changes"),
         ("servicekit", "0004_process_findings"),
     ]
 
