@@ -71,7 +71,10 @@ def test_make_staff_takes_the_password_from_the_environment(
     account = Account.objects.get()
     assert (account.email, account.is_staff) == ("ada@example.org", True)
     assert check_password(PASSWORD, account.password)
-    assert [event["type"] for event in outbox_events()] == ["users.user_registered.v1"]
+    assert [event["type"] for event in outbox_events()] == [
+        "users.user_registered.v2",
+        "users.user_updated.v1",
+    ]
 
 
 @pytest.mark.django_db
@@ -205,7 +208,7 @@ def test_account_without_the_role_logs_in_as_a_customer(ring: None) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("command", ["deactivate_account", "reactivate_account"])
+@pytest.mark.parametrize("command", ["deactivate_account", "reactivate_account", "delete_account"])
 def test_commands_refuse_strangers(command: str) -> None:
     with pytest.raises(CommandError, match="Nobody is registered"):
         call_command(command, "ada@example.org")
@@ -225,3 +228,16 @@ def test_password_from_stdin_loses_one_line_end_and_nothing_else(
     call_command("make_staff", "ada@example.org", "--create", "--password-stdin")
 
     assert check_password(PASSWORD + kept, Account.objects.get().password)
+
+
+@pytest.mark.django_db
+def test_account_is_deleted_only_when_that_is_said_twice() -> None:
+    make_account(email="ada@example.org")
+
+    with pytest.raises(CommandError, match="Nothing was deleted"):
+        call_command("delete_account", "ada@example.org")
+    assert Account.objects.exists()
+    call_command("delete_account", "ada@example.org", "--yes")
+
+    assert not Account.objects.exists()
+    assert outbox_events()[-1]["type"] == "users.user_deleted.v1"

@@ -39,7 +39,7 @@ def test_create_user_registers_as_the_api_does() -> None:
         False,
     )
     (event,) = outbox_events()
-    assert event["type"] == "users.user_registered.v1"
+    assert event["type"] == "users.user_registered.v2"
     assert event["data"]["roles"] == ["customer"]
     with pytest.raises(EmailTaken):
         Account.objects.create_user("ADA@example.org", PASSWORD)
@@ -70,7 +70,7 @@ def test_superuser_is_staff_in_tokens_and_may_do_everything(ring: None) -> None:
         "admin",
     }
     assert account.has_perm("users.change_account")
-    (event,) = outbox_events("users.user_registered.v1")
+    (event,) = outbox_events("users.user_registered.v2")
     assert event["data"]["roles"] == ["customer", "staff", "admin"]
 
 

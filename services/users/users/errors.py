@@ -120,3 +120,21 @@ class WrongPassword(Problem):
 
     def __init__(self) -> None:
         super().__init__("The current password is not that.")
+
+
+class StaleVersion(Problem):
+    """The account changed since the caller read it."""
+
+    status_code = 412
+    title = "The account has changed"
+
+
+class TooManyAddresses(Conflict):
+    """The account has as many addresses as it may."""
+
+    def __init__(self) -> None:
+        super().__init__("An account has 20 addresses at most. Delete one first.")
+
+
+class DefaultAddressNeeded(Conflict):
+    """One of an account's addresses is the default."""

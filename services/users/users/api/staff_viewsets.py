@@ -15,6 +15,7 @@ from users import selectors
 from users.api.headers import NO_STORE
 from users.api.permissions import IsAdmin
 from users.api.serializers import AccountRead
+from users.api.sources import origin_of
 from users.api.staff_serializers import RolesRead, RolesWrite
 from users.models import Account
 from users.roles import STAFF_ROLES
@@ -48,7 +49,10 @@ class StaffViewSet(StrictViewSetMixin, GenericViewSet[Account]):
         """Give an account these roles of staff and no others; a change ends its sessions."""
         members = self.valid(RolesWrite)
         account = roles.set_roles(
-            account_id=account_id, roles=set(members["roles"]), by=caller_of(request).id
+            account_id=account_id,
+            roles=set(members["roles"]),
+            by=caller_of(request).id,
+            **origin_of(request),
         )
         return _roles_of(account)
 
@@ -57,7 +61,9 @@ class StaffViewSet(StrictViewSetMixin, GenericViewSet[Account]):
     def deactivate(self, request: Request, account_id: UUID) -> Response:
         """Refuse an account from now on; its sessions end everywhere within seconds."""
         self.refuse_members()
-        account = roles.deactivate(account_id=account_id, by=caller_of(request).id)
+        account = roles.deactivate(
+            account_id=account_id, by=caller_of(request).id, **origin_of(request)
+        )
         return Response(AccountRead(account).data, headers=NO_STORE)
 
     @extend_schema(operation_id="reactivate_user", request=None, responses=AccountRead)
@@ -65,7 +71,9 @@ class StaffViewSet(StrictViewSetMixin, GenericViewSet[Account]):
     def reactivate(self, request: Request, account_id: UUID) -> Response:
         """Let a deactivated account log in again."""
         self.refuse_members()
-        account = roles.reactivate(account_id=account_id, by=caller_of(request).id)
+        account = roles.reactivate(
+            account_id=account_id, by=caller_of(request).id, **origin_of(request)
+        )
         return Response(AccountRead(account).data, headers=NO_STORE)
 
 

@@ -1,4 +1,4 @@
-"""Accounts (AUTH_USER_MODEL), sessions, signing keys, guesses at passwords, machine clients."""
+"""Accounts (AUTH_USER_MODEL) and what belongs to them, signing keys, machine clients."""
 
 from users.models.accounts import (
     EMAIL,
@@ -6,21 +6,31 @@ from users.models.accounts import (
     Account,
     AccountManager,
     InvalidEmail,
+    Language,
     validate_email,
 )
+from users.models.addresses import MAX_ADDRESSES, Address
+from users.models.countries import COUNTRIES
 from users.models.login_attempts import LoginAttempt
+from users.models.security_events import MAX_DEVICE_LENGTH, SecurityEvent
 from users.models.service_clients import ServiceClient
 from users.models.sessions import RefreshToken, Session
 from users.models.signing_keys import SigningKey
 
 __all__ = [
+    "COUNTRIES",
     "EMAIL",
+    "MAX_ADDRESSES",
+    "MAX_DEVICE_LENGTH",
     "MAX_EMAIL_LENGTH",
     "Account",
     "AccountManager",
+    "Address",
     "InvalidEmail",
+    "Language",
     "LoginAttempt",
     "RefreshToken",
+    "SecurityEvent",
     "ServiceClient",
     "Session",
     "SigningKey",

@@ -20,6 +20,13 @@ EMAIL = re.compile(
 )
 
 
+class Language(models.TextChoices):
+    """What an account is written to in."""
+
+    ENGLISH = "en"
+    GERMAN = "de"
+
+
 class InvalidEmail(ValidationError):
     """The text is not an address that mail can be sent to."""
 
@@ -103,6 +110,12 @@ class Account(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(default=True)
     email_verified = models.BooleanField(default=False)
     registered_at = models.DateTimeField(db_default=Now())
+    language = models.CharField(
+        max_length=2, choices=Language.choices, default=Language.ENGLISH, db_default="en"
+    )
+    marketing_consent = models.BooleanField(default=False, db_default=False)
+    #: When consent was last given or withdrawn; null if it never was.
+    marketing_consent_at = models.DateTimeField(null=True)
     version = models.IntegerField(default=1)
     # Each log-in makes a row in `session`: another write to the account's row would tell no more.
     last_login = None
@@ -118,7 +131,14 @@ class Account(AbstractBaseUser, PermissionsMixin):
             models.CheckConstraint(
                 name="account_superuser_is_staff",
                 condition=Q(is_superuser=False) | Q(is_staff=True),
-            )
+            ),
+            models.CheckConstraint(
+                name="account_language_known", condition=Q(language__in=Language.values)
+            ),
+            models.CheckConstraint(
+                name="account_consent_has_a_time",
+                condition=Q(marketing_consent=False) | Q(marketing_consent_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -12,7 +12,7 @@ import math
 from django.db import connection
 
 from users.errors import TooManyAttempts
-from users.models import Account, InvalidEmail
+from users.models import Account, InvalidEmail, LoginAttempt
 
 #: Tries without a pause. The first pause after them is 15 s, each further pause twice as long, up
 #: to 15 minutes: with 5 free tries that allows 10 in a quarter of an hour, with 20 about 30.
@@ -106,6 +106,11 @@ def forgive(*, email: str, source: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(TAKE_BACK, values)
         cursor.execute(SUCCEED, values)
+
+
+def forget(*, email: str) -> None:
+    """Forget every try at the password of an address whose account is deleted."""
+    LoginAttempt.objects.filter(account=_account_key(email)).delete()
 
 
 def _take(account: bytes, source: str, free: int) -> None:

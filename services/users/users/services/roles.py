@@ -6,6 +6,7 @@ Through the API an admin decides, and one admin stays; operators at a shell are 
 
 import logging
 from collections.abc import Set
+from typing import Unpack
 from uuid import UUID
 
 from django.contrib.auth.models import Group
@@ -17,13 +18,14 @@ from servicekit.http.problems import NotFound
 from users.errors import LastAdmin
 from users.models import Account
 from users.roles import ADMIN, STAFF_ROLES
-from users.services import accounts
+from users.services import accounts, security_log
+from users.services.security_log import Kind, Origin
 from users.services.sessions import end_sessions
 
 logger = logging.getLogger(__name__)
 
 
-def set_roles(*, account_id: UUID, roles: Set[str], by: UUID) -> Account:
+def set_roles(*, account_id: UUID, roles: Set[str], by: UUID, **origin: Unpack[Origin]) -> Account:
     """Give an account these staff roles and no others; without any it is staff no more.
 
     Raises:
@@ -35,11 +37,11 @@ def set_roles(*, account_id: UUID, roles: Set[str], by: UUID) -> Account:
         account = _locked_for(by, account_id)
         if ADMIN not in roles:
             keep_an_admin(account_id=account_id)
-        _write(account, frozenset(roles), by=str(by))
+        _write(account, frozenset(roles), by=by, **origin)
     return account
 
 
-def deactivate(*, account_id: UUID, by: UUID) -> Account:
+def deactivate(*, account_id: UUID, by: UUID, **origin: Unpack[Origin]) -> Account:
     """Refuse an account from now on; its sessions end, in every service within seconds.
 
     Raises:
@@ -50,12 +52,12 @@ def deactivate(*, account_id: UUID, by: UUID) -> Account:
     with transaction.atomic():
         account = _locked_for(by, account_id)
         keep_an_admin(account_id=account_id)
-        accounts.deactivate(account=account)
+        accounts.deactivate(account=account, by=by, **origin)
         account.refresh_from_db()
     return account
 
 
-def reactivate(*, account_id: UUID, by: UUID) -> Account:
+def reactivate(*, account_id: UUID, by: UUID, **origin: Unpack[Origin]) -> Account:
     """Let a deactivated account log in again.
 
     Raises:
@@ -64,7 +66,7 @@ def reactivate(*, account_id: UUID, by: UUID) -> Account:
     """
     with transaction.atomic():
         account = _locked_for(by, account_id)
-        accounts.reactivate(account=account)
+        accounts.reactivate(account=account, by=by, **origin)
         account.refresh_from_db()
     return account
 
@@ -99,7 +101,7 @@ def make_staff(*, account: Account, role: str = ADMIN) -> bool:
     with transaction.atomic():
         _lock_admins()
         locked = Account.objects.select_for_update().get(pk=account.pk)
-        return _write(locked, _roles_of(locked) | {role}, by="operator")
+        return _write(locked, _roles_of(locked) | {role})
 
 
 def revoke_staff(*, account: Account, role: str = "") -> bool:
@@ -111,7 +113,7 @@ def revoke_staff(*, account: Account, role: str = "") -> bool:
         _lock_admins()
         locked = Account.objects.select_for_update().get(pk=account.pk)
         left = _roles_of(locked) - {role} if role else frozenset[str]()
-        return _write(locked, left, by="operator")
+        return _write(locked, left)
 
 
 def _lock_admins() -> None:
@@ -140,7 +142,9 @@ def _roles_of(account: Account) -> frozenset[str]:
     return frozenset(names).intersection(STAFF_ROLES)
 
 
-def _write(account: Account, roles: frozenset[str], *, by: str) -> bool:
+def _write(
+    account: Account, roles: frozenset[str], *, by: UUID | None = None, **origin: Unpack[Origin]
+) -> bool:
     """Write the roles of a locked account and end its sessions; return whether they changed."""
     before = _roles_of(account)
     if before == roles and account.is_staff == bool(roles):
@@ -151,11 +155,13 @@ def _write(account: Account, roles: frozenset[str], *, by: str) -> bool:
     account.version += 1
     account.save(update_fields=["is_staff", "is_superuser", "version"])
     end_sessions(account=account, reason="role")
+    security_log.record(Kind.ROLES_CHANGED, account_id=account.pk, by=by, **origin)
+    accounts.publish_state(account)
     logger.info(
         "roles changed",
         extra={
             "account": str(account.pk),
-            "by": by,
+            "by": str(by) if by else "operator",
             "before": sorted(before),
             "after": sorted(roles),
         },
