@@ -48,4 +48,5 @@ LOGIN_ATTEMPTS = Purge(
     ),
     days=2,
 )
-PURGES = [REFRESH_TOKENS, SESSIONS, SIGNING_KEYS, LOGIN_ATTEMPTS]
+SECURITY_EVENTS = Purge("security_event", delete_older("security_event", age="at"), days=180)
+PURGES = [REFRESH_TOKENS, SESSIONS, SIGNING_KEYS, LOGIN_ATTEMPTS, SECURITY_EVENTS]
