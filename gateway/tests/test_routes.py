@@ -15,6 +15,12 @@ ROUTES = [
     ("GET", "/api/users/", "users", False),
     ("GET", "/api/users/me/", "users", False),
     ("POST", "/api/users/me/password/", "users", False),
+    ("POST", "/api/users/me/verification/", "users", False),
+    ("POST", "/api/users/me/email/", "users", False),
+    ("POST", "/api/users/verification/", "users", True),
+    ("POST", "/api/users/email/", "users", True),
+    ("POST", "/api/users/password-reset/", "users", True),
+    ("POST", "/api/users/password-reset/confirm/", "users", True),
     ("GET", "/api/products/", "products", True),
     ("HEAD", "/api/products/", "products", True),
     ("POST", "/api/products/", "products", False),
@@ -50,7 +56,14 @@ ROUTES = [
     ("POST", "/api/orders/", "orders", False),
 ]
 # An old token in the header is not read there (test_tokens.py).
-PROVEN_BY_THEIR_BODY = [("POST", "/api/auth/token/"), ("POST", "/api/users/")]
+PROVEN_BY_THEIR_BODY = [
+    ("POST", "/api/auth/token/"),
+    ("POST", "/api/users/"),
+    ("POST", "/api/users/verification/"),
+    ("POST", "/api/users/email/"),
+    ("POST", "/api/users/password-reset/"),
+    ("POST", "/api/users/password-reset/confirm/"),
+]
 
 
 @pytest.mark.parametrize(("method", "path", "service", "public"), ROUTES)

@@ -15,6 +15,9 @@ SAMPLES = [
     events.UserRegistered(
         user_id=USER, email="ada@example.org", roles=["customer"], registered_at=MOMENT
     ),
+    events.UserUpdated(
+        user_id=USER, email="ada@example.com", email_verified=True, roles=["customer"]
+    ),
     events.UserSessionsRevoked(user_id=USER, session_id=SESSION, revoked_at=MOMENT),
 ]
 

@@ -62,3 +62,27 @@ class WrongPassword(Problem):
 
     def __init__(self) -> None:
         super().__init__("The current password is not that.")
+
+
+class UnusableToken(Problem):
+    """A token of a mail is unknown, used, expired, or for something else; which is not told."""
+
+    status_code = 400
+    title = "The token cannot be used"
+
+    def __init__(self) -> None:
+        super().__init__("It is unknown, used or expired. Ask for another mail.")
+
+
+class EmailVerified(Conflict):
+    """The account's address is verified already."""
+
+    def __init__(self) -> None:
+        super().__init__("The address is verified.")
+
+
+class SameEmail(Conflict):
+    """The new address is the account's already."""
+
+    def __init__(self) -> None:
+        super().__init__("The account has this address.")

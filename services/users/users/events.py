@@ -16,6 +16,15 @@ class UserRegistered(PublishedEvent):
     registered_at: AwareDatetime
 
 
+class UserUpdated(PublishedEvent):
+    """An account's address was verified or changed: the account as it is now."""
+
+    user_id: UUID
+    email: str
+    email_verified: bool
+    roles: list[str]
+
+
 class UserSessionsRevoked(PublishedEvent):
     """Refuse the tokens of one session; with null, of every session begun before `revoked_at`."""
 

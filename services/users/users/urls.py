@@ -3,6 +3,13 @@ from django.urls import include, path
 from servicekit.auth import revocation_list
 from servicekit.http.exception_handler import handler400, handler403, handler404, handler500
 from servicekit.http.routers import Router
+from users.api.mail_viewsets import (
+    EmailViewSet,
+    OwnEmailViewSet,
+    OwnVerificationViewSet,
+    PasswordResetViewSet,
+    VerificationViewSet,
+)
 from users.api.session_viewsets import SessionViewSet
 from users.api.user_viewsets import UserViewSet
 from users.api.views import KeySet
@@ -12,6 +19,11 @@ __all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"
 router = Router()
 router.register("users", UserViewSet, basename="user")
 router.register("auth", SessionViewSet, basename="session")
+router.register("users/verification", VerificationViewSet, basename="verification")
+router.register("users/me/verification", OwnVerificationViewSet, basename="own-verification")
+router.register("users/password-reset", PasswordResetViewSet, basename="password-reset")
+router.register("users/email", EmailViewSet, basename="email")
+router.register("users/me/email", OwnEmailViewSet, basename="own-email")
 
 urlpatterns = [
     path("", include("servicekit.urls")),

@@ -8,7 +8,6 @@ from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.decorators import action
-from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.mixins import ListModelMixin
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -20,6 +19,7 @@ from servicekit.auth.permissions import IsAuthenticated, IsStaff
 from servicekit.http.pagination import Ordering
 from servicekit.http.viewsets import StrictViewSetMixin
 from users import selectors
+from users.api.accounts import own_account
 from users.api.headers import NO_STORE
 from users.api.serializers import (
     AccountRead,
@@ -64,10 +64,7 @@ class UserViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Account]):
         Raises:
             AuthenticationFailed: it was deleted or deactivated since its token was issued.
         """
-        account = selectors.account_for_id(caller_of(self.request).id)
-        if account is None:
-            raise AuthenticationFailed("The account is gone.", "invalid_token")
-        return account
+        return own_account(self.request)
 
     @extend_schema(operation_id="list_users")
     def list(self, request: Request) -> Response:

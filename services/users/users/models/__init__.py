@@ -1,4 +1,4 @@
-"""Accounts (AUTH_USER_MODEL), sessions, signing keys, guesses at passwords."""
+"""Accounts (AUTH_USER_MODEL), sessions, signing keys, guesses at passwords, tokens of mails."""
 
 from users.models.accounts import (
     CUSTOMER,
@@ -11,6 +11,7 @@ from users.models.accounts import (
     validate_email,
 )
 from users.models.login_attempts import LoginAttempt
+from users.models.mail_tokens import MailRequest, MailToken
 from users.models.sessions import RefreshToken, Session
 from users.models.signing_keys import SigningKey
 
@@ -23,6 +24,8 @@ __all__ = [
     "AccountManager",
     "InvalidEmail",
     "LoginAttempt",
+    "MailRequest",
+    "MailToken",
     "RefreshToken",
     "Session",
     "SigningKey",

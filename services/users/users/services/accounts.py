@@ -9,18 +9,26 @@ from servicekit.messaging.outbox import publish
 from users.errors import EmailTaken, WrongPassword
 from users.events import UserRegistered
 from users.models import Account
-from users.services import login_attempts
+from users.services import account_mails, login_attempts, mail_tokens
+from users.services.mail_tokens import Purpose
 from users.services.sessions import end_sessions
 
+#: What a new password makes worthless.
+AFTER_THE_PASSWORD = (Purpose.PASSWORD_RESET, Purpose.EMAIL_CHANGE)
 
-def register(*, email: str, password: str | None, name: str = "") -> Account:
+
+def register(
+    *, email: str, password: str | None, name: str = "", is_asked_to_verify: bool = True
+) -> Account:
     """Create an account and publish UserRegistered; without a password it cannot log in.
+
+    A mail asks its owner to verify the address, unless operators make the account.
 
     Raises:
         InvalidEmail: the address is not usable.
         EmailTaken: the address has an account.
     """
-    return _create(email, password, Account(name=name))
+    return _create(email, password, Account(name=name), is_asked_to_verify=is_asked_to_verify)
 
 
 def register_superuser(*, email: str, password: str | None) -> Account:
@@ -69,6 +77,7 @@ def set_password(*, account: Account, password: str) -> None:
     with transaction.atomic():
         Account.objects.filter(pk=account.pk).update(password=hashed)
         end_sessions(account=account, reason="password")
+        _forget_tokens_and_tell(account)
 
 
 def make_staff(*, account: Account) -> bool:
@@ -114,7 +123,9 @@ def _change(account: Account, *, reason: str, **values: bool) -> bool:
     return True
 
 
-def _create(email: str, password: str | None, account: Account) -> Account:
+def _create(
+    email: str, password: str | None, account: Account, *, is_asked_to_verify: bool = False
+) -> Account:
     account.email = Account.objects.normalize_email(email)
     # Before the transaction: a hash takes longer than all of its statements.
     account.password = make_password(password)
@@ -129,6 +140,8 @@ def _create(email: str, password: str | None, account: Account) -> Account:
                 registered_at=account.registered_at,
             )
             publish(event, subject=str(account.pk), sequence=account.version)
+            if is_asked_to_verify:
+                account_mails.send_verification(account=account)
     except IntegrityError as error:
         if "email" not in str(error):
             raise
@@ -153,4 +166,11 @@ def _replace_password(account_id: UUID, current: str, new: str, session_id: UUID
         if not checked.update(password=hashed):
             return False
         end_sessions(account=account, reason="password", except_session=session_id)
+        _forget_tokens_and_tell(account)
     return True
+
+
+def _forget_tokens_and_tell(account: Account) -> None:
+    """Who knew the old password may have asked for another address, and may read old mails."""
+    mail_tokens.withdraw(account=account, purposes=AFTER_THE_PASSWORD)
+    account_mails.tell_password_changed(account=account)

@@ -1,0 +1,29 @@
+"""How many mails anybody may have sent to an address: a few an hour, which nobody is told of.
+
+Counted as guesses at passwords are (login_attempts.py), and by the same rule about known sources:
+strangers who ask for mails to an address do not keep its owner from one.
+"""
+
+from users.errors import TooManyAttempts
+from users.services import login_attempts
+from users.services.login_attempts import EVERYWHERE, Pace
+
+#: Three mails at once, then one after 20 minutes, 40 minutes, and each hour.
+OF_A_SOURCE = Pace(3, first_pause_seconds=1200, longest_pause_seconds=3600)
+#: Of all strangers together.
+OF_ALL = Pace(5, first_pause_seconds=1200, longest_pause_seconds=3600)
+
+
+def is_allowed(*, email: str, source: str) -> bool:
+    """Count a mail to `email` that `source` asks for; return whether it may be sent.
+
+    Addresses with and without an account are counted alike. Call it outside of transactions.
+    """
+    mails = login_attempts.account_key(email, purpose="mails to ")
+    try:
+        login_attempts.count(mails, source, OF_A_SOURCE)
+        if not login_attempts.is_known(email=email, source=source):
+            login_attempts.count(mails, EVERYWHERE, OF_ALL)
+    except TooManyAttempts:
+        return False
+    return True

@@ -1,0 +1,14 @@
+"""Background jobs. Each translates and calls one service."""
+
+from celery import shared_task
+
+from users.services import mail_requests
+
+#: A worker does one job at a time.
+ANSWER_SECONDS = 3.0
+
+
+@shared_task(name="users.answer_mail_requests")  # type: ignore[untyped-decorator]
+def answer_mail_requests() -> int:
+    """Answer who asked for a mail to an address; return how many requests."""
+    return mail_requests.answer_requests(seconds=ANSWER_SECONDS)
