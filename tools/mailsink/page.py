@@ -124,7 +124,7 @@ def summary(mail: Mail) -> dict[str, Any]:
 def list_page(mails: list[Mail]) -> str:
     """Return the page of all mails."""
     rows = "".join(
-        f'<tr><td>{mail.received_at:%H:%M:%S}</td><td>{escape(", ".join(mail.recipients))}</td>'
+        f"<tr><td>{mail.received_at:%H:%M:%S}</td><td>{escape(', '.join(mail.recipients))}</td>"
         f'<td><a href="/mails/{mail.id}">{escape(mail.subject) or "(no subject)"}</a></td></tr>\n'
         for mail in mails
     )

@@ -13,7 +13,7 @@ class Receiver:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
         """Keep the mail."""
         self._store.add(
             sender=envelope.mail_from or "",

@@ -79,7 +79,7 @@ def test_account_is_written_to_in_its_language(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_name_is_shown_as_text_U17(mailbox: Mailbox) -> None:  # noqa: N802
+def test_name_is_shown_as_text_U17(mailbox: Mailbox) -> None:
     name = "admin {{7*7}} <script>alert(1)</script> %(x)s"
     accounts.register(email="ada@example.org", password=PASSWORD, name=name)
 

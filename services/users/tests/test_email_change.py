@@ -101,9 +101,7 @@ def test_taken_address_is_told_its_owner_alone(
     assert (free.status_code, free.content) == (taken.status_code, taken.content) == (202, b"")
     # Nor does the asker's own mail tell.
     notices = mails_to(mailbox, ADA)[1:]
-    assert [text_of(notice).replace(NEW, TAKEN) for notice in notices] == [
-        text_of(notices[1])
-    ] * 2
+    assert [text_of(notice).replace(NEW, TAKEN) for notice in notices] == [text_of(notices[1])] * 2
     assert subjects_to(mailbox, TAKEN)[1:] == ["Your address was asked for"]
     assert not MailToken.objects.filter(purpose="email_change", email=TAKEN).exists()
 
@@ -115,7 +113,7 @@ def test_own_address_is_no_change(header: str, mailbox: Mailbox) -> None:
 
 
 @pytest.mark.parametrize("new", ["ada", "a@b.org\r\nBcc: eve@example.org", "m\u0131ke@example.org"])
-def test_text_that_is_no_address_is_400_U5(header: str, new: str) -> None:  # noqa: N802
+def test_text_that_is_no_address_is_400_U5(header: str, new: str) -> None:
     problem(ask_for_email(header, new), 400, "invalid", "/new_email")
 
     assert not MailRequest.objects.exists()

@@ -95,7 +95,7 @@ def names(answer: Any) -> dict[str, str]:
     return {name: value for name, value in answer.headers.items() if name != "X-Request-ID"}
 
 
-def test_work_is_the_same_for_every_address_U1(mailbox: Mailbox) -> None:  # noqa: N802
+def test_work_is_the_same_for_every_address_U1(mailbox: Mailbox) -> None:
     """The time is the same by construction: the same statements, and no hash."""
     make_states()
     said = {}
@@ -135,7 +135,7 @@ def test_mail_goes_to_the_stored_spelling(mailbox: Mailbox) -> None:
 
 
 @pytest.mark.parametrize("email", ["", "ada", "ada@example.org\r\nBcc: eve@example.org", "ſ@x.org"])
-def test_text_that_is_no_address_is_400_U5(mailbox: Mailbox, email: str) -> None:  # noqa: N802
+def test_text_that_is_no_address_is_400_U5(mailbox: Mailbox, email: str) -> None:
     problem(Caller().post(ASK_RESET, {"email": email}), 400, "invalid", "/email")
 
     assert not MailRequest.objects.exists()
@@ -203,7 +203,7 @@ def test_token_that_is_not_usable_sets_no_password(mailbox: Mailbox, row: str) -
     problem(answer, 400, "unusable_token")
 
 
-def test_token_sets_the_password_of_its_account_alone_U8(mailbox: Mailbox) -> None:  # noqa: N802
+def test_token_sets_the_password_of_its_account_alone_U8(mailbox: Mailbox) -> None:
     make_ada()
     bob = make_account(email="bob@example.org")
 
@@ -212,7 +212,7 @@ def test_token_sets_the_password_of_its_account_alone_U8(mailbox: Mailbox) -> No
     assert Account.objects.get(pk=bob.pk).check_password(PASSWORD)
 
 
-def test_token_in_the_query_is_not_read_U8(mailbox: Mailbox) -> None:  # noqa: N802
+def test_token_in_the_query_is_not_read_U8(mailbox: Mailbox) -> None:
     make_ada()
     token = reset_token(mailbox)
 

@@ -142,7 +142,7 @@ def test_token_that_is_not_usable_verifies_nothing(mailbox: Mailbox, row: str) -
 
 @pytest.mark.parametrize("path", [VERIFY, mails.CHANGE, mails.RESET, mails.ASK_RESET])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_prefetch_by_get_changes_nothing_U9(mailbox: Mailbox, path: str, method: str) -> None:  # noqa: N802
+def test_prefetch_by_get_changes_nothing_U9(mailbox: Mailbox, path: str, method: str) -> None:
     make_account(email=ADA)
     token = token_of(mails_to(mailbox, ADA)[0])
 

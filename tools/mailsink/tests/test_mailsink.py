@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from mailsink import page, receiver, store
 from mailsink.store import Store
 
@@ -28,7 +29,9 @@ class Sink:
     def __init__(self, smtp: int, web: int) -> None:
         self.smtp, self.web = smtp, web
 
-    def send(self, to: str = ADA, subject: str = "Hello", text: str = "A text\n", **more: Any) -> None:
+    def send(
+        self, to: str = ADA, subject: str = "Hello", text: str = "A text\n", **more: Any
+    ) -> None:
         message = EmailMessage()
         message["From"], message["To"], message["Subject"] = "souk@localhost", to, subject
         message.set_content(text)
@@ -48,7 +51,9 @@ class Sink:
                 return error.code, error.read().decode(), error.headers
 
     def mails(self, query: str = "") -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = json.loads(self.call("GET", f"/api/mails/{query}")[1])["mails"]
+        found: list[dict[str, Any]] = json.loads(self.call("GET", f"/api/mails/{query}")[1])[
+            "mails"
+        ]
         return found
 
 

@@ -1,6 +1,6 @@
 """Mails to send: a row in the transaction of the change that the mail tells of.
 
-The reasons are in docs/adr/0088-mails-have-an-outbox.md.
+The reasons are in docs/adr/0097-mails-have-an-outbox.md.
 """
 
 from collections.abc import Mapping

@@ -25,7 +25,7 @@ class Mailbox:
         self.unknown: set[str] = set()
         self.hangs_up = False
 
-    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+    async def handle_RCPT(
         self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
     ) -> str:
         if address in self.unknown:
@@ -33,7 +33,7 @@ class Mailbox:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
+    async def handle_DATA(self, server: Any, _session: Any, envelope: Any) -> str:
         if self.refusal:
             return self.refusal
         message = email.message_from_bytes(envelope.content, policy=policy)

@@ -1,4 +1,4 @@
-"""Mails are sent at most once for each cause, by a real mail server; none is lost while it is away."""
+"""Mails are sent at most once for each cause, by a real server; none is lost while it is away."""
 
 import logging
 from collections.abc import Iterator
