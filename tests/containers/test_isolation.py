@@ -140,7 +140,7 @@ def test_database_is_reached_by_its_service_only(reached, service):
 
 
 def test_nothing_but_gateway_and_mail_page_is_published(containers):
-    """The page holds tokens: only this machine may reach it (docs/adr/0098-mails-have-a-sink.md)."""
+    """The page holds tokens: only this machine reaches it (docs/adr/0098-mails-have-a-sink.md)."""
     published = {
         engine.service_of(item): [each["HostIp"] for each in binding]
         for item in containers.all()

@@ -1,4 +1,4 @@
-"""Receives at MAIL_SINK_SMTP and shows at MAIL_SINK_PAGE, both HOST:PORT, until it is told to end."""
+"""Receives at MAIL_SINK_SMTP and shows at MAIL_SINK_PAGE, both HOST:PORT, until told to end."""
 
 import os
 import signal

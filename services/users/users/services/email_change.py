@@ -34,7 +34,7 @@ def ask(
     if new == account.email:
         raise SameEmail
     addresses = (account.email, new)
-    if all([mail_limits.is_allowed(email=each, source=source) for each in addresses]):
+    if all(mail_limits.is_allowed(email=each, source=source) for each in addresses):
         MailRequest.objects.create(
             purpose=MailRequest.Purpose.EMAIL_CHANGE,
             email=new,

@@ -17,13 +17,19 @@ OF_ALL = Pace(5, first_pause_seconds=1200, longest_pause_seconds=3600)
 def is_allowed(*, email: str, source: str) -> bool:
     """Count a mail to `email` that `source` asks for; return whether it may be sent.
 
-    Addresses with and without an account are counted alike. Call it outside of transactions.
+    The same statements run whether or not the address has an account, and whether or not it has
+    logged in from there. Call it outside of transactions.
     """
     mails = login_attempts.account_key(email, purpose="mails to ")
+    is_allowed_here = _has_place(mails, source, OF_A_SOURCE)
+    is_allowed_to_anybody = _has_place(mails, EVERYWHERE, OF_ALL)
+    is_known = login_attempts.is_known(email=email, source=source)
+    return is_allowed_here and (is_known or is_allowed_to_anybody)
+
+
+def _has_place(mails: bytes, source: str, pace: Pace) -> bool:
     try:
-        login_attempts.count(mails, source, OF_A_SOURCE)
-        if not login_attempts.is_known(email=email, source=source):
-            login_attempts.count(mails, EVERYWHERE, OF_ALL)
+        login_attempts.count(mails, source, pace)
     except TooManyAttempts:
         return False
     return True

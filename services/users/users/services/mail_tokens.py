@@ -1,7 +1,7 @@
 """Tokens that are mailed: random, stored by their hash, good once, for one purpose and for a while.
 
-`spend` decides in the transaction of what the token allows: of two requests with the same token, the
-second finds none.
+`spend` decides in the transaction of what the token allows: of two requests with the same token,
+the second finds none.
 """
 
 import hashlib
