@@ -42,8 +42,8 @@ def _answer_reset(request: MailRequest) -> None:
 
 def _answer_change(request: MailRequest) -> None:
     """Mail both addresses; an address that is taken hears of it, and the old one hears the same."""
-    account = Account.objects.filter(pk=request.account_id, is_active=True).first()
-    if account is None:
+    account = request.account
+    if account is None or not account.is_active:
         return
     account_mails.tell_email_change_asked(account=account, new=request.email)
     owner = Account.objects.filter(email=request.email).first()
