@@ -11,6 +11,7 @@ PRODUCT = "/api/products/0190a5b4-0000-7000-8000-000000000001"
 ROUTES = [
     ("GET", "/.well-known/jwks.json", "users", True),
     ("POST", "/api/auth/token/", "users", True),
+    ("POST", "/api/auth/oauth/token/", "users", True),
     ("POST", "/api/users/", "users", True),
     ("GET", "/api/users/", "users", False),
     ("GET", "/api/users/me/", "users", False),
@@ -21,6 +22,12 @@ ROUTES = [
     ("POST", "/api/users/email/", "users", True),
     ("POST", "/api/users/password-reset/", "users", True),
     ("POST", "/api/users/password-reset/confirm/", "users", True),
+    ("GET", f"/api/users/{PRODUCT[-36:]}/roles/", "users", False),
+    ("PUT", f"/api/users/{PRODUCT[-36:]}/roles/", "users", False),
+    ("POST", f"/api/users/{PRODUCT[-36:]}/deactivate/", "users", False),
+    ("GET", "/api/clients/", "users", False),
+    ("POST", "/api/clients/", "users", False),
+    ("POST", f"/api/clients/{PRODUCT[-36:]}/rotate/", "users", False),
     ("GET", "/api/products/", "products", True),
     ("HEAD", "/api/products/", "products", True),
     ("POST", "/api/products/", "products", False),
@@ -58,6 +65,7 @@ ROUTES = [
 # An old token in the header is not read there (test_tokens.py).
 PROVEN_BY_THEIR_BODY = [
     ("POST", "/api/auth/token/"),
+    ("POST", "/api/auth/oauth/token/"),
     ("POST", "/api/users/"),
     ("POST", "/api/users/verification/"),
     ("POST", "/api/users/email/"),

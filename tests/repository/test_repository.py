@@ -130,8 +130,31 @@ def test_gateway_and_services_have_the_same_rules_for_tokens() -> None:
         name: re.findall(rf"^var {same} = (\d+);$", njs, re.MULTILINE)
         for name, same in numbers.items()
     } == {name: [str(rules[name])] for name in numbers}
+    assert re.findall(r"^var MACHINE = '(.*)';$", njs, re.MULTILINE) == [rules["MACHINE"]]
+    assert re.findall(r"^var SCOPES = /\^(.*)\$/;$", njs, re.MULTILINE) == [rules["SCOPES"]]
     forbidden = re.findall(r"^var FORBIDDEN_HEADERS = \[(.*)\];$", njs, re.MULTILINE)
     assert set(re.findall(r"'([^']+)'", forbidden[0])) == rules["FORBIDDEN_HEADERS"]
+
+
+def test_roles_and_scopes_that_services_read_are_those_that_users_grants() -> None:
+    granted, read = facts_of_roles("users"), [facts_of_roles("products"), facts_of_roles("orders")]
+
+    scopes = {name: text for facts in read for name, text in facts["SCOPES"].items()}
+    own = {granted["USERS_READ"]: granted["SCOPES"][granted["USERS_READ"]]}
+    assert scopes | own == granted["SCOPES"]
+    roles = {
+        facts[name]
+        for facts in read
+        for name in ("CATALOGUE", "FULFILMENT", "SUPPORT")
+        if name in facts
+    }
+    assert roles | {"admin"} == set(granted["STAFF_ROLES"])
+
+
+def facts_of_roles(service: str) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    exec((REPOSITORY / "services" / service / service / "roles.py").read_text(), facts)  # noqa: S102
+    return facts
 
 
 def test_issuer_gives_tokens_the_longest_life_that_is_accepted() -> None:
@@ -174,6 +197,17 @@ def test_withdrawn_key_is_refused_in_the_time_that_its_command_promises() -> Non
     assert max(gateway["KEYS_REFRESH"], gateway["KEYS_COOLDOWN"]) <= script["TOO_OLD_SECONDS"]
 
 
+def test_gateway_knows_revoked_sessions_for_as_long_as_their_tokens_live() -> None:
+    rules = seconds_in("services/servicekit/servicekit/auth/token_rules.py")
+    script = seconds_in("gateway/njs/revocations.js")
+
+    # As servicekit.auth.revocations.KEEP.
+    kept = rules["LONGEST_LIFE_SECONDS"] + 2 * rules["LEEWAY_SECONDS"]
+    assert script["KEEP_SECONDS"] == kept
+    # Whole seconds are up to one more; and users may take two to answer.
+    assert script["TOO_OLD_SECONDS"] + 1 + 2 <= 5
+
+
 def test_every_make_target_is_in_the_readme_or_the_operations_page() -> None:
     targets = re.findall(
         r"^([a-z0-9-]+):.*## ", (REPOSITORY / "Makefile").read_text(), re.MULTILINE
@@ -213,10 +247,10 @@ def test_contract_sample_is_valid_by_its_schema(path: Path) -> None:
     )
 
 
-def test_every_decision_that_is_cited_exists() -> None:
+def test_every_decision_that_is_cited_exists(committed: list[Path]) -> None:
     cited = {
         name
-        for path in committed()
+        for path in committed
         if path.suffix in {".py", ".md", ".js", ".template"}
         for name in re.findall(r"docs/adr/(\d{4}-[a-z0-9-]+)", path.read_text())
     }
@@ -265,24 +299,6 @@ def test_every_requirement_has_a_hash_and_no_registry_address() -> None:
         assert packages
         assert not [block.split()[0] for block in packages if "--hash=sha256:" not in block], path
         assert "://" not in text, path
-
-
-def committed() -> list[Path]:
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True
-    )
-    return [
-        path for name in listed.stdout.split("\0") if name and (path := REPOSITORY / name).is_file()
-    ]
-
-
-def test_no_committed_file_names_a_registry_or_a_machine() -> None:
-    # Spelled so that this file does not name them either.
-    names = re.compile(
-        rb"python[h]osted\.org|registry\.npm[j]s|deb\.debi[a]n\.org|/w[o]rk/(main|shared)"
-    )
-
-    assert [path for path in committed() if names.search(path.read_bytes())] == []
 
 
 COMPOSE = (REPOSITORY / "compose.yaml").read_text()

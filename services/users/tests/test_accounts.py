@@ -20,7 +20,7 @@ from tests.factories import PASSWORD, make_account
 from tests.races import somebody_waits_for_us
 from users.errors import EmailTaken, WrongCredentials, WrongPassword
 from users.models import EMAIL, Account, InvalidEmail, RefreshToken, Session
-from users.services import accounts, sessions
+from users.services import accounts, roles, sessions
 
 REVOKED = "users.user_sessions_revoked.v1"
 
@@ -121,11 +121,11 @@ def test_make_staff_ends_sessions_that_tell_the_old_role(ring: None) -> None:
     account = make_account()
     session = log_in(account)
 
-    assert accounts.make_staff(account=account)
-    assert not accounts.make_staff(account=account)
+    assert roles.make_staff(account=account)
+    assert not roles.make_staff(account=account)
 
     account.refresh_from_db()
-    assert account.roles == ["customer", "staff"]
+    assert account.roles == ["customer", "staff", "admin"]
     assert Session.objects.get(pk=session.pk).end_reason == "role"
     assert len(outbox_events(REVOKED)) == 1
 
@@ -311,12 +311,16 @@ def change_account(account_id: UUID, change: str) -> None:
 def test_make_staff_counts_the_version_and_the_next_tokens_tell_the_role(ring: None) -> None:
     account = make_account()
 
-    accounts.make_staff(account=account)
+    roles.make_staff(account=account)
 
     account.refresh_from_db()
     assert (account.is_staff, account.version) == (True, 2)
     answer = sessions.log_in(email=account.email, password=PASSWORD)
-    assert access_tokens.verified(answer["access_token"]).claims.roles == {"customer", "staff"}
+    assert access_tokens.verified(answer["access_token"]).claims.roles == {
+        "customer",
+        "staff",
+        "admin",
+    }
 
 
 @pytest.mark.django_db(transaction=True)
@@ -324,7 +328,7 @@ def test_make_staff_at_once_gives_the_role_once(ring: None) -> None:
     account = make_account()
     log_in(account)
 
-    results = at_once(*[lambda: accounts.make_staff(account=account)] * 4)
+    results = at_once(*[lambda: roles.make_staff(account=account)] * 4)
 
     assert sorted(results) == [False, False, False, True]
     account.refresh_from_db()

@@ -30,7 +30,8 @@ def test_make_staff_gives_the_role_once(ring: None, capsys: pytest.CaptureFixtur
     account.refresh_from_db()
     assert account.is_staff
     assert (
-        capsys.readouterr().out == "ada@example.org is staff.\nada@example.org is staff already.\n"
+        capsys.readouterr().out == "ada@example.org is staff with the role admin.\n"
+        "ada@example.org is staff with the role admin already.\n"
     )
 
 
@@ -139,7 +140,7 @@ def test_rotate_signing_key_too_early_changes_nothing(ring: None) -> None:
 def test_rotate_signing_key_now_names_the_key_that_signs(
     ring: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    call_command("rotate_signing_key", "--now")
+    call_command("rotate_signing_key", "--withdraw")
 
     assert f"Signing with {SigningKey.objects.get(state='current').kid}." in capsys.readouterr().out
 
@@ -149,7 +150,7 @@ def test_rotate_signing_key_cannot_both_wait_and_not(ring: None) -> None:
     before = kids()
 
     with pytest.raises(CommandError, match="not allowed with"):
-        call_command("rotate_signing_key", "--wait", "--now")
+        call_command("rotate_signing_key", "--wait", "--withdraw")
 
     assert kids() == before
 

@@ -11,5 +11,6 @@ def test_every_scheduled_task_is_there() -> None:
         "servicekit.purge",
         "servicekit.send_mails",
         "users.answer_mail_requests",
+        "users.rotate_signing_key_when_due",
     }
     assert tasks_of_the_schedule <= set(app.tasks)

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from users.services import mail_requests
+from users.services import key_schedule, mail_requests
 
 #: A worker does one job at a time.
 ANSWER_SECONDS = 3.0
@@ -12,3 +12,9 @@ ANSWER_SECONDS = 3.0
 def answer_mail_requests() -> int:
     """Answer who asked for a mail to an address; return how many requests."""
     return mail_requests.answer_requests(seconds=ANSWER_SECONDS)
+
+
+@shared_task(name="users.rotate_signing_key_when_due")  # type: ignore[untyped-decorator]
+def rotate_signing_key_when_due() -> bool:
+    """Rotate the signing key if it is old enough; return whether it was."""
+    return key_schedule.rotate_when_due() is not None

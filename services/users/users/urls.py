@@ -3,6 +3,8 @@ from django.urls import include, path
 from servicekit.auth import revocation_list
 from servicekit.http.exception_handler import handler400, handler403, handler404, handler500
 from servicekit.http.routers import Router
+from users.api.client_token_viewsets import ClientTokenViewSet
+from users.api.client_viewsets import ServiceClientViewSet
 from users.api.mail_viewsets import (
     EmailViewSet,
     OwnEmailViewSet,
@@ -11,6 +13,7 @@ from users.api.mail_viewsets import (
     VerificationViewSet,
 )
 from users.api.session_viewsets import SessionViewSet
+from users.api.staff_viewsets import StaffViewSet
 from users.api.user_viewsets import UserViewSet
 from users.api.views import KeySet
 
@@ -18,7 +21,10 @@ __all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"
 
 router = Router()
 router.register("users", UserViewSet, basename="user")
+router.register("users", StaffViewSet, basename="member")
 router.register("auth", SessionViewSet, basename="session")
+router.register("auth/oauth", ClientTokenViewSet, basename="client-token")
+router.register("clients", ServiceClientViewSet, basename="client")
 router.register("users/verification", VerificationViewSet, basename="verification")
 router.register("users/me/verification", OwnVerificationViewSet, basename="own-verification")
 router.register("users/password-reset", PasswordResetViewSet, basename="password-reset")

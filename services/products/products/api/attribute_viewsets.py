@@ -1,10 +1,8 @@
 """Attributes over HTTP: everybody reads, staff write."""
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
@@ -14,39 +12,29 @@ from rest_framework.viewsets import GenericViewSet
 
 from products import selectors
 from products.api.attribute_serializers import AttributeEdit, AttributeRead, AttributeWrite
-from products.api.wording import LANGUAGE, category_in, language_of
+from products.api.permissions import EditsCatalogueOrReads
+from products.api.translated import TranslatedViewSetMixin
+from products.api.wording import LANGUAGE
 from products.models import Attribute
 from products.services.attributes import create_attribute, delete_attribute, edit_attribute
-from servicekit.auth.permissions import IsStaffOrReadOnly
 from servicekit.collations import BY_BYTES
 from servicekit.http.pagination import Ordering
 from servicekit.http.shared_reads import shared_read
-from servicekit.http.viewsets import StrictViewSetMixin
 
 
 class AttributeViewSet(
-    StrictViewSetMixin, ListModelMixin, RetrieveModelMixin, GenericViewSet[Attribute]
+    TranslatedViewSetMixin,
+    ListModelMixin,
+    RetrieveModelMixin,
+    GenericViewSet[Attribute],
 ):
     """What products can be described by."""
 
-    permission_classes = [IsStaffOrReadOnly]
+    permission_classes = [EditsCatalogueOrReads]
     queryset = selectors.list_attributes().values(*AttributeRead.columns())
     serializer_class = AttributeRead
     lookup_url_kwarg = "attribute_id"
-    query_parameters: ClassVar = {
-        "list": frozenset({"language"}),
-        "retrieve": frozenset({"language"}),
-    }
     orderings: ClassVar = (Ordering("key", collation=BY_BYTES),)
-
-    def paginate_queryset(self, queryset: QuerySet[Any] | Sequence[Any]) -> list[Any]:
-        """Return the rows of the page, in the language that was asked for."""
-        language = language_of(self.request.query_params)
-        return [category_in(language, row) for row in super().paginate_queryset(queryset) or []]
-
-    def get_object(self) -> Any:
-        """Return the row, in the language that was asked for."""
-        return category_in(language_of(self.request.query_params), super().get_object())
 
     @extend_schema(
         operation_id="list_attributes", description="Every attribute.", parameters=[LANGUAGE]

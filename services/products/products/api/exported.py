@@ -1,14 +1,17 @@
 """Products as a file has them, read from the database while it is written."""
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
 from django.db.models import QuerySet
 from rest_framework import serializers
 
+from products.api.attribute_serializers import AttributesField
+from products.api.translation_serializers import ProductTranslationsField
 from products.file_cells import COLUMNS, escaped
+from products.services.imports.columns import TRANSLATED
 from servicekit.http.fields import AmountField
 from servicekit.http.serializers import RowSerializer
 
@@ -29,6 +32,8 @@ class ExportRow(RowSerializer):
     low_stock_threshold = serializers.IntegerField()
     active = serializers.BooleanField()
     category = serializers.CharField(source="category.slug", allow_null=True)
+    translations = ProductTranslationsField()
+    attributes = AttributesField()
 
 
 def bodies_of(rows: QuerySet[Any]) -> Iterator[dict[str, Any]]:
@@ -50,15 +55,25 @@ class _Line:
         self.text = text
 
 
-def csv_lines(bodies: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
-    """Yield a CSV file line by line."""
+def csv_lines(
+    bodies: Iterable[Mapping[str, Any]], *, attributes: Sequence[str] = ()
+) -> Iterator[bytes]:
+    """Yield a CSV file line by line, with a column for each of these attributes."""
     line = _Line()
     writer = csv.writer(line)
-    writer.writerow(COLUMNS)
+    writer.writerow([*COLUMNS, *TRANSLATED, *(f"attribute:{key}" for key in attributes)])
     yield line.text.encode()
     for body in bodies:
-        writer.writerow([_cell(body[name]) for name in COLUMNS])
+        wordings = [_wording(body, *column.split(":")) for column in TRANSLATED]
+        values = [body["attributes"].get(key, "") for key in attributes]
+        cells = [*(body[name] for name in COLUMNS), *wordings, *values]
+        writer.writerow([_cell(cell) for cell in cells])
         yield line.text.encode()
+
+
+def _wording(body: Mapping[str, Any], name: str, language: str) -> str:
+    text: str = body["translations"].get(language, {}).get(name, "")
+    return text
 
 
 def _cell(value: Any) -> Any:

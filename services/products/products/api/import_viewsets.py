@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
@@ -14,16 +15,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from products import selectors
+from products import search, selectors
 from products.api.bulk_serializers import BulkOperationRead
 from products.api.exported import ExportRow, bodies_of, csv_lines, json_array
-from products.api.filters import ProductFilterSet
+from products.api.filters import WholeFilterSet
+from products.api.permissions import EditsCatalogue
 from products.api.serializers import ProductCreate
 from products.models import CURRENCIES, Product
 from products.services.imports.decoding import ENCODINGS
 from products.services.imports.receiving import PIECE_BYTES, FileOptions, receive_file
 from servicekit.auth.authentication import caller_of
-from servicekit.auth.permissions import IsStaff
 from servicekit.http import media_types
 from servicekit.http.filters import StrictFilterBackend
 from servicekit.http.problems import InvalidInput, TooLarge
@@ -59,7 +60,7 @@ class ImportOptions(StrictSerializer):
 class ImportViewSet(StrictViewSetMixin, GenericViewSet[Product]):
     """Products from a file."""
 
-    permission_classes = [IsStaff]
+    permission_classes = [EditsCatalogue]
     serializer_class = BulkOperationRead
     query_parameters: ClassVar = {"create": frozenset(ImportOptions().fields)}
 
@@ -110,14 +111,14 @@ class AnyNegotiation(media_types.JsonNegotiation):
 class ExportViewSet(StrictViewSetMixin, GenericViewSet[Product]):
     """Products as a file, read while it is sent; also those that are not for sale."""
 
-    permission_classes = [IsStaff]
+    permission_classes = [EditsCatalogue]
     content_negotiation_class = AnyNegotiation
     queryset = selectors.list_products().values(*ExportRow.columns())
     serializer_class = ExportRow
-    filterset_class = ProductFilterSet
+    filterset_class = WholeFilterSet
     pagination_class = None  # type: ignore[assignment]
     query_parameters: ClassVar = dict.fromkeys(
-        ("export_csv", "export_json"), frozenset(ProductFilterSet.base_filters)
+        ("export_csv", "export_json"), frozenset(WholeFilterSet.base_filters)
     )
 
     @extend_schema(
@@ -128,7 +129,11 @@ class ExportViewSet(StrictViewSetMixin, GenericViewSet[Product]):
     @action(detail=False, url_path="csv")
     def export_csv(self, request: Request) -> StreamingHttpResponse:
         """The products that the filters leave, as CSV in UTF-8."""
-        return self._file(csv_lines, "text/csv; charset=utf-8", "products.csv")
+        return self._file(
+            partial(csv_lines, attributes=selectors.attribute_keys()),
+            "text/csv; charset=utf-8",
+            "products.csv",
+        )
 
     @extend_schema(
         operation_id="export_products_as_json",
@@ -142,7 +147,8 @@ class ExportViewSet(StrictViewSetMixin, GenericViewSet[Product]):
 
     def _file(self, write: Any, content_type: str, name: str) -> StreamingHttpResponse:
         rows: QuerySet[Any] = self.get_queryset()
-        rows = StrictFilterBackend().filter_queryset(self.request, rows, self)
+        with search.planned():
+            rows = StrictFilterBackend().filter_queryset(self.request, rows, self)
         content = () if self.request.method == "HEAD" else write(bodies_of(rows))
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return StreamingHttpResponse(content, content_type=content_type, headers=headers)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from decimal import Decimal
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 from uuid import UUID
 
 from django.db import transaction
@@ -23,23 +23,25 @@ from servicekit.messaging.outbox import publish, publish_many
 from servicekit.operations import cache
 
 
-def create_product(  # noqa: PLR0913 - a product has that many fields, each named
-    *,
-    name: str,
-    price: Decimal,
-    currency: str,
-    slug: str = "",
-    sku: str = "",
-    compare_at_price: Decimal | None = None,
-    stock: int = 0,
-    low_stock_threshold: int = 0,
-    description: str = "",
-    translations: dict[str, dict[str, str]] | None = None,
-    attributes: dict[str, Any] | None = None,
-    active: bool = True,
-    category: Category | None = None,
-    by: UUID | None = None,
-) -> Product:
+class NewProduct(TypedDict, total=False):
+    """The fields of a new product; those without a value are as the model has them."""
+
+    name: Required[str]
+    price: Required[Decimal]
+    currency: Required[str]
+    slug: str
+    sku: str
+    compare_at_price: Decimal | None
+    stock: int
+    low_stock_threshold: int
+    description: str
+    translations: dict[str, dict[str, str]]
+    attributes: dict[str, Any]
+    active: bool
+    category: Category | None
+
+
+def create_product(*, by: UUID | None = None, **fields: Unpack[NewProduct]) -> Product:
     """Create a product with its first stock in the ledger, and publish its state.
 
     Without a slug it gets one that is made from its name.
@@ -50,35 +52,22 @@ def create_product(  # noqa: PLR0913 - a product has that many fields, each name
         InvalidInput: it cost no more before than it costs now, or an attribute is not as it should.
         CategoryGone: the category was deleted meanwhile.
     """
-    product = Product(
-        slug=slug,
-        sku=sku,
-        name=name,
-        price=price,
-        compare_at_price=compare_at_price,
-        currency=currency,
-        stock=stock,
-        low_stock_threshold=low_stock_threshold,
-        description=description,
-        translations=translations or {},
-        attributes=attributes or {},
-        active=active,
-    )
+    product = Product(**fields)
     _check_prices(product)
     with transaction.atomic():
         check_attributes(product.attributes)
-        if category:
-            product.category = lock_category(category)
+        if product.category:
+            product.category = lock_category(product.category)
         _insert(product)
         learn_words([product])
-        if stock:
+        if product.stock:
             StockMovement.objects.create(
-                product=product, kind=StockMovement.Kind.INITIAL, quantity=stock, by=by
+                product=product, kind=StockMovement.Kind.INITIAL, quantity=product.stock, by=by
             )
         publish_many([state_of(product, product.category)])
         cache.renew_after_commit()
-        if low_stock_threshold:
-            alerts.note_threshold(StockLevel(product.pk, stock, low_stock_threshold))
+        if threshold := product.low_stock_threshold:
+            alerts.note_threshold(StockLevel(product.pk, product.stock, threshold))
     return product
 
 

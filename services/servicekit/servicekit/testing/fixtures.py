@@ -9,7 +9,7 @@ import dataclasses
 import json
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -17,9 +17,11 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 import requests
 from django.conf import settings as django_settings
+from django.db import connections
 
 from servicekit.messaging.broker_definitions import topology_definitions
 from servicekit.messaging.topology import Topology
+from servicekit.testing import tables
 from servicekit.testing.waiting import wait_until
 
 # Before any settings are read: they take the servers of the service under test from here.
@@ -55,6 +57,26 @@ def pytest_configure(config: pytest.Config) -> None:
     # set here because a fixture of ours would not override that of pytest-django.
     default = django_settings.DATABASES["default"]
     default.setdefault("TEST", {})["NAME"] = f"test_{os.getpid()}_{uuid.uuid4().hex[:8]}"
+    tables.replace_flush()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """Escape lone surrogates, which a test may have logged: a worker of xdist sends its reports in
+    UTF-8, ends where it cannot, and all else of its tests is lost.
+    """
+    return _encodable((yield))
+
+
+def _encodable(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode(errors="backslashreplace").decode()
+        case dict():
+            return {_encodable(name): _encodable(each) for name, each in value.items()}
+        case list() | tuple():
+            return type(value)(map(_encodable, value))
+    return value
 
 
 class BrokerAdmin:
@@ -71,6 +93,16 @@ class BrokerAdmin:
         answer = self._session.request(method, self._base + path, json=body, timeout=ANSWER_SECONDS)
         answer.raise_for_status()
         return answer.json() if answer.content else None
+
+
+@pytest.fixture(autouse=True)
+def no_connection_of_earlier_tests(request: pytest.FixtureRequest) -> None:
+    """A test without a database begins without a connection: Django looks at one that is open, and
+    pytest-django refuses. Which tests a process ran before differs from run to run.
+    """
+    uses_database = request.node.get_closest_marker("django_db") or request.cls is not None
+    if not uses_database and not {"db", "transactional_db"} & set(request.fixturenames):
+        connections.close_all()
 
 
 @pytest.fixture(scope="session")
@@ -154,8 +186,16 @@ def stranger(test_keys: None) -> Any:
 
 @pytest.fixture
 def staff(test_keys: None) -> Any:
-    """A member of the shop's staff."""
-    return _caller("customer", "staff")
+    """A member of the shop's staff, who may do everything."""
+    return _caller("customer", "staff", "admin")
+
+
+@pytest.fixture
+def machine(test_keys: None) -> Any:
+    """A machine client whose scope opens nothing."""
+    from servicekit.testing.client import Caller
+
+    return Caller.machine()
 
 
 @pytest.fixture

@@ -15,12 +15,13 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from servicekit.auth.authentication import caller_of
-from servicekit.auth.permissions import IsAuthenticated, IsStaff
+from servicekit.auth.permissions import IsAuthenticated
 from servicekit.http.pagination import Ordering
 from servicekit.http.viewsets import StrictViewSetMixin
 from users import selectors
 from users.api.accounts import own_account
 from users.api.headers import NO_STORE
+from users.api.permissions import ListsAccounts
 from users.api.serializers import (
     AccountRead,
     ChangePassword,
@@ -41,7 +42,7 @@ REGISTER_EXAMPLE = OpenApiExample(
 class UserViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Account]):
     """Registration, and the list for staff."""
 
-    permission_classes = (IsAuthenticated, IsStaff)
+    permission_classes = (ListsAccounts,)
     serializer_class = AccountRead
     orderings = (Ordering("id", UUID, descending=True),)
 
@@ -56,7 +57,7 @@ class UserViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Account]):
         return [AllowAny()] if self.action == "create" else super().get_permissions()
 
     def get_queryset(self) -> QuerySet[Account]:
-        return selectors.list_accounts()
+        return selectors.list_accounts().prefetch_related("groups")
 
     def get_object(self) -> Account:
         """Return the caller's own account.

@@ -1,10 +1,8 @@
-"""Accounts (AUTH_USER_MODEL), sessions, signing keys, guesses at passwords, tokens of mails."""
+"""Accounts (AUTH_USER_MODEL), sessions, signing keys, guesses, tokens of mails, machine clients."""
 
 from users.models.accounts import (
-    CUSTOMER,
     EMAIL,
     MAX_EMAIL_LENGTH,
-    STAFF,
     Account,
     AccountManager,
     InvalidEmail,
@@ -12,14 +10,13 @@ from users.models.accounts import (
 )
 from users.models.login_attempts import LoginAttempt
 from users.models.mail_tokens import MailRequest, MailToken
+from users.models.service_clients import ServiceClient
 from users.models.sessions import RefreshToken, Session
 from users.models.signing_keys import SigningKey
 
 __all__ = [
-    "CUSTOMER",
     "EMAIL",
     "MAX_EMAIL_LENGTH",
-    "STAFF",
     "Account",
     "AccountManager",
     "InvalidEmail",
@@ -27,6 +24,7 @@ __all__ = [
     "MailRequest",
     "MailToken",
     "RefreshToken",
+    "ServiceClient",
     "Session",
     "SigningKey",
     "validate_email",

@@ -11,7 +11,8 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
-CUSTOMER, STAFF = "customer", "staff"
+from users.roles import CUSTOMER, STAFF, STAFF_ROLES
+
 MAX_EMAIL_LENGTH = 254
 EMAIL = re.compile(
     r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}"
@@ -125,8 +126,10 @@ class Account(AbstractBaseUser, PermissionsMixin):
 
     @property
     def roles(self) -> list[str]:
-        """The roles that go into the account's tokens."""
-        return [CUSTOMER, STAFF] if self.is_staff else [CUSTOMER]
+        """The roles that go into the account's tokens: staff have one of STAFF_ROLES at least."""
+        groups = self.groups.all() if self.is_staff else ()
+        held = sorted({group.name for group in groups}.intersection(STAFF_ROLES))
+        return [CUSTOMER, STAFF, *held] if held else [CUSTOMER]
 
     def check_password(self, raw_password: str | None) -> bool:
         """Return whether this is the password; renew a hash that an older hasher made.

@@ -3,12 +3,14 @@
 from uuid import UUID
 
 from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 
 from servicekit.messaging.outbox import publish
 from users.errors import EmailTaken, WrongPassword
 from users.events import UserRegistered
 from users.models import Account
+from users.roles import ADMIN
 from users.services import account_mails, login_attempts, mail_tokens
 from users.services.mail_tokens import Purpose
 from users.services.sessions import end_sessions
@@ -32,7 +34,7 @@ def register(
 
 
 def register_superuser(*, email: str, password: str | None) -> Account:
-    """Create an account with every permission of Django and the staff role; publish UserRegistered.
+    """Create an account with every permission of Django and the admin role; publish UserRegistered.
 
     Raises:
         InvalidEmail: the address is not usable.
@@ -80,22 +82,6 @@ def set_password(*, account: Account, password: str) -> None:
         _forget_tokens_and_tell(account)
 
 
-def make_staff(*, account: Account) -> bool:
-    """Give an account the staff role; return whether that is new.
-
-    Its sessions end, since their tokens tell the old role.
-    """
-    return _change(account, reason="role", is_staff=True)
-
-
-def revoke_staff(*, account: Account) -> bool:
-    """Take the staff role back, and superuser's with it; return whether the account had it.
-
-    Its sessions end, in every service within seconds.
-    """
-    return _change(account, reason="role", is_staff=False, is_superuser=False)
-
-
 def deactivate(*, account: Account) -> bool:
     """Refuse the account from now on; return whether that is new.
 
@@ -133,6 +119,8 @@ def _create(
         with transaction.atomic():
             account.save(force_insert=True)
             account.refresh_from_db(fields=["registered_at"])
+            if account.is_staff:
+                account.groups.add(Group.objects.get_or_create(name=ADMIN)[0])
             event = UserRegistered(
                 user_id=account.pk,
                 email=account.email,

@@ -84,16 +84,33 @@ def take_try(*, email: str, source: str) -> None:
     Raises:
         TooManyAttempts: the try must wait.
     """
-    account, known = account_key(email), is_known(email=email, source=source)
-    count(account, source, OF_ALL if known else OF_A_SOURCE)
-    if not known:
+    _take_try(account_key(email), source)
+
+
+def take_try_of_client(*, client_id: str, source: str) -> None:
+    """Count a wrong secret of a machine client, whether or not there is such a client.
+
+    Raises:
+        TooManyAttempts: the next try must wait.
+    """
+    _take_try(hashlib.sha256(f"client:{client_id}".encode()).digest(), source)
+
+
+def _take_try(account: bytes, source: str) -> None:
+    is_known = _is_known(account, source)
+    count(account, source, OF_ALL if is_known else OF_A_SOURCE)
+    if not is_known:
         count(account, EVERYWHERE, OF_ALL)
 
 
 def is_known(*, email: str, source: str) -> bool:
     """Return whether the account has logged in from there lately."""
+    return _is_known(account_key(email), source)
+
+
+def _is_known(account: bytes, source: str) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute(IS_KNOWN, [account_key(email), source, KNOWN_FOR_DAYS])
+        cursor.execute(IS_KNOWN, [account, source, KNOWN_FOR_DAYS])
         return bool(cursor.fetchone()[0])
 
 

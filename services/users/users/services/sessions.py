@@ -5,6 +5,7 @@ that comes back ends the session (docs/adr/0010-own-refresh-tokens.md; RFC 9700,
 """
 
 import hashlib
+import logging
 import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -24,6 +25,8 @@ from users.errors import InvalidRefreshToken, WrongCredentials
 from users.events import UserSessionsRevoked
 from users.models import Account, RefreshToken, Session
 from users.services import login_attempts, signing_keys
+
+logger = logging.getLogger(__name__)
 
 REFRESH_LIFE = timedelta(days=14)
 #: Within this time a spent token gets the same answer again: for a client whose answer was lost,
@@ -75,6 +78,9 @@ def refresh(*, refresh_token: str) -> Tokens:
             return repeated
         _end([row.session], reason="replay")
     # Outside the transaction: the refusal must not undo the end of the session.
+    logger.warning(
+        "refresh token used again, its session ended", extra={"session": str(row.session_id)}
+    )
     raise InvalidRefreshToken("The token was used before; the session has ended. Log in again.")
 
 
@@ -194,12 +200,14 @@ def _end(sessions: Iterable[Session], *, reason: str) -> None:
         if session.ended_at is None:
             session.ended_at, session.end_reason = now, reason
             session.save(update_fields=["ended_at", "end_reason"])
-            _announce(session, now)
+            announce_end(subject=session.account_id, session_id=session.pk, now=now)
 
 
-def _announce(session: Session, now: datetime) -> None:
-    user_id = session.account_id
-    event = UserSessionsRevoked(user_id=user_id, session_id=session.pk, revoked_at=now)
+def announce_end(*, subject: UUID, session_id: UUID, now: datetime) -> None:
+    """Refuse the tokens of a session from now on, here and in every service, in the caller's
+    transaction.
+    """
+    event = UserSessionsRevoked(user_id=subject, session_id=session_id, revoked_at=now)
     # Revocations of an account have no version of their own: microseconds count them.
-    publish(event, subject=str(user_id), sequence=int(now.timestamp() * 1_000_000))
-    revocations.revoke(session.pk, user_id, now)
+    publish(event, subject=str(subject), sequence=int(now.timestamp() * 1_000_000))
+    revocations.revoke(session_id, subject, now)

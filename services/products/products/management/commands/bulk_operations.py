@@ -1,6 +1,7 @@
 import math
 import time
 from argparse import ArgumentTypeError
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -8,8 +9,8 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from products import selectors
+from products.api.batches import batches
 from products.api.exported import ExportRow, bodies_of, csv_lines, json_array
-from products.api.imported import batches
 from products.models import CURRENCIES, BulkOperation
 from products.services.bulk import operations, running
 from products.services.imports.receiving import FileOptions, receive_file
@@ -84,7 +85,8 @@ class Command(BaseCommand):
 
     def _export(self, *, json: bool, **_options: Any) -> None:
         rows = selectors.list_products().values(*ExportRow.columns())
-        for part in (json_array if json else csv_lines)(bodies_of(rows)):
+        as_csv = partial(csv_lines, attributes=selectors.attribute_keys())
+        for part in (json_array if json else as_csv)(bodies_of(rows)):
             self.stdout.write(part.decode(), ending="")
 
     def _line(self, operation: BulkOperation) -> None:

@@ -16,9 +16,9 @@ from typing import Any
 from django.db import transaction
 from rest_framework.exceptions import ValidationError
 
-from products.models import BulkOperation
+from products.models import Attribute, BulkOperation
 from products.services.bulk.outcomes import LeftAlone, Outcome
-from products.services.imports.columns import members_of
+from products.services.imports.columns import members_of, typed
 from products.services.imports.decoding import REPLACEMENT
 from products.services.imports.products import write_products
 from products.services.imports.receiving import pieces_from
@@ -90,19 +90,23 @@ def _candidates(
     records: list[Record], parameters: Parameters, outcome: Outcome
 ) -> Iterator[Candidate]:
     """Yield the records that name a product; count the others."""
+    types = dict(Attribute.objects.values_list("key", "type"))
     for record in records:
         try:
-            yield _candidate(record, parameters)
+            yield _candidate(record, parameters, types)
         except LeftAlone as reason:
             outcome.refuse(reason, line=record.line)
 
 
-def _candidate(record: Record, parameters: Parameters) -> Candidate:
+def _candidate(record: Record, parameters: Parameters, types: Mapping[str, str]) -> Candidate:
     if record.fault:
         raise record.fault
-    content = record.content
+    content, columns = record.content, ()
     if parameters["format"] == "csv":
+        columns = parameters["columns"][: len(content)]
         content = members_of(content, parameters["columns"])
+        if "attributes" in content:
+            content["attributes"] = typed(content["attributes"], types)
     if parameters["currency"]:
         content.setdefault("currency", parameters["currency"])
     names = [name for name in ("sku", "slug") if isinstance(content.get(name), str)]
@@ -111,7 +115,8 @@ def _candidate(record: Record, parameters: Parameters) -> Candidate:
     if not keys:
         raise LeftAlone("no_key", "A line needs a sku or a slug.")
     text = json.dumps(content, sort_keys=True).encode()
-    return Candidate(record.line, content, keys, hashlib.blake2b(text, digest_size=16).digest())
+    digest = hashlib.blake2b(text, digest_size=16).digest()
+    return Candidate(record.line, content, keys, digest, columns)
 
 
 def _is_valid(

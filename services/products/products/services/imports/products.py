@@ -16,6 +16,7 @@ from products.errors import CategoryGone
 from products.models import Category, Product
 from products.services.bulk.outcomes import LeftAlone, Outcome
 from products.services.categories import lock_category
+from products.services.imports.columns import beside
 from products.services.imports.seen import Candidate, Seen
 from products.services.products import create_product, edit_product
 from servicekit.http.problems import Problem
@@ -54,7 +55,7 @@ def write_products(
             if seen.is_repeated(candidate):
                 outcome.repeated += 1
                 continue
-            _write(candidate.content, found, outcome, allow_free=allow_free, by=by)
+            _write(candidate, found, outcome, allow_free=allow_free, by=by)
             seen.add(candidate)
         except LeftAlone as reason:
             outcome.refuse(reason, line=candidate.line)
@@ -63,10 +64,11 @@ def write_products(
 
 
 def _write(
-    members: dict[str, Any], found: _Found, outcome: Outcome, *, allow_free: bool, by: UUID | None
+    candidate: Candidate, found: _Found, outcome: Outcome, *, allow_free: bool, by: UUID | None
 ) -> None:
+    members = candidate.content
     product = found.of(members)
-    changes = _changes(product, members)
+    changes = _changes(product, candidate)
     _check(product, changes, members, allow_free=allow_free)
     if product is None:
         create_product(**members, by=by)
@@ -93,7 +95,7 @@ def _lock(candidates: Iterable[Candidate], found: _Found) -> None:
     changing: set[UUID] = set()
     for candidate in candidates:
         product = found.of(candidate.content)
-        changes = _changes(product, candidate.content)
+        changes = _changes(product, candidate)
         if product and changes:
             changing.add(product.pk)
         if category := (changes.get("category") if product else candidate.content.get("category")):
@@ -106,12 +108,12 @@ def _lock(candidates: Iterable[Candidate], found: _Found) -> None:
     list(rows.select_for_update().values_list("pk"))
 
 
-def _changes(product: Product | None, members: Mapping[str, Any]) -> dict[str, Any]:
+def _changes(product: Product | None, candidate: Candidate) -> dict[str, Any]:
     if product is None:
         return {}
     return {
         name: value
-        for name, value in members.items()
+        for name, value in beside(product, candidate.content, candidate.columns).items()
         if name not in ONLY_OF_NEW and getattr(product, name) != value
     }
 

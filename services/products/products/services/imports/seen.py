@@ -1,6 +1,6 @@
 """What a file has said so far: the first valid line about a product counts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +10,16 @@ from products.services.bulk.outcomes import LeftAlone
 
 @dataclass(slots=True)
 class Candidate:
-    """A line, what it says of a product, and the keys by which other lines may name it again."""
+    """A line, what it says of a product, and the keys by which other lines may name it again.
+
+    `columns` are those of a CSV file that the line fills.
+    """
 
     line: int
     content: dict[str, Any]
     keys: list[str]
     digest: bytes
+    columns: Sequence[str] = ()
 
 
 class Seen:

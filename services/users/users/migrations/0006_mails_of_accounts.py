@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('users', '0003_django_user'),
+        ('users', '0005_service_clients'),
     ]
 
     operations = [
