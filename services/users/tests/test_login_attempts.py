@@ -185,5 +185,5 @@ def test_office_behind_one_address_logs_in_while_somebody_there_guesses(ring: No
         looked_at += guess(victim, HERE)
         assert sessions.log_in(email=email, password=PASSWORD, source=HERE)["access_token"]
 
-    assert looked_at == login_attempts.FREE_TRIES
+    assert looked_at == login_attempts.OF_A_SOURCE.free_tries
     assert not guess(victim, HERE)
