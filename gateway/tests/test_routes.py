@@ -16,6 +16,12 @@ ROUTES = [
     ("GET", "/api/users/", "users", False),
     ("GET", "/api/users/me/", "users", False),
     ("POST", "/api/users/me/password/", "users", False),
+    ("POST", "/api/users/me/verification/", "users", False),
+    ("POST", "/api/users/me/email/", "users", False),
+    ("POST", "/api/users/verification/", "users", True),
+    ("POST", "/api/users/email/", "users", True),
+    ("POST", "/api/users/password-reset/", "users", True),
+    ("POST", "/api/users/password-reset/confirm/", "users", True),
     ("GET", f"/api/users/{PRODUCT[-36:]}/roles/", "users", False),
     ("PUT", f"/api/users/{PRODUCT[-36:]}/roles/", "users", False),
     ("POST", f"/api/users/{PRODUCT[-36:]}/deactivate/", "users", False),
@@ -66,6 +72,10 @@ PROVEN_BY_THEIR_BODY = [
     ("POST", "/api/auth/token/"),
     ("POST", "/api/auth/oauth/token/"),
     ("POST", "/api/users/"),
+    ("POST", "/api/users/verification/"),
+    ("POST", "/api/users/email/"),
+    ("POST", "/api/users/password-reset/"),
+    ("POST", "/api/users/password-reset/confirm/"),
 ]
 
 

@@ -49,4 +49,15 @@ LOGIN_ATTEMPTS = Purge(
     days=2,
 )
 SECURITY_EVENTS = Purge("security_event", delete_older("security_event", age="at"), days=180)
-PURGES = [REFRESH_TOKENS, SESSIONS, SIGNING_KEYS, LOGIN_ATTEMPTS, SECURITY_EVENTS]
+MAIL_TOKENS = Purge("mail_token", delete_older("mail_token", age="expires_at"), days=0)
+# Answered within seconds, unless no worker runs: by then nobody waits for the mail.
+MAIL_REQUESTS = Purge("mail_request", delete_older("mail_request", age="created_at"), days=1)
+PURGES = [
+    REFRESH_TOKENS,
+    SESSIONS,
+    SIGNING_KEYS,
+    LOGIN_ATTEMPTS,
+    SECURITY_EVENTS,
+    MAIL_TOKENS,
+    MAIL_REQUESTS,
+]

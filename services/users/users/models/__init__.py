@@ -12,6 +12,7 @@ from users.models.accounts import (
 from users.models.addresses import MAX_ADDRESSES, Address
 from users.models.countries import COUNTRIES
 from users.models.login_attempts import LoginAttempt
+from users.models.mail_tokens import MailRequest, MailToken
 from users.models.security_events import MAX_DEVICE_LENGTH, SecurityEvent
 from users.models.service_clients import ServiceClient
 from users.models.sessions import RefreshToken, Session
@@ -29,6 +30,8 @@ __all__ = [
     "InvalidEmail",
     "Language",
     "LoginAttempt",
+    "MailRequest",
+    "MailToken",
     "RefreshToken",
     "SecurityEvent",
     "ServiceClient",
