@@ -10,8 +10,7 @@ import pytest
 from servicekit.mails.rendering import render
 from servicekit.testing.mailbox import Mailbox, html_of, text_of
 from tests import mails
-from tests.factories import PASSWORD
-from users.models import Account
+from tests.factories import PASSWORD, make_account
 from users.services import account_mails, accounts
 
 mailbox = mails.mailbox
@@ -66,15 +65,13 @@ def test_mail_without_a_name_greets_nobody_by_it() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_account_is_written_to_in_its_language(
-    mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Account, "language", "de", raising=False)
-    accounts.register(email="ada@example.org", password=PASSWORD)
+def test_account_is_written_to_in_its_language(mailbox: Mailbox) -> None:
+    account = make_account(email="ada@example.org", language="de")
+    accounts.set_password(account=account, password=PASSWORD)
 
-    (message,) = mails.mails_to(mailbox, "ada@example.org")
+    message = mails.mails_to(mailbox, "ada@example.org")[-1]
 
-    assert message["Subject"] == "Bestätigen Sie Ihre Adresse"
+    assert message["Subject"] == "Ihr Passwort wurde geändert"
     assert '<html lang="de">' in html_of(message)
 
 

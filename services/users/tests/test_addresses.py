@@ -142,7 +142,7 @@ def test_script_in_an_address_is_text(ada: Caller) -> None:
 
 @pytest.mark.django_db
 def test_address_of_somebody_else_is_404_and_stays_u10(ada: Caller, staff: Caller) -> None:
-    make_account(staff.id, is_staff=True)
+    make_account(staff.id)
     other = addresses.add_address(account_id=make_account().pk, fields={**LONDON})
     path = f"{PATH}{other.pk}/"
 
