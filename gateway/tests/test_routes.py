@@ -15,6 +15,11 @@ ROUTES = [
     ("GET", "/api/users/", "users", False),
     ("GET", "/api/users/me/", "users", False),
     ("POST", "/api/users/me/password/", "users", False),
+    ("POST", "/api/auth/second-factor/", "users", True),
+    ("GET", "/api/users/me/second-factor/", "users", False),
+    ("POST", "/api/users/me/second-factor/", "users", False),
+    ("POST", "/api/users/me/second-factor/disable/", "users", False),
+    ("DELETE", "/api/users/0190a5b4-0000-7000-8000-000000000001/second-factor/", "users", False),
     ("GET", "/api/products/", "products", True),
     ("HEAD", "/api/products/", "products", True),
     ("POST", "/api/products/", "products", False),
@@ -50,7 +55,11 @@ ROUTES = [
     ("POST", "/api/orders/", "orders", False),
 ]
 # An old token in the header is not read there (test_tokens.py).
-PROVEN_BY_THEIR_BODY = [("POST", "/api/auth/token/"), ("POST", "/api/users/")]
+PROVEN_BY_THEIR_BODY = [
+    ("POST", "/api/auth/token/"),
+    ("POST", "/api/auth/second-factor/"),
+    ("POST", "/api/users/"),
+]
 
 
 @pytest.mark.parametrize(("method", "path", "service", "public"), ROUTES)

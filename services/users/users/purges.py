@@ -48,4 +48,19 @@ LOGIN_ATTEMPTS = Purge(
     ),
     days=2,
 )
-PURGES = [REFRESH_TOKENS, SESSIONS, SIGNING_KEYS, LOGIN_ATTEMPTS]
+LOG_IN_CHALLENGES = Purge(
+    "log_in_challenge", delete_older("log_in_challenge", age="expires_at", key="digest"), days=1
+)
+UNCONFIRMED_SECOND_FACTORS = Purge(
+    "totp_device",
+    delete_older("totp_device", age="created_at", key="account_id", also="confirmed_at IS NULL"),
+    days=1,
+)
+PURGES = [
+    REFRESH_TOKENS,
+    SESSIONS,
+    SIGNING_KEYS,
+    LOGIN_ATTEMPTS,
+    LOG_IN_CHALLENGES,
+    UNCONFIRMED_SECOND_FACTORS,
+]

@@ -29,6 +29,7 @@ SERVICEKIT = kit.from_environment(
 )
 
 KEY_ENCRYPTION_KEYS = env.encryption_keys("KEY_ENCRYPTION_KEY")
+SECOND_FACTOR_FOR_STAFF = env.boolean("SECOND_FACTOR_FOR_STAFF", False)
 AUTH_USER_MODEL = "users.Account"
 PASSWORD_HASHERS = ["users.hashers.SoukArgon2Hasher"]
 # In this order; an answer names the first that objects.

@@ -1,6 +1,7 @@
-"""Accounts (AUTH_USER_MODEL), sessions, signing keys, guesses at passwords."""
+"""Accounts (AUTH_USER_MODEL), sessions, second factors, signing keys, guesses at passwords."""
 
 from users.models.accounts import (
+    ADMIN,
     CUSTOMER,
     EMAIL,
     MAX_EMAIL_LENGTH,
@@ -11,10 +12,12 @@ from users.models.accounts import (
     validate_email,
 )
 from users.models.login_attempts import LoginAttempt
+from users.models.second_factors import LogInChallenge, RecoveryCode, TotpDevice
 from users.models.sessions import RefreshToken, Session
 from users.models.signing_keys import SigningKey
 
 __all__ = [
+    "ADMIN",
     "CUSTOMER",
     "EMAIL",
     "MAX_EMAIL_LENGTH",
@@ -22,9 +25,12 @@ __all__ = [
     "Account",
     "AccountManager",
     "InvalidEmail",
+    "LogInChallenge",
     "LoginAttempt",
+    "RecoveryCode",
     "RefreshToken",
     "Session",
     "SigningKey",
+    "TotpDevice",
     "validate_email",
 ]

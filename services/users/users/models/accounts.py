@@ -12,6 +12,8 @@ from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
 CUSTOMER, STAFF = "customer", "staff"
+#: Staff who decide about others.
+ADMIN = "admin"
 MAX_EMAIL_LENGTH = 254
 EMAIL = re.compile(
     r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}"

@@ -16,6 +16,8 @@ class Session(models.Model):
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
     end_reason = models.CharField(max_length=20, default="", blank=True)
+    #: How its log-in was proved: "pwd", or "pwd otp" (RFC 8176).
+    amr = models.CharField(max_length=40, default="pwd", db_default="pwd")
 
     class Meta:
         db_table = "session"

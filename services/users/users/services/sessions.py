@@ -13,6 +13,7 @@ from uuid import UUID
 
 import orjson
 from cryptography.fernet import InvalidToken
+from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.utils import timezone
@@ -20,10 +21,16 @@ from django.utils import timezone
 from servicekit.auth import revocations
 from servicekit.auth.tokens import AccessToken
 from servicekit.messaging.outbox import publish
-from users.errors import InvalidRefreshToken, WrongCredentials
+from users.errors import InvalidRefreshToken, SecondFactorRequired, WrongCredentials
 from users.events import UserSessionsRevoked
-from users.models import Account, RefreshToken, Session
-from users.services import login_attempts, signing_keys
+from users.models import CUSTOMER, Account, RefreshToken, Session
+from users.services import (
+    login_attempts,
+    login_challenges,
+    second_factor_codes,
+    signing_keys,
+)
+from users.services.login_challenges import Challenge
 
 REFRESH_LIFE = timedelta(days=14)
 #: Within this time a spent token gets the same answer again: for a client whose answer was lost,
@@ -40,14 +47,28 @@ def log_in(*, email: str, password: str, source: str = login_attempts.UNKNOWN) -
     Raises:
         TooManyAttempts: the password was guessed at too often; it was not looked at.
         WrongCredentials: no active account has them. The time taken does not tell which is wrong.
+        SecondFactorRequired: they are right, and the account has a second factor (second_step.py).
     """
     login_attempts.take_try(email=email, source=source)
     # Twice at most: between check and session, another log-in may have renewed the hash.
     tokens = _begin(_checked(email, password)) or _begin(_checked(email, password))
     if tokens is None:
         raise WrongCredentials
+    if isinstance(tokens, Challenge):
+        raise SecondFactorRequired(challenge=tokens.token, expires_in=tokens.expires_in)
     login_attempts.forgive(email=email, source=source)
     return tokens
+
+
+def begin_session(*, account: Account, amr: str) -> Tokens:
+    """Begin a session of an account that the caller's transaction has locked.
+
+    `amr` says how the account was proved: words of RFC 8176, separated by spaces.
+    """
+    session = Session.objects.create(
+        account=account, expires_at=timezone.now() + REFRESH_LIFE, amr=amr
+    )
+    return _issue(account, session)
 
 
 def refresh(*, refresh_token: str) -> Tokens:
@@ -111,8 +132,9 @@ def _checked(email: str, password: str) -> Account:
     return account
 
 
-def _begin(checked: Account) -> Tokens | None:
-    """Begin a session of the account as it was checked, or return None when it was changed since.
+def _begin(checked: Account) -> Tokens | Challenge | None:
+    """Begin a session of the account as it was checked, or return None when it was changed since;
+    a challenge where it has a second factor.
 
     A change of password meanwhile has ended its sessions and would not know of this new session.
     """
@@ -121,28 +143,40 @@ def _begin(checked: Account) -> Tokens | None:
         account = rows.filter(pk=checked.pk, password=checked.password, is_active=True).first()
         if account is None:
             return None
-        session = Session.objects.create(account=account, expires_at=timezone.now() + REFRESH_LIFE)
-        return _issue(account, session)
+        if second_factor_codes.is_on(account):
+            return login_challenges.issue(account=account)
+        return begin_session(account=account, amr="pwd")
 
 
 def _issue(account: Account, session: Session) -> Tokens:
     token = secrets.token_urlsafe(32)
     RefreshToken.objects.create(session=session, digest=_digest(token))
-    return {
+    tokens = {
         "access_token": _access_token(account, session),
         "token_type": "Bearer",
         "expires_in": signing_keys.LIFE_SECONDS,
         "refresh_token": token,
         "refresh_expires_in": int((session.expires_at - timezone.now()).total_seconds()),
     }
+    if _lacks_second_factor(account, session):
+        tokens["second_factor_missing"] = True
+    return tokens
+
+
+def _lacks_second_factor(account: Account, session: Session) -> bool:
+    """Whether it is a session of staff that must prove a second factor, and did not."""
+    is_needed = settings.SECOND_FACTOR_FOR_STAFF and account.is_staff
+    return is_needed and "otp" not in session.amr.split()
 
 
 def _access_token(account: Account, session: Session) -> str:
     token = AccessToken.for_session(
         subject=account.pk,
         session_id=session.pk,
-        roles=account.roles,
+        # Without the factor, staff may set it up, and nothing else.
+        roles=[CUSTOMER] if _lacks_second_factor(account, session) else account.roles,
         email_verified=account.email_verified,
+        amr=session.amr.split(),
     )
     return str(token)
 
