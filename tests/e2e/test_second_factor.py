@@ -19,7 +19,7 @@ class App:
 
     def __init__(self, uri: str) -> None:
         secret = parse_qs(urlsplit(uri).query)["secret"][0]
-        self._codes = HOTP(base64.b32decode(secret), 6, SHA1())
+        self._codes = HOTP(base64.b32decode(secret), 6, SHA1())  # noqa: S303 - what apps use
         self._last = 0
 
     def code(self) -> str:
