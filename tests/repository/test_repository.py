@@ -213,10 +213,10 @@ def test_contract_sample_is_valid_by_its_schema(path: Path) -> None:
     )
 
 
-def test_every_decision_that_is_cited_exists() -> None:
+def test_every_decision_that_is_cited_exists(committed: list[Path]) -> None:
     cited = {
         name
-        for path in committed()
+        for path in committed
         if path.suffix in {".py", ".md", ".js", ".template"}
         for name in re.findall(r"docs/adr/(\d{4}-[a-z0-9-]+)", path.read_text())
     }
@@ -265,24 +265,6 @@ def test_every_requirement_has_a_hash_and_no_registry_address() -> None:
         assert packages
         assert not [block.split()[0] for block in packages if "--hash=sha256:" not in block], path
         assert "://" not in text, path
-
-
-def committed() -> list[Path]:
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True
-    )
-    return [
-        path for name in listed.stdout.split("\0") if name and (path := REPOSITORY / name).is_file()
-    ]
-
-
-def test_no_committed_file_names_a_registry_or_a_machine() -> None:
-    # Spelled so that this file does not name them either.
-    names = re.compile(
-        rb"python[h]osted\.org|registry\.npm[j]s|deb\.debi[a]n\.org|/w[o]rk/(main|shared)"
-    )
-
-    assert [path for path in committed() if names.search(path.read_bytes())] == []
 
 
 COMPOSE = (REPOSITORY / "compose.yaml").read_text()

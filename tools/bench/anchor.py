@@ -2,18 +2,15 @@
 
 import os
 import secrets
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
 
+from bench.addresses import await_answer, free_address
 from bench.wrk import Call
 from shopper.databases import other_database
 from shopper.ops import ROOT, Ops
@@ -40,7 +37,7 @@ class Baseline:
 
 
 @contextmanager
-def baseline(ops: Ops) -> Iterator[Baseline]:
+def baseline(ops: Ops, *, products: int = PRODUCTS) -> Iterator[Baseline]:
     """Start the monolith on a database of its own."""
     server = ops["OPS_DATABASE_URL_ORDERS"]
     name = f"bench_baseline_{secrets.token_hex(3)}"
@@ -54,7 +51,7 @@ def baseline(ops: Ops) -> Iterator[Baseline]:
     with psycopg.connect(server, autocommit=True) as admin:
         admin.execute(f'CREATE DATABASE "{name}"')
         try:
-            command = [sys.executable, "-m", "bench.baseline.fill", str(PRODUCTS)]
+            command = [sys.executable, "-m", "bench.baseline.fill", str(products)]
             filled = subprocess.run(
                 command, env=environment, check=True, capture_output=True, text=True
             )
@@ -66,9 +63,7 @@ def baseline(ops: Ops) -> Iterator[Baseline]:
 
 @contextmanager
 def _served(environment: dict[str, str]) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = free_address()
     command = [
         sys.executable,
         "-m",
@@ -84,22 +79,8 @@ def _served(environment: dict[str, str]) -> Iterator[str]:
     ]
     server = subprocess.Popen([*command, "bench.baseline.wsgi"], env=environment)
     try:
-        _await_answer(f"http://{address}/products/")
+        await_answer(f"http://{address}/products/", server)
         yield f"http://{address}"
     finally:
         server.terminate()
         server.wait(timeout=20)
-
-
-def _await_answer(url: str, seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            urllib.request.urlopen(url, timeout=2).close()
-        except urllib.error.HTTPError:
-            return  # 401: it is there
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise TimeoutError(f"the baseline did not answer at {url}")

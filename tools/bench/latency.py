@@ -47,15 +47,15 @@ def _one(
     scene.refresh()
     with database(scene.ops, "orders") as orders:
         began = orders.execute("SELECT clock_timestamp()").fetchone()
-        accepted = asyncio.run(_open_loop(scene, rate, seconds))
-        _await_outcomes(orders)
+        accepted = asyncio.run(open_loop(scene, rate, seconds))
+        await_outcomes(orders)
         for figure, share in ((p50, 0.5), (p99, 0.99)):
             row = orders.execute(QUERY, [share, began[0] if began else None]).fetchone()
             figure.values.append(float(row[0]) if row and row[0] is not None else float("nan"))
     reached.values.append(accepted / seconds)
 
 
-async def _open_loop(scene: Scene, rate: float, seconds: int) -> int:
+async def open_loop(scene: Scene, rate: float, seconds: int) -> int:
     """Send at the scheduled instants whatever the answers do; return how many were accepted."""
     accepted = 0
     calls = scene.orders(len(scene.products))
@@ -80,7 +80,7 @@ async def _open_loop(scene: Scene, rate: float, seconds: int) -> int:
     return accepted
 
 
-def _await_outcomes(orders: Any, seconds: float = 60) -> None:
+def await_outcomes(orders: Any, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if (

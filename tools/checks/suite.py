@@ -6,9 +6,11 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 from xml.etree import ElementTree  # nosec B405: pytest's own report
 
 from native.layout import Layout, scratch
@@ -30,9 +32,8 @@ SUITES = {name: REPOSITORY / "tests" / name for name in ("e2e", "fuzz", "faults"
 BY_DEFAULT = (*PARTS, "e2e", "fuzz")
 ON_A_STACK = ("e2e", "fuzz", "faults")
 #: Large parts are run by a process a core, each with databases and virtual hosts of its own; a
-#: file's tests stay together, for what they share is made once. Not servicekit: its tests log lone
-#: surrogates, which xdist cannot pass on.
-ON_EVERY_CORE = {"users", "products", "orders", "gateway"}
+#: file's tests stay together, for what they share is made once. The others run beside each other.
+ON_EVERY_CORE = {"servicekit", "users", "products", "orders", "gateway"}
 SPREAD = ("--numprocesses=auto", "--dist=loadfile")
 #: After that a part hangs. The containers are all restarted and killed, one after the other: about
 #: 15 minutes, with SOUK_STARTS=10 20; a fault may last as long as SOUK_FULL_SECONDS says.
@@ -82,14 +83,31 @@ def _on_test_servers(names: Sequence[str]) -> list[Result]:
         return []
     try:
         with servers.running() as variables:
-            return [_run_part(name, os.environ | variables) for name in names]
+            return run_on_every_core(names, os.environ | variables)
     except CommandError as reason:
         log_step(f"test servers: {reason}")
         return [Result(name) for name in names]
 
 
-def _run_part(name: str, variables: Mapping[str, str]) -> Result:
-    return run_pytest(name, PARTS[name], variables, SPREAD if name in ON_EVERY_CORE else ())
+def run_on_every_core(names: Sequence[str], variables: Mapping[str, str]) -> list[Result]:
+    """Run the large parts one after the other, then as many of the small ones at once as there are
+    cores. Returns the results in the order of the names.
+    """
+    large = [name for name in names if name in ON_EVERY_CORE]
+    small = [name for name in names if name not in ON_EVERY_CORE]
+    results = [run_pytest(name, PARTS[name], variables, SPREAD) for name in large]
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        results += pool.map(lambda name: _run_beside_others(name, variables), small)
+    return sorted(results, key=lambda result: names.index(result.name))
+
+
+def _run_beside_others(name: str, variables: Mapping[str, str]) -> Result:
+    """Run a part, and print what it said in one piece."""
+    with tempfile.TemporaryFile() as said:
+        result = run_pytest(name, PARTS[name], variables, output=said)
+        said.seek(0)
+        print(f"--- {name}\n{said.read().decode(errors='replace')}", end="", flush=True)
+    return result
 
 
 def _on_private_stack(names: Sequence[str]) -> list[Result]:
@@ -121,16 +139,24 @@ def run_suite(name: str, variables: Mapping[str, str], words: Sequence[str]) -> 
 
 
 def run_pytest(
-    name: str, folder: Path, variables: Mapping[str, str], words: Iterable[str] = ()
+    name: str,
+    folder: Path,
+    variables: Mapping[str, str],
+    words: Iterable[str] = (),
+    output: IO[bytes] | None = None,
 ) -> Result:
-    """Run the tests of a folder in it, and count by pytest's own report."""
+    """Run the tests of a folder in it, and count by pytest's own report.
+
+    What it says goes to `output`, or where ours goes.
+    """
     log_step(f"tests of {name}")
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="souk-report-") as scratch_folder:
         report = Path(scratch_folder) / "report.xml"
         # -P: not with the folder itself on the path, where native's `supervisor` hides the package.
         command = [str(PYTHON), "-P", "-m", "pytest", "-q", f"--junitxml={report}", *words]
-        code = run_bounded(command, folder, variables, LONGER_SECONDS.get(name, PART_SECONDS))
+        seconds = LONGER_SECONDS.get(name, PART_SECONDS)
+        code = run_bounded(command, folder, variables, seconds, output)
         passed, failed, skipped = counts(report)
     # A run that was interrupted or crashed may have reported nothing wrong.
     failed = max(failed, 1) if code else failed
@@ -138,7 +164,11 @@ def run_pytest(
 
 
 def run_bounded(
-    command: Sequence[str], folder: Path, variables: Mapping[str, str], seconds: float
+    command: Sequence[str],
+    folder: Path,
+    variables: Mapping[str, str],
+    seconds: float,
+    output: IO[bytes] | None = None,
 ) -> int:
     """Run a command for at most `seconds`, and end all that it has left running.
 
@@ -146,7 +176,13 @@ def run_bounded(
         Its exit code; 124 when it did not end in time.
     """
     process = subprocess.Popen(
-        command, cwd=folder, env=variables, stdin=subprocess.DEVNULL, start_new_session=True
+        command,
+        cwd=folder,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
     )
     try:
         return process.wait(timeout=seconds)

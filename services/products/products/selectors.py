@@ -4,7 +4,7 @@ Callers name the columns they want: a list of twenty is one query, and no model 
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -62,29 +62,6 @@ IMAGE_COLUMNS = ("id", "position", "alt", "name", "width", "height", "size_bytes
 def list_products() -> QuerySet[Product]:
     """Return every product that was not deleted; those for sale are `active`."""
     return Product.objects.filter(deleted_at__isnull=True)
-
-
-def list_matching(**filters: Any) -> QuerySet[Product]:
-    """Return the products that a bulk operation is for, by the filters of the list of products.
-
-    Each may be left out: category (slug of a branch), min_price, max_price, in_stock, active,
-    name_contains, currency.
-    """
-    rows = list_products()
-    for name, value in filters.items():
-        rows = rows.filter(MATCHES[name](value))
-    return rows
-
-
-MATCHES: dict[str, Callable[[Any], Q]] = {
-    "category": lambda slug: Q(category_id__in=branch_ids(slug=slug)),
-    "min_price": lambda price: Q(price__gte=price),
-    "max_price": lambda price: Q(price__lte=price),
-    "in_stock": lambda is_so: Q(stock__gt=0) if is_so else Q(stock=0),
-    "active": lambda is_so: Q(active=is_so),
-    "name_contains": lambda text: Q(name__icontains=text),
-    "currency": lambda code: Q(currency=code),
-}
 
 
 def low_stock_threshold(*, product_id: UUID) -> int:

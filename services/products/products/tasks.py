@@ -4,7 +4,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from products.api.imported import batches
+from products.api.batches import batches
 from products.services import (
     alert_mails,
     image_files,
@@ -21,7 +21,7 @@ CLAIM_SECONDS = 4.0
 #: A worker does one job at a time.
 SWEEP_SECONDS = 3.0
 #: Less than the five seconds after which the next job comes.
-BULK_SECONDS = 4.0
+BULK_SECONDS = 4.5
 
 
 @shared_task(name="products.check_stock")  # type: ignore[untyped-decorator]

@@ -6,15 +6,21 @@ from typing import Any
 
 from django.utils import timezone
 
+from products.api.batches import batches
 from products.models import BulkOperation, Product
 from products.services.bulk import running
 from products.services.bulk.operations import UNFINISHED, start_operation
 from servicekit.models import OutboxEvent
 
 
+def run(*, seconds: float) -> int:
+    """Do what the worker's job does, for so long."""
+    return running.run_unfinished(seconds=seconds, batches=batches())
+
+
 def run_for_a_moment() -> int:
     """Do what the worker's job does, but give up soon where it waits for the relay."""
-    return running.run_unfinished(seconds=0.1)
+    return run(seconds=0.1)
 
 
 def send_events() -> None:

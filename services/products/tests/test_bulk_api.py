@@ -69,6 +69,11 @@ def test_price_change_is_accepted_done_polled_and_undone(staff: Caller) -> None:
         ({**DEARER, "filter": {"min_price": "2", "max_price": "1"}}, ["/filter/min_price"]),
         ({**DEARER, "filter": {"in_stock": "yes"}}, ["/filter/in_stock"]),
         ({**DEARER, "filter": {"currency": "gbp"}}, ["/filter/currency"]),
+        ({**DEARER, "filter": {"language": "de"}}, ["/filter/language"]),
+        ({**DEARER, "filter": {"min_rating": "6"}}, ["/filter"]),
+        ({**DEARER, "filter": {"attributes": "colour:red"}}, ["/filter"]),
+        ({**DEARER, "filter": {"attributes": "colour"}}, ["/filter"]),
+        ({**DEARER, "filter": {"search": "x" * 101}}, ["/filter/search"]),
     ],
 )
 def test_request_that_is_not_meant_so_is_refused(

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.test import RequestFactory
 
+from products.api.batches import batches
 from products.api.import_viewsets import ImportViewSet
-from products.api.imported import batches
 from products.models import BulkError, BulkOperation, ImportChunk, Product
 from products.services.bulk import running
 from products.services.categories import create_category

@@ -2,6 +2,9 @@
 
 import pytest
 
+from bench.cli import _parser
+from bench.generated.calls import KINDS
+from bench.scale import Kind, tables
 from bench.size import code_lines
 from bench.table import Figure, in_turn
 from bench.wrk import parse
@@ -65,3 +68,37 @@ def test_lines_without_code_do_not_count(tmp_path):
     )
 
     assert code_lines(file) == 4
+
+
+def test_largest_catalogue_is_held_against_the_smallest_and_the_deep_page_against_the_first():
+    kinds = {name: Kind.named(name, [1000, 5000]) for name in KINDS}
+    for size, p99, rate in ((1000, 10.0, 100.0), (5000, 12.0, 90.0)):
+        kinds["list"].p99[size].values.append(p99)
+        kinds["list"].rate[size].values.append(rate)
+        kinds["deep page"].rate[size].values.append(rate - 9)
+
+    found = tables(kinds)
+
+    p99 = next(rows for title, rows in found.items() if title.endswith("p99"))
+    rows = {row.name: row.cells()[1:] for row in p99}
+    assert rows["list, 1,000"] == ("10 ms", "", "")
+    assert rows["list, 5,000"] == ("12 ms", "1.20 x list, 1,000", "<= 1.5 x")
+    assert rows["search, 5,000"][2] == "<= 3 x"
+    deep = found["catalogue uncached, 16 clients: deep page beside the first"]
+    assert [row.cells()[2:] for row in deep] == [
+        ("0.91 x list, 1,000", ">= 0.9 x"),
+        ("0.90 x list, 5,000", ">= 0.9 x"),
+    ]
+
+
+@pytest.mark.parametrize("sizes", ["999", "1000,10", "many", ""])
+def test_sizes_without_full_pages_are_refused(sizes, capsys):
+    with pytest.raises(SystemExit):
+        _parser().parse_args(["scale", "--sizes", sizes])
+
+    assert "--sizes" in capsys.readouterr().err
+
+
+def test_sizes_are_three_unless_others_are_asked_for():
+    assert _parser().parse_args([]).sizes == (1000, 100_000, 1_000_000)
+    assert _parser().parse_args(["--sizes", "5000,1000"]).sizes == [5000, 1000]

@@ -95,6 +95,40 @@ def test_command_that_does_not_end_is_ended_with_all_of_its_own(tmp_path: Path) 
     assert is_gone(int((tmp_path / "pid").read_text()))
 
 
+def test_small_parts_run_beside_each_other_and_each_is_told_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Each of two waits for the other; a third is large, and runs before them."""
+    meets = """
+from pathlib import Path
+def test_meets():
+    Path("../{own}.there").touch()
+    while not Path("../{other}.there").exists(): pass
+    assert Path("../large.there").exists()
+"""
+    tests = {
+        "one": meets.format(own="one", other="two"),
+        "large": "def test_large(): open('../large.there', 'w')",
+        "two": meets.format(own="two", other="one") + "    assert False, 'two says no'",
+    }
+    for name, text in tests.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "test_it.py").write_text(text)
+        monkeypatch.setitem(suite.PARTS, name, tmp_path / name)
+    monkeypatch.setattr(suite, "ON_EVERY_CORE", {"large"})
+    monkeypatch.setattr(suite, "PART_SECONDS", 60)
+    monkeypatch.setattr(suite.os, "cpu_count", lambda: 2)
+
+    results = suite.run_on_every_core(list(tests), {"PATH": os.environ["PATH"]})
+
+    assert [(each.name, each.is_well) for each in results] == [
+        ("one", True),
+        ("large", True),
+        ("two", False),
+    ]
+    assert "two says no" in capfd.readouterr().out.partition("--- two\n")[2]
+
+
 def test_table_ends_with_the_sums(capsys: pytest.CaptureFixture[str]) -> None:
     suite.print_table([Result("users", 3, 0, 1, 2.0), Result("orders", 4, 2, 0, 1.5)])
 

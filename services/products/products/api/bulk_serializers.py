@@ -8,15 +8,20 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from products.api.filters import BranchFilter, BulkFilterSet, list_matching
 from products.api.serializers import CategoryField
-from products.models import CURRENCIES, BulkOperation, Category
+from products.models import BulkOperation, Category
 from servicekit.http.fields import CleanCharField, MoneyField, StrictBooleanField
+from servicekit.http.filters import ChoiceFilter, FlagFilter, MoneyFilter
+from servicekit.http.problems import InvalidInput
 from servicekit.http.serializers import RowSerializer, StrictSerializer
 
 Kind = BulkOperation.Kind
 PERCENT = re.compile(r"-?[0-9]{1,4}(\.[0-9]{1,2})?")
 SIGNED_MONEY = re.compile(r"-?[0-9]{1,10}(\.[0-9]{1,2})?")
 MAX_PERCENT = 1000
+#: Of a filter that names no length of its own.
+MAX_TEXT = 1000
 KINDS = (Kind.CHANGE_PRICES.value, Kind.ACTIVATE.value, Kind.DEACTIVATE.value)
 
 
@@ -71,20 +76,37 @@ class BranchField(CategoryField):
 
 
 class BulkFilter(StrictSerializer):
-    """Which products: each member narrows it; `{}` is every product, also those not for sale."""
+    """Which products: each member narrows it; `{}` is every product, also those not for sale.
 
-    category = BranchField(required=False)
-    min_price = MoneyField(required=False)
-    max_price = MoneyField(required=False)
-    in_stock = StrictBooleanField(required=False)
-    active = StrictBooleanField(required=False)
-    name_contains = CleanCharField(max_length=100, required=False, help_text="Part of the name.")
-    currency = serializers.ChoiceField(choices=CURRENCIES, required=False)
+    Its members are the filters of the list, read as JSON has them.
+    """
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """Return a field for each filter."""
+        return {name: _member(filter_) for name, filter_ in BulkFilterSet.base_filters.items()}
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Look at the values together, and whether there is what they name."""
         if {"min_price", "max_price"} <= attrs.keys() and attrs["min_price"] > attrs["max_price"]:
             raise _fault("min_price", "above_max_price", "It is above max_price.")
+        try:
+            list_matching(attrs)
+        except InvalidInput as refusal:
+            raise serializers.ValidationError(str(refusal.detail)) from refusal
         return attrs
+
+
+def _member(filter_: Any) -> serializers.Field[Any, Any, Any, Any]:
+    options = {"required": False, "help_text": filter_.extra["help_text"]}
+    if isinstance(filter_, BranchFilter):
+        return BranchField(**options)
+    if isinstance(filter_, MoneyFilter):
+        return MoneyField(**options)
+    if isinstance(filter_, FlagFilter):
+        return StrictBooleanField(**options)
+    if isinstance(filter_, ChoiceFilter):
+        return serializers.ChoiceField(choices=filter_.extra["choices"], **options)
+    return CleanCharField(max_length=filter_.extra.get("max_length", MAX_TEXT), **options)
 
 
 class BulkOperationWrite(StrictSerializer):

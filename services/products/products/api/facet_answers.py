@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from products import facets
 from products.api.attribute_filter import AttributesField, written
 from products.api.facet_serializers import FacetsRead
-from products.api.filters import ProductFilterSet
+from products.api.filters import WholeFilterSet
 from products.api.wording import category_in, language_of
 
 #: Of attributes that are filtered by, so many are counted as if they were not: each is a query.
@@ -19,12 +19,11 @@ Row = dict[str, Any]
 
 def facets_of(request: Request, rows: QuerySet[Any]) -> Any:
     """Return the body: counts of what the request's filters leave of `rows`."""
-    # In an order of their own all that are found are counted, not only those that are ranked.
-    parameters: Parameters = {**request.query_params.dict(), "ordering": "-created_at"}
+    parameters: Parameters = request.query_params.dict()
     language = language_of(parameters)
 
     def left(parameters: Parameters) -> QuerySet[Any]:
-        return ProductFilterSet(parameters, rows, request=request).qs
+        return WholeFilterSet(parameters, rows, request=request).qs
 
     found = left(parameters)
     members = {

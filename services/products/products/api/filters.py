@@ -10,7 +10,7 @@ from products import search, selectors
 from products.api.attribute_filter import AttributesFilter
 from products.api.serializers import ProductRead
 from products.api.wording import LANGUAGES, TRANSLATED
-from products.models import BASE_LANGUAGE, StockAlert, StockMovement
+from products.models import BASE_LANGUAGE, CURRENCIES, Product, StockAlert, StockMovement
 from servicekit.http.filters import (
     ChoiceFilter,
     FlagFilter,
@@ -77,10 +77,12 @@ class SearchFilter(TextFilter):
     parent: "ProductFilterSet"
 
     def filter(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
-        """Return what is found, with its highlights."""
+        """Return what is found; of a list with its highlights."""
         asked = search.parse(value)
         if asked is None:
             return search.nothing(rows)
+        if self.parent.takes_all:
+            return search.find(rows, asked)
         parameters = self.parent.data
         is_ranked = parameters.get("ordering", BY_RELEVANCE.name) == BY_RELEVANCE.name
         found = search.ranked(rows, asked) if is_ranked else search.find(rows, asked)
@@ -100,6 +102,10 @@ class LanguageFilter(ChoiceFilter):
 
 
 class ProductFilterSet(StrictFilterSet):
+    """The filters of the list, which is read page by page."""
+
+    #: Whether all that is found is taken, not only the best: nothing is ranked or highlighted.
+    takes_all = False
     slug = TextFilter(help_text="Exactly this one.")
     sku = TextFilter(help_text="Exactly this one.")
     category = BranchFilter(help_text="Slug of a category; those below it are taken, too.")
@@ -128,6 +134,43 @@ class ProductFilterSet(StrictFilterSet):
             "max_price"
         ]:
             raise InvalidInput("min_price is above max_price.")
+
+
+class WholeFilterSet(ProductFilterSet):
+    """The same where all that is found is counted, exported or changed."""
+
+    takes_all = True
+    language = None
+
+
+class BulkFilterSet(WholeFilterSet):
+    """Those of staff's bulk operations: with two more, which read every product."""
+
+    name_contains = TextFilter(
+        field_name="name", lookup_expr="icontains", max_length=100, help_text="Part of the name."
+    )
+    currency = ChoiceFilter(choices=[(code, code) for code in CURRENCIES], help_text="Of prices.")
+
+    def is_for_staff(self) -> bool:
+        """Return True: nobody else starts an operation, and the worker has no request."""
+        return True
+
+
+def list_matching(members: Mapping[str, Any]) -> QuerySet[Product]:
+    """Return the products that the `filter` of a bulk operation is for, in any order.
+
+    Raises:
+        InvalidInput: a value cannot be read, or there is nothing of that name.
+    """
+    words = {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in members.items()
+    }
+    rows = selectors.list_products()
+    if "search" not in members:
+        return BulkFilterSet(words, rows).qs
+    with search.planned():
+        return BulkFilterSet(words, rows).qs
 
 
 class MovementFilterSet(StrictFilterSet):

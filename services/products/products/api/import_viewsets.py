@@ -15,10 +15,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from products import selectors
+from products import search, selectors
 from products.api.bulk_serializers import BulkOperationRead
 from products.api.exported import ExportRow, bodies_of, csv_lines, json_array
-from products.api.filters import ProductFilterSet
+from products.api.filters import WholeFilterSet
 from products.api.serializers import ProductCreate
 from products.models import CURRENCIES, Product
 from products.services.imports.decoding import ENCODINGS
@@ -115,10 +115,10 @@ class ExportViewSet(StrictViewSetMixin, GenericViewSet[Product]):
     content_negotiation_class = AnyNegotiation
     queryset = selectors.list_products().values(*ExportRow.columns())
     serializer_class = ExportRow
-    filterset_class = ProductFilterSet
+    filterset_class = WholeFilterSet
     pagination_class = None  # type: ignore[assignment]
     query_parameters: ClassVar = dict.fromkeys(
-        ("export_csv", "export_json"), frozenset(ProductFilterSet.base_filters)
+        ("export_csv", "export_json"), frozenset(WholeFilterSet.base_filters)
     )
 
     @extend_schema(
@@ -147,7 +147,8 @@ class ExportViewSet(StrictViewSetMixin, GenericViewSet[Product]):
 
     def _file(self, write: Any, content_type: str, name: str) -> StreamingHttpResponse:
         rows: QuerySet[Any] = self.get_queryset()
-        rows = StrictFilterBackend().filter_queryset(self.request, rows, self)
+        with search.planned():
+            rows = StrictFilterBackend().filter_queryset(self.request, rows, self)
         content = () if self.request.method == "HEAD" else write(bodies_of(rows))
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return StreamingHttpResponse(content, content_type=content_type, headers=headers)

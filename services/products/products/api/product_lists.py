@@ -22,6 +22,7 @@ from products.api.filters import BY_RELEVANCE, LIST_COLUMNS, ProductFilterSet
 from products.api.headers import IF_NONE_MATCH
 from products.api.product_details import DETAILS, related_rows
 from products.api.wording import LANGUAGE, language_of, product_in, with_highlight
+from products.branches import MERGED, first_of_branch
 from products.models import Product
 from servicekit.auth.authentication import is_staff
 from servicekit.auth.permissions import IsStaffOrReadOnly
@@ -31,6 +32,9 @@ from servicekit.http.shared_reads import shared_read
 from servicekit.http.viewsets import StrictViewSetMixin
 
 MAX_RELATED = 12
+#: Filters by which one value finds half of the catalogue, and another nothing.
+UNEVEN = frozenset(ProductFilterSet.base_filters) - {"language", "slug", "sku"}
+BY_TIME = (Ordering("created_at", datetime, descending=True), Ordering("created_at", datetime))
 BY_POPULARITY = Ordering("popularity", int, descending=True)
 
 
@@ -48,11 +52,12 @@ class ProductListMixin(StrictViewSetMixin, ListModelMixin, GenericViewSet[Produc
         "related": frozenset({"language"}),
     }
     list_actions = frozenset({"list", "popular"})
+    #: The categories that the rows of the page are merged from; None: the rows have them already.
+    branch: list[UUID] | None = None
     # An index for each of them but relevance is in models/catalogue.py.
     orderings = (
         BY_RELEVANCE,
-        Ordering("created_at", datetime, descending=True),
-        Ordering("created_at", datetime),
+        *BY_TIME,
         BY_POPULARITY,
         Ordering("rating_average", Decimal, descending=True),
         Ordering("price", Decimal),
@@ -76,10 +81,30 @@ class ProductListMixin(StrictViewSetMixin, ListModelMixin, GenericViewSet[Produc
     @shared_read(is_the_same_for_customers=True)
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """The products that are for sale, in pages; staff can ask for the others."""
-        if not self._is_search():
+        if not UNEVEN & request.query_params.keys():
             return super().list(request, *args, **kwargs)
         with search.planned():
             return super().list(request, *args, **kwargs)
+
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Filter a list; in the order of time by categories only when its page is read."""
+        parameters = self.request.query_params
+        if not self._is_merged():
+            return super().filter_queryset(queryset)
+        self.branch = selectors.branch_ids(slug=parameters["category"])
+        if len(self.branch) > MERGED:
+            self.branch = None
+            return super().filter_queryset(queryset)
+        others = {name: parameters[name] for name in parameters if name != "category"}
+        return ProductFilterSet(others, queryset, request=self.request).qs
+
+    def first_rows(self, rows: QuerySet[Any], count: int) -> QuerySet[Any]:
+        """Return the first so many of `rows`, also of a branch that has none among the newest."""
+        if self.branch is None:
+            return super().first_rows(rows, count)
+        newest, _oldest = BY_TIME
+        descending = self.request.query_params.get("ordering", newest.name) == newest.name
+        return first_of_branch(rows, categories=self.branch, count=count, descending=descending)
 
     def paginate_queryset(self, queryset: QuerySet[Any] | Sequence[Any]) -> Any:
         """Return the rows of the page, in the language that was asked for."""
@@ -127,6 +152,12 @@ class ProductListMixin(StrictViewSetMixin, ListModelMixin, GenericViewSet[Produc
         language = language_of(request.query_params)
         rows = related_rows(self.get_object(), language, limit=MAX_RELATED)
         return Response({"results": serializers.ProductShort.bodies(rows)})
+
+    def _is_merged(self) -> bool:
+        """Whether it is a list of a category with all below it, by time."""
+        asked = self.request.query_params
+        by_time = asked.get("ordering", BY_TIME[0].name) in {each.name for each in BY_TIME}
+        return self.action == "list" and "category" in asked and by_time and not self._is_search()
 
     def _is_search(self) -> bool:
         return "search" in self.request.query_params

@@ -92,10 +92,16 @@ class BulkOperation(models.Model):
 
 
 class BulkChange(models.Model):
-    """What an operation made of one product, so that it can be undone."""
+    """What an operation made of one product, so that it can be undone.
 
-    operation = models.ForeignKey(BulkOperation, on_delete=models.CASCADE, related_name="changes")
-    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
+    A hundred thousand are written at once, so there is no index but that of the constraint: it
+    finds those of an operation, and no product's row is ever deleted.
+    """
+
+    operation = models.ForeignKey(
+        BulkOperation, on_delete=models.CASCADE, related_name="changes", db_index=False
+    )
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+", db_index=False)
     price_before = models.DecimalField(max_digits=12, decimal_places=2)
     price_after = models.DecimalField(max_digits=12, decimal_places=2)
     active_before = models.BooleanField()

@@ -147,6 +147,12 @@ class Product(Timestamped):
             models.Index(
                 fields=["-created_at", "-id"], name="product_by_newest", condition=Q(active=True)
             ),
+            # Staff's lists, which have those that are not for sale.
+            models.Index(
+                fields=["-created_at", "-id"],
+                name="product_by_newest_of_all",
+                condition=Q(deleted_at__isnull=True),
+            ),
             models.Index(
                 fields=["-rating_average", "-id"],
                 name="product_by_rating",

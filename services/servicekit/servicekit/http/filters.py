@@ -60,8 +60,12 @@ class StrictFilterSet(FilterSet):
     def check(self, values: Mapping[str, Any]) -> None:
         """Look at the values together; raise InvalidInput if they do not go together."""
 
+    def is_for_staff(self) -> bool:
+        """Return whether the filters that are `staff_only` may be used."""
+        return bool(getattr(self.request.user, "is_staff", False))
+
     def _value(self, name: str, filter_: filters.Filter) -> Any:
-        if getattr(filter_, "staff_only", False) and not _is_staff(self.request):
+        if getattr(filter_, "staff_only", False) and not self.is_for_staff():
             raise InvalidInput(f"{name} is for staff.")
         try:
             return filter_.field.clean(self.data[name])
@@ -76,10 +80,6 @@ class StrictFilterBackend(DjangoFilterBackend):
         """Return the rows that match, for a view without filters all of them."""
         filterset = self.get_filterset(request, queryset, view)
         return queryset if filterset is None else filterset.qs
-
-
-def _is_staff(request: Any) -> bool:
-    return bool(getattr(request.user, "is_staff", False))
 
 
 class StrictFilter(filters.Filter):

@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 import orjson
-from django.db.models import Q, QuerySet
+from django.db.models import BigIntegerField, BooleanField, F, Field, Func, Q, QuerySet, Value
 from django.db.models.functions import Collate
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
@@ -110,7 +110,7 @@ class KeysetPagination(BasePagination):
         cursor = request.query_params.get("cursor")
         if cursor is not None:
             rows = rows.filter(_after(self.ordering, cursor))
-        found = list(rows[: size + 1])
+        found = list(view.first_rows(rows, size + 1))
         self.rows, self.has_more = found[:size], len(found) > size
         return self.rows
 
@@ -181,10 +181,24 @@ def _after(ordering: Ordering, cursor: str) -> Q:
     way = "lt" if ordering.descending else "gt"
     if ordering.field == "id":
         return Q(**{f"id__{way}": row_id})
-    name = ordering.sort_field
-    beyond = Q(**{f"{name}__{way}": value}) | Q(**{name: value, f"id__{way}": row_id})
-    # The first condition is implied by the second; the index needs it said.
-    return Q(**{f"{name}__{way}e": value}) & beyond
+    # Of an int, Django would take the smallest type.
+    kind = BigIntegerField() if ordering.kind is int else None
+    place, last = _Row(F(ordering.sort_field), F("id")), _Row(Value(value, kind), Value(row_id))
+    return Q(_Compared(place, last, arg_joiner=" < " if ordering.descending else " > "))
+
+
+class _Row(Func):
+    """Columns, or values, compared as one: by an index of the columns, and in one condition, of
+    which PostgreSQL can tell without the values that it is found at once.
+    """
+
+    template = "ROW(%(expressions)s)"
+    output_field = Field()
+
+
+class _Compared(Func):
+    template = "%(expressions)s"
+    output_field = BooleanField()
 
 
 def _encode(ordering: Ordering, row: Any) -> str:
@@ -216,6 +230,8 @@ def _read(ordering: Ordering, columns: Any, value: Any) -> Any:
     if ordering.kind is datetime:
         return _moment(value)
     found = ordering.kind(value)
+    if isinstance(found, int):
+        return max(-MAX_NUMBER, min(found, MAX_NUMBER))
     if isinstance(found, Decimal) and not (found.is_finite() and abs(found) < Decimal(10) ** 12):
         raise ValueError("no such amount")
     if isinstance(found, float) and not math.isfinite(found):

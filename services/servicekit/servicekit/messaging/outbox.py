@@ -8,29 +8,34 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import orjson
 from django.db import connection
 
 from servicekit import context
 from servicekit.messaging.envelope import MAX_DATA_BYTES, Envelope, PublishedEvent, new_envelope
 
-# Raw SQL, because both are on the hot path of placing an order: the ORM takes 2.3 times the CPU
-# time for a single row and 3.8 times for fifty. A single event is the common case, and psycopg
-# adapts single values in C, arrays in Python.
+# Raw SQL, because both are on the hot path of placing an order: for a single row the ORM takes 2.3
+# times the CPU time. A single event is the common case.
 INSERT_ONE = """
     INSERT INTO outbox (id, type, subject, sequence, data, traceparent, causation, created_at,
                         attempts, last_error)
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 0, '')
 """
-# Arrays, because a statement takes at most 65,535 parameters. ORDER BY hands out the positions, and
-# so the order of publishing, in the order of the caller.
+# One parameter for all rows, because a statement takes at most 65,535. JSON, because orjson writes
+# it in C; arrays, which psycopg writes in Python, cost 20 µs a row more. ORDER BY hands out the
+# positions, and so the order of publishing, in the order of the caller.
 INSERT = """
     INSERT INTO outbox (id, type, subject, sequence, data, traceparent, causation, created_at,
                         attempts, last_error)
-    SELECT id, type, subject, sequence, data, traceparent, causation, created_at, 0, ''
-    FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::bigint[], %s::bytea[], %s::text[],
-                %s::uuid[], %s::timestamptz[])
-         WITH ORDINALITY AS e (id, type, subject, sequence, data, traceparent, causation,
-                               created_at, n)
+    SELECT id, type, subject, sequence, convert_to(data, 'UTF8'), traceparent, causation,
+           created_at, 0, ''
+    FROM ROWS FROM (
+        json_to_recordset(%s::json) AS (
+            id uuid, type text, subject text, sequence bigint, data text, traceparent text,
+            causation uuid, created_at timestamptz
+        )
+    ) WITH ORDINALITY AS e (id, type, subject, sequence, data, traceparent, causation, created_at,
+                            n)
     ORDER BY n
 """
 
@@ -93,9 +98,9 @@ def publish_many(outgoing: Iterable[Outgoing]) -> list[UUID]:
     if rows:
         with connection.cursor() as cursor:
             if len(rows) == 1:
-                cursor.execute(INSERT_ONE, rows[0])
+                cursor.execute(INSERT_ONE, list(rows[0].values()))
             else:
-                cursor.execute(INSERT, [list(column) for column in zip(*rows, strict=True)])
+                cursor.execute(INSERT, [_document(rows)])
     return [envelope.id for envelope in envelopes]
 
 
@@ -109,17 +114,21 @@ def _envelope(outgoing: Outgoing) -> Envelope:
     )
 
 
-def _row(envelope: Envelope) -> tuple[Any, ...]:
+def _row(envelope: Envelope) -> dict[str, Any]:
     if len(envelope.data) > MAX_DATA_BYTES:
         size = len(envelope.data)
         raise EventTooLarge(f"{envelope.type} has {size} bytes; at most {MAX_DATA_BYTES} are sent")
-    return (
-        envelope.id,
-        envelope.type,
-        envelope.subject,
-        envelope.sequence,
-        envelope.data,
-        envelope.traceparent or "",
-        envelope.causation,
-        envelope.time,
-    )
+    return {
+        "id": envelope.id,
+        "type": envelope.type,
+        "subject": envelope.subject,
+        "sequence": envelope.sequence,
+        "data": envelope.data,
+        "traceparent": envelope.traceparent or "",
+        "causation": envelope.causation,
+        "created_at": envelope.time,
+    }
+
+
+def _document(rows: list[dict[str, Any]]) -> str:
+    return orjson.dumps(rows, default=bytes.decode).decode()

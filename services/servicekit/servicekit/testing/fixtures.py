@@ -9,7 +9,7 @@ import dataclasses
 import json
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -20,6 +20,7 @@ from django.conf import settings as django_settings
 
 from servicekit.messaging.broker_definitions import topology_definitions
 from servicekit.messaging.topology import Topology
+from servicekit.testing import tables
 from servicekit.testing.waiting import wait_until
 
 # Before any settings are read: they take the servers of the service under test from here.
@@ -55,6 +56,26 @@ def pytest_configure(config: pytest.Config) -> None:
     # set here because a fixture of ours would not override that of pytest-django.
     default = django_settings.DATABASES["default"]
     default.setdefault("TEST", {})["NAME"] = f"test_{os.getpid()}_{uuid.uuid4().hex[:8]}"
+    tables.replace_flush()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """Escape lone surrogates, which a test may have logged: a worker of xdist sends its reports in
+    UTF-8, ends where it cannot, and all else of its tests is lost.
+    """
+    return _encodable((yield))
+
+
+def _encodable(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode(errors="backslashreplace").decode()
+        case dict():
+            return {_encodable(name): _encodable(each) for name, each in value.items()}
+        case list() | tuple():
+            return type(value)(map(_encodable, value))
+    return value
 
 
 class BrokerAdmin:

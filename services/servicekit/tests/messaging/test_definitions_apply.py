@@ -1,9 +1,18 @@
-"""The topology is given to a real broker through its management interface."""
+"""The topology is given to a real broker through its management interface, and with it the rights
+of each service.
+
+Users are the broker's own, not a virtual host's: what makes those of the shop is in this file
+alone, which one process runs.
+"""
 
 import os
 import uuid
-from urllib.parse import urlsplit
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
+import amqp
+import kombu
 import pytest
 import requests
 
@@ -12,7 +21,8 @@ from servicekit.messaging.broker_definitions import (
     full_definitions,
     passwords_of_environment,
 )
-from servicekit.messaging.topology import Topology
+from servicekit.messaging.connection import connect
+from servicekit.messaging.topology import Topology, return_bindings
 from servicekit.testing.waiting import wait_until
 
 ADMIN_URL = os.environ.get("TEST_BROKER_ADMIN_URL", "")
@@ -78,3 +88,60 @@ def test_passwords_come_from_the_environment(topology, monkeypatch, tmp_path):
     assert passwords_of_environment(topology) == {
         name: f"of {name}" for name in (*topology.queues, "admin")
     }
+
+
+@pytest.fixture
+def as_service(
+    broker_admin: Any, topology: Topology, vhost_to_be: str
+) -> Callable[[str], kombu.Connection]:
+    """Return a function: the connection of a service with its real rights."""
+    apply(definitions(topology, vhost_to_be, "secret"), ADMIN_URL, wait_seconds=5)
+    parts = urlsplit(os.environ["TEST_BROKER_URL"])
+
+    def connected(service: str) -> kombu.Connection:
+        netloc = f"{service}:secret@{parts.hostname}:{parts.port}"
+        return connect(urlunsplit((parts.scheme, netloc, f"/{vhost_to_be}", "", "")))
+
+    return connected
+
+
+def test_service_may_bind_what_the_topology_says(as_service: Any, topology: Topology) -> None:
+    for service, queues in topology.queues.items():
+        with as_service(service) as connection:
+            channel = connection.channel()
+            for exchange, queue, key in topology.bindings():
+                if queue in queues:
+                    channel.queue_bind(queue, exchange, key)
+            for exchange, queue, key in return_bindings(service, list(queues)) if queues else []:
+                channel.queue_bind(queue, exchange, key)
+
+
+@pytest.mark.parametrize(
+    ("queue", "exchange", "key"),
+    [
+        ("products.users", "users.events", "users.user_registered.v1"),
+        ("products.users", "users.events", "#"),
+        ("products.users", "orders.events", "orders.order_rejected.v1"),
+        ("products.users", "orders.redrive", "products.users"),
+        ("products.users", "products.events", "products.stock_reserved.v1"),
+        ("orders.users", "users.events", "users.user_sessions_revoked.v1"),
+        ("orders.stock", "products.events", "products.stock_reserved.v1"),
+        ("unsubscribed", "users.events", "users.user_sessions_revoked.v1"),
+    ],
+)
+def test_service_may_bind_nothing_else(
+    as_service: Any, queue: str, exchange: str, key: str
+) -> None:
+    with as_service("products") as connection, pytest.raises(amqp.AccessRefused):
+        connection.channel().queue_bind(queue, exchange, key)
+
+
+@pytest.mark.parametrize("exchange", ["users.events", "orders.events", ""])
+def test_service_may_publish_to_its_own_exchange_only(as_service: Any, exchange: str) -> None:
+    with as_service("products") as connection:
+        channel = connection.channel()
+        channel.confirm_select()
+        with pytest.raises(amqp.AccessRefused):
+            channel.basic_publish_confirm(
+                amqp.Message(b"{}"), exchange, "products.users", timeout=5
+            )

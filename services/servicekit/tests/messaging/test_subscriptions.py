@@ -1,20 +1,13 @@
 """A consumer binds its own queues again, reads what is there, and says what is not."""
 
-import os
-import uuid
-from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote
 
-import amqp
-import kombu
 import pytest
 
 from servicekit.messaging import broker_definitions
-from servicekit.messaging.broker_definitions import full_definitions
-from servicekit.messaging.connection import connect
 from servicekit.messaging.publisher import Message, Publisher
-from servicekit.messaging.topology import Topology, return_bindings, work_queue_arguments
+from servicekit.messaging.topology import work_queue_arguments
 from servicekit.operations import heartbeats
 from servicekit.operations.health import _processes
 from servicekit.testing.deliver import make_delivery
@@ -106,73 +99,3 @@ def test_queue_that_comes_back_is_read_again(
         wait_until(lambda: (EXCHANGE, OrderPlaced.type) in bindings(broker_admin, vhost))
         send(broker_url, "late")
         wait_until(lambda: recorder.handled[-1:] == ["late"])
-
-
-@pytest.fixture
-def as_service(broker_admin: Any, topology: Topology) -> Iterator[Any]:
-    """Return a function: the connection of a service with its real rights, in a virtual host of its
-    own.
-    """
-    vhost, users = f"rights-{uuid.uuid4().hex[:8]}", tuple(topology.queues)
-    passwords = {
-        **dict.fromkeys(users, "secret"),
-        "admin": urlsplit(os.environ["TEST_BROKER_ADMIN_URL"]).password,
-    }
-    broker_definitions.apply(
-        full_definitions(topology, passwords, vhost),
-        os.environ["TEST_BROKER_ADMIN_URL"],
-        wait_seconds=5,
-    )
-    parts = urlsplit(os.environ["TEST_BROKER_URL"])
-
-    def connected(service: str) -> kombu.Connection:
-        netloc = f"{service}:secret@{parts.hostname}:{parts.port}"
-        return connect(urlunsplit((parts.scheme, netloc, f"/{vhost}", "", "")))
-
-    yield connected
-    for name in (vhost, *(f"{user}-jobs" for user in users)):
-        broker_admin.call("DELETE", f"/vhosts/{name}")
-    for user in users:
-        broker_admin.call("DELETE", f"/users/{user}")
-
-
-def test_service_may_bind_what_the_topology_says(as_service: Any, topology: Topology) -> None:
-    for service, queues in topology.queues.items():
-        with as_service(service) as connection:
-            channel = connection.channel()
-            for exchange, queue, key in topology.bindings():
-                if queue in queues:
-                    channel.queue_bind(queue, exchange, key)
-            for exchange, queue, key in return_bindings(service, list(queues)) if queues else []:
-                channel.queue_bind(queue, exchange, key)
-
-
-@pytest.mark.parametrize(
-    ("queue", "exchange", "key"),
-    [
-        ("products.users", "users.events", "users.user_registered.v1"),
-        ("products.users", "users.events", "#"),
-        ("products.users", "orders.events", "orders.order_rejected.v1"),
-        ("products.users", "orders.redrive", "products.users"),
-        ("products.users", "products.events", "products.stock_reserved.v1"),
-        ("orders.users", "users.events", "users.user_sessions_revoked.v1"),
-        ("orders.stock", "products.events", "products.stock_reserved.v1"),
-        ("unsubscribed", "users.events", "users.user_sessions_revoked.v1"),
-    ],
-)
-def test_service_may_bind_nothing_else(
-    as_service: Any, queue: str, exchange: str, key: str
-) -> None:
-    with as_service("products") as connection, pytest.raises(amqp.AccessRefused):
-        connection.channel().queue_bind(queue, exchange, key)
-
-
-@pytest.mark.parametrize("exchange", ["users.events", "orders.events", ""])
-def test_service_may_publish_to_its_own_exchange_only(as_service: Any, exchange: str) -> None:
-    with as_service("products") as connection:
-        channel = connection.channel()
-        channel.confirm_select()
-        with pytest.raises(amqp.AccessRefused):
-            channel.basic_publish_confirm(
-                amqp.Message(b"{}"), exchange, "products.users", timeout=5
-            )

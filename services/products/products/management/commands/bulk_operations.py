@@ -9,8 +9,8 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from products import selectors
+from products.api.batches import batches
 from products.api.exported import ExportRow, bodies_of, csv_lines, json_array
-from products.api.imported import batches
 from products.models import CURRENCIES, BulkOperation
 from products.services.bulk import operations, running
 from products.services.imports.receiving import FileOptions, receive_file

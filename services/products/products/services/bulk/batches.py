@@ -1,131 +1,139 @@
-"""A batch of a change of products: locked in id order, changed and recorded by one statement.
+"""A batch of products: locked in id order; changed, recorded and published by one statement.
 
 Orders lock products in the same order (services/reservations.py), so neither waits for the other in
 a circle; a batch is short, so that a purchase waits for milliseconds only.
 """
 
-from collections.abc import Mapping
-from decimal import Decimal
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any
 from uuid import UUID
 
+import orjson
 from django.db import connection
 from django.db.models import QuerySet
+from uuid_utils.compat import uuid7
 
-from products import selectors
-from products.models import BulkChange, BulkOperation, Category, Product
+from products.events import ProductChanged
+from products.models import BulkChange, BulkOperation, Product
 from products.services.bulk import decisions
-from products.services.bulk.decisions import Decide
+from products.services.bulk.decisions import Candidate, Decide
 from products.services.bulk.outcomes import LeftAlone, Outcome
-from products.services.product_states import state_of
-from servicekit.messaging.outbox import publish_many
+from products.services.product_states import STATE, STATE_COLUMNS
 
 #: Products of one transaction. Orders' events wait behind those of one batch at most.
-BATCH = 200
+BATCH = 300
 FIRST = UUID(int=0)
+CANDIDATE_COLUMNS = tuple(column.name for column in fields(Candidate))
+Matching = Callable[[Mapping[str, Any]], QuerySet[Product]]
 Kind = BulkOperation.Kind
 DECISIONS = {
     Kind.CHANGE_PRICES: decisions.change_price,
     Kind.ACTIVATE: decisions.activate,
     Kind.DEACTIVATE: decisions.deactivate,
 }
-# Old and new values are recorded by the statement that changes them: undo needs both. Arrays, since
-# the ORM would write a CASE over all rows.
-CHANGE = """
+# Old and new values are recorded by the statement that changes them: undo needs both. It writes the
+# events, too: to read whole products and to write their states in Python takes three times the CPU
+# time. The products were locked before, so a category whose rename was waited for has its new name.
+CHANGE = f"""
     WITH change AS MATERIALIZED (
-        SELECT * FROM unnest(%s::uuid[], %s::numeric[], %s::numeric[], %s::boolean[], %s::boolean[])
-            AS t (product_id, price_before, price_after, active_before, active_after)
+        SELECT * FROM json_to_recordset(%(changes)s::json) AS each (
+            id uuid, event_id uuid, price_before numeric, price_after numeric,
+            active_before boolean, active_after boolean
+        )
+    ), kept AS (
+        INSERT INTO bulk_change (operation_id, product_id, price_before, price_after,
+                                 active_before, active_after)
+        SELECT %(operation)s, id, price_before, price_after, active_before, active_after
+        FROM change
     ), changed AS (
         UPDATE product SET price = price_after, active = active_after, version = version + 1,
             updated_at = statement_timestamp()
-        FROM change WHERE product.id = product_id
+        FROM change WHERE product.id = change.id
+        RETURNING event_id, {", ".join(f"product.{name}" for name in STATE_COLUMNS)}
     )
-    INSERT INTO bulk_change (operation_id, product_id, price_before, price_after, active_before,
-                             active_after)
-    SELECT %s, change.* FROM change
-"""
+    INSERT INTO outbox (id, type, subject, sequence, data, traceparent, created_at, attempts,
+                        last_error)
+    SELECT event_id, %(type)s, changed.id, version, convert_to(({STATE})::text, 'UTF8'), '',
+           clock_timestamp(), 0, ''
+    FROM changed LEFT JOIN category ON category.id = category_id
+    ORDER BY changed.id
+"""  # noqa: S608 - constants
 
 
-class _Changed(NamedTuple):
-    """A product as it is after its change, and what was changed of it."""
+def change_products(operation: BulkOperation, *, matching: Matching) -> Outcome:
+    """Change the next products of an operation, which is locked; move it past them.
 
-    product: Product
-    price_before: Decimal
-    active_before: bool
-
-
-def change_products(operation: BulkOperation) -> Outcome:
-    """Change the next products of an operation, which is locked; move it past them."""
-    rows = _products_of(operation)
+    `matching` returns the products that a filter names.
+    """
+    rows = matching(operation.parameters["filter"])
     if operation.total is None:
         operation.total = rows.count()
-    products = _lock_next(rows, operation.last_id or FIRST)
+    products = _lock(rows.filter(pk__gt=operation.last_id or FIRST))
+    decide = DECISIONS[Kind(operation.kind)](operation.parameters)
+    return _change(operation, products, decide)
+
+
+def undo_changes(operation: BulkOperation) -> Outcome:
+    """Put back the next products of another operation; move this one, which is locked, past
+    them.
+    """
+    rows = BulkChange.objects.filter(operation_id=operation.undoes_id).order_by("product_id")
+    if operation.total is None:
+        operation.total = rows.count()
+    changes = rows.filter(product_id__gt=operation.last_id or FIRST)[:BATCH]
+    by_product = {change.product_id: change for change in changes}
+    products = _lock(Product.objects.filter(pk__in=by_product))
+    return _change(operation, products, decisions.undo(by_product))
+
+
+def _lock(rows: QuerySet[Product]) -> list[Candidate]:
+    # Their keys stay, so ledger rows may refer to them meanwhile.
+    locked = rows.select_for_update(no_key=True, of=("self",)).order_by("pk")
+    return [Candidate(*row) for row in locked.values_list(*CANDIDATE_COLUMNS)[:BATCH]]
+
+
+def _change(operation: BulkOperation, products: list[Candidate], decide: Decide) -> Outcome:
     outcome = Outcome(is_last=len(products) < BATCH, done=len(products))
-    changed = _decide(products, _decision_of(operation, products), outcome)
-    _record(operation, changed)
-    outcome.changed = len(changed)
+    changes = _decide(products, decide, outcome)
+    _record(operation, changes)
+    outcome.changed = len(changes)
     if products:
-        operation.last_id = products[-1].pk
+        operation.last_id = products[-1].id
     return outcome
 
 
-def _products_of(operation: BulkOperation) -> QuerySet[Product]:
-    if operation.kind == Kind.UNDO:
-        changes = BulkChange.objects.filter(operation_id=operation.undoes_id)
-        return Product.objects.filter(pk__in=changes.values("product_id"))
-    return selectors.list_matching(**operation.parameters["filter"])
-
-
-def _lock_next(rows: QuerySet[Product], last_id: UUID) -> list[Product]:
-    # Their keys stay, so ledger rows may refer to them meanwhile.
-    locked = rows.select_for_update(no_key=True, of=("self",))
-    return list(locked.filter(pk__gt=last_id).order_by("pk")[:BATCH])
-
-
-def _decision_of(operation: BulkOperation, products: list[Product]) -> Decide:
-    if operation.kind != Kind.UNDO:
-        return DECISIONS[Kind(operation.kind)](operation.parameters)
-    ids = [product.pk for product in products]
-    changes = BulkChange.objects.filter(operation_id=operation.undoes_id, product_id__in=ids)
-    return decisions.undo({change.product_id: change for change in changes})
-
-
-def _decide(products: list[Product], decide: Decide, outcome: Outcome) -> list[_Changed]:
-    """Change the products in memory; return those that changed."""
+def _decide(products: list[Candidate], decide: Decide, outcome: Outcome) -> list[dict[str, Any]]:
+    """Change the products in memory; return what is written of those that changed."""
     found = []
     for product in products:
         price, active = product.price, product.active
         try:
             decide(product)
         except LeftAlone as reason:
-            outcome.refuse(reason, product_id=product.pk)
+            outcome.refuse(reason, product_id=product.id)
             continue
         if (price, active) != (product.price, product.active):
-            product.version += 1
-            found.append(_Changed(product, price, active))
+            found.append(
+                {
+                    "id": product.id,
+                    "event_id": uuid7(),
+                    "price_before": price,
+                    "price_after": product.price,
+                    "active_before": active,
+                    "active_after": product.active,
+                }
+            )
     return found
 
 
-def _record(operation: BulkOperation, changed: list[_Changed]) -> None:
-    if not changed:
+def _record(operation: BulkOperation, changes: list[dict[str, Any]]) -> None:
+    if not changes:
         return
-    columns: list[list[Any]] = [
-        [each.product.pk for each in changed],
-        [each.price_before for each in changed],
-        [each.product.price for each in changed],
-        [each.active_before for each in changed],
-        [each.product.active for each in changed],
-    ]
+    parameters = {
+        "changes": orjson.dumps(changes, default=str).decode(),
+        "operation": operation.pk,
+        "type": ProductChanged.type,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(CHANGE, [*columns, operation.pk])
-    products = [each.product for each in changed]
-    categories = _categories_of(products)
-    publish_many(
-        state_of(product, categories[product.category_id] if product.category_id else None)
-        for product in products
-    )
-
-
-def _categories_of(products: list[Product]) -> Mapping[UUID, Category]:
-    """Read after the products were locked: a rename that was waited for shows its new name."""
-    return Category.objects.in_bulk({each.category_id for each in products if each.category_id})
+        cursor.execute(CHANGE, parameters)

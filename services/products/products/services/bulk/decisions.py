@@ -5,16 +5,32 @@ half up to cents: +5 % of 0.50 is 0.525, so 0.53.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from uuid import UUID
 
-from products.models import BulkChange, Product
+from products.models import BulkChange
 from products.services.bulk.outcomes import LeftAlone
 
 CENT = Decimal("0.01")
 MAX_PRICE = Decimal("9999999999.99")
-Decide = Callable[[Product], None]
+
+
+@dataclass(slots=True)
+class Candidate:
+    """What is decided by of a product, and changed."""
+
+    id: UUID
+    price: Decimal
+    compare_at_price: Decimal | None
+    stock: int
+    active: bool
+    deleted_at: datetime | None
+
+
+Decide = Callable[[Candidate], None]
 
 
 def change_price(parameters: Mapping[str, Any]) -> Decide:
@@ -32,7 +48,7 @@ def change_price(parameters: Mapping[str, Any]) -> Decide:
 def activate(_parameters: Mapping[str, Any]) -> Decide:
     """Return the decision that offers a product for sale."""
 
-    def decide(product: Product) -> None:
+    def decide(product: Candidate) -> None:
         product.active = True
 
     return decide
@@ -41,7 +57,7 @@ def activate(_parameters: Mapping[str, Any]) -> Decide:
 def deactivate(parameters: Mapping[str, Any]) -> Decide:
     """Return the decision that ends a product's sale, with units left only if that is meant."""
 
-    def decide(product: Product) -> None:
+    def decide(product: Candidate) -> None:
         if product.active and product.stock and not parameters.get("even_with_stock"):
             raise LeftAlone("product_has_stock", f"{product.stock} units are left.")
         product.active = False
@@ -52,8 +68,8 @@ def deactivate(parameters: Mapping[str, Any]) -> Decide:
 def undo(changes: Mapping[UUID, BulkChange]) -> Decide:
     """Return the decision that puts back what is still as these changes left it."""
 
-    def decide(product: Product) -> None:
-        change = changes[product.pk]
+    def decide(product: Candidate) -> None:
+        change = changes[product.id]
         if product.deleted_at:
             raise LeftAlone("product_deleted", "It was deleted since.")
         if change.price_before != change.price_after:
@@ -65,7 +81,7 @@ def undo(changes: Mapping[UUID, BulkChange]) -> Decide:
     return decide
 
 
-def check_compare_at(product: Product, price: Decimal) -> None:
+def check_compare_at(product: Candidate, price: Decimal) -> None:
     """Look whether the price of before would still be above the price.
 
     Raises:
@@ -80,7 +96,7 @@ def check_compare_at(product: Product, price: Decimal) -> None:
         )
 
 
-def _set_price(product: Product, exact: Decimal) -> None:
+def _set_price(product: Candidate, exact: Decimal) -> None:
     if product.price == 0:
         return
     price = exact.quantize(CENT, ROUND_HALF_UP)
@@ -91,7 +107,7 @@ def _set_price(product: Product, exact: Decimal) -> None:
     product.price = price
 
 
-def _put_back(product: Product, name: str, before: Any, after: Any) -> None:
+def _put_back(product: Candidate, name: str, before: Any, after: Any) -> None:
     now = getattr(product, name)
     if now not in (before, after):
         raise LeftAlone("changed_since", f"It is {now} now, not {after}.", f"/{name}")

@@ -15,7 +15,6 @@ from django.db.models import Subquery
 from django.db.models.functions import Now
 
 from products.models import BulkOperation
-from products.services.bulk.batches import change_products
 from products.services.bulk.operations import UNFINISHED
 from products.services.bulk.outcomes import Outcome
 from servicekit.database import (
@@ -28,15 +27,12 @@ from servicekit.models import OutboxEvent
 
 logger = logging.getLogger(__name__)
 
-Kind, State = BulkOperation.Kind, BulkOperation.State
+State = BulkOperation.State
 RunBatch = Callable[[BulkOperation], Outcome]
 #: With more events waiting for the relay, a batch waits, so that an order's event does not stand
 #: behind thousands.
-MAX_UNSENT_EVENTS = 200
+MAX_UNSENT_EVENTS = 100
 PAUSE_SECONDS = 0.01
-PRODUCT_CHANGES: Mapping[str, RunBatch] = dict.fromkeys(
-    (Kind.CHANGE_PRICES, Kind.ACTIVATE, Kind.DEACTIVATE, Kind.UNDO), change_products
-)
 PASSING = (is_database_away, is_try_again, is_timed_out, needs_new_connection)
 PROGRESS = (
     "state",
@@ -54,7 +50,7 @@ PROGRESS = (
 )
 
 
-def run_unfinished(*, seconds: float, batches: Mapping[str, RunBatch] = PRODUCT_CHANGES) -> int:
+def run_unfinished(*, seconds: float, batches: Mapping[str, RunBatch]) -> int:
     """Do batches until nothing is left, another worker does them, or time is up; return how many.
 
     `batches` says how a batch of each kind is done.

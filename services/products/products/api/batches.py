@@ -1,12 +1,16 @@
-"""How the worker does bulk operations: a line of a file is what the API takes of a new product."""
+"""How the worker does bulk operations: their filters are the API's, and so is a line of a file."""
 
 from collections.abc import Mapping
 from functools import partial
 
+from products.api.filters import list_matching
 from products.api.serializers import ProductCreate
 from products.models import BulkOperation
-from products.services.bulk.running import PRODUCT_CHANGES, RunBatch
+from products.services.bulk.batches import DECISIONS, change_products, undo_changes
+from products.services.bulk.running import RunBatch
 from products.services.imports.lines import import_lines
+
+Kind = BulkOperation.Kind
 
 
 def batches() -> Mapping[str, RunBatch]:
@@ -14,5 +18,8 @@ def batches() -> Mapping[str, RunBatch]:
     # One serializer for all lines: to make it costs more than to use it. Which members a new
     # product needs is looked at when it is known whether it is new.
     serializer = ProductCreate(partial=True)
-    read_file = partial(import_lines, validate=serializer.run_validation)
-    return {**PRODUCT_CHANGES, BulkOperation.Kind.IMPORT: read_file}
+    return {
+        **dict.fromkeys(DECISIONS, partial(change_products, matching=list_matching)),
+        Kind.UNDO: undo_changes,
+        Kind.IMPORT: partial(import_lines, validate=serializer.run_validation),
+    }

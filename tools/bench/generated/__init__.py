@@ -1,0 +1,1 @@
+"""Catalogues of any size, made in databases of their own beside the shop's."""
