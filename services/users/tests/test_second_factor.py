@@ -76,7 +76,7 @@ def test_set_up_counts_only_once_confirmed(ring: None) -> None:
         "enabled": True,
         "enabled_at": None,
         "recovery_codes_left": 10,
-        "required": False,
+        "is_required": False,
     }
     assert challenge_of(account)
 

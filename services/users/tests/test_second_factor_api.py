@@ -42,7 +42,7 @@ def test_journey_of_a_second_factor(ring: None) -> None:
         "enabled": False,
         "enabled_at": None,
         "recovery_codes_left": 0,
-        "required": False,
+        "is_required": False,
     }
 
     set_up = nobody.post(OWN, {"current_password": PASSWORD}, **own)
@@ -240,7 +240,7 @@ def test_staff_without_a_factor_are_told_where_it_is_required(ring: None, settin
     own = f"Bearer {tokens['access_token']}"
 
     assert tokens["second_factor_missing"] is True
-    assert decoded(Caller().get(OWN, Authorization=own))["required"] is True
+    assert decoded(Caller().get(OWN, Authorization=own))["is_required"] is True
     problem(Caller().get("/api/users/", Authorization=own), 403)
     body = {"refresh_token": tokens["refresh_token"]}
     assert decoded(Caller().post(REFRESH, body))["second_factor_missing"] is True

@@ -27,5 +27,5 @@ def second_factor_of(account: Account) -> dict[str, Any]:
         "enabled": device is not None,
         "enabled_at": device and device.confirmed_at,
         "recovery_codes_left": unused.count(),
-        "required": settings.SECOND_FACTOR_FOR_STAFF and account.is_staff,
+        "is_required": settings.SECOND_FACTOR_FOR_STAFF and account.is_staff,
     }

@@ -1,6 +1,7 @@
 """The shape of what clients send about second factors, and of what they get."""
 
-from typing import Any
+import re
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 
@@ -19,7 +20,7 @@ class AppCodeField(CleanCharField):
     """The code of an app, in ASCII digits; blanks and hyphens are dropped."""
 
     default_error_messages = {"invalid_code": "Use the six digits of the app."}
-    patterns = (APP_CODE,)
+    patterns: ClassVar[tuple[re.Pattern[str], ...]] = (APP_CODE,)
 
     def __init__(self, **options: Any) -> None:
         super().__init__(max_length=MAX_CODE_LENGTH, **options)
@@ -64,7 +65,7 @@ class SecondFactorRead(serializers.Serializer[Any]):
     enabled_at = serializers.DateTimeField(allow_null=True)
     recovery_codes_left = serializers.IntegerField()
     # Whether the account's roles of staff wait for it.
-    required = serializers.BooleanField()
+    is_required = serializers.BooleanField()
 
 
 class SetUpRead(serializers.Serializer[Any]):

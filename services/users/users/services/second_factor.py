@@ -93,7 +93,8 @@ def confirm(
         _switch_on(device, code)
         codes = second_factor_codes.replace_recovery_codes(account=account)
         end_sessions(account=account, reason="second_factor", except_session=session_id)
-        Session.objects.filter(pk=session_id, account=account).update(amr=AMR)
+        if session_id is not None:
+            Session.objects.filter(pk=session_id, account=account).update(amr=AMR)
         _tell(account, "on")
     return codes
 

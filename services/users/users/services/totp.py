@@ -1,6 +1,7 @@
 """Codes of authenticator apps (RFC 6238): six digits that change every 30 seconds.
 
-With the hash and the size of key that every app knows: SHA-1 and 160 bits (RFC 4226, section 4).
+With the hash and the size of key that every app knows: SHA-1, which is sound in HMAC, and 160 bits
+(RFC 4226, section 4).
 """
 
 import base64
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives.twofactor.hotp import HOTP
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
 SECRET_BYTES, DIGITS, STEP_SECONDS = 20, 6, 30
-HASH = SHA1()  # noqa: S303 - in HMAC it is sound, and some apps know no other
+HASH = SHA1()  # noqa: S303  # nosec B303: see above
 #: Clocks differ and people type slowly: the code before and the code after pass too (section 5.2).
 STEPS_AROUND = 1
 ISSUER = "Souk"
