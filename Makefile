@@ -69,7 +69,7 @@ backup: ## write databases and secrets into one file, while the shop runs; FILE=
 restore: ## bring the shop up as it was at a backup, and audit it; FILE=… ARGS=--replace deletes the data that are there
 	@$(BACKUP) restore $(ARGS) $(if $(value FILE),"$$FILE",$(error FILE=… names the backup))
 
-rotate-keys: ## sign with a new key from now on; the old one still verifies; ARGS=--now
+rotate-keys: ## sign with a new key from now on; the old one still verifies; ARGS=--withdraw for a stolen key
 	@$(SHOP) run users -- python manage.py rotate_signing_key $(ARGS)
 
 airgap-images: ## stand-ins for the base images from Debian packages alone, for hosts that reach no registry

@@ -5,6 +5,9 @@ var LEEWAY_SECONDS = 5;
 var LONGEST_LIFE_SECONDS = 300;
 var MAX_KEY_ID_LENGTH = 128;
 var MAX_TEXT_LENGTH = 255;
+// The only role of a machine client; no person has it.
+var MACHINE = 'machine';
+var SCOPES = /^[a-z:_-]+(?: [a-z:_-]+)*$/;
 var UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 // Each of these asks the reader to trust or do something the header's writer chose.
 var FORBIDDEN_HEADERS = ['crit', 'b64', 'zip', 'enc', 'jku', 'jwk', 'x5u', 'x5c', 'x5t', 'x5t#S256'];
@@ -59,6 +62,17 @@ function timeFault(claims, now) {
     return claims.exp - claims.iat > LONGEST_LIFE_SECONDS || claims.exp <= claims.iat ? 'time' : '';
 }
 
+// A machine client names itself twice and has its scopes, and no role beside its own; a person has none of these, whatever `scope` says.
+// (SCOPES would fit before a line break at the end, too.)
+function clientFault(claims) {
+    if (!has(claims, 'client_id')) {
+        return claims.roles.indexOf(MACHINE) === -1 ? '' : 'client';
+    }
+    var isAlone = claims.roles.length === 1 && claims.roles[0] === MACHINE;
+    var hasScopes = filled(claims.scope) && SCOPES.test(claims.scope) && claims.scope.indexOf('\n') === -1;
+    return isAlone && hasScopes && claims.client_id === claims.sub ? '' : 'client';
+}
+
 function claimsFault(claims, issuer, audience, now) {
     if (claims.iss !== issuer) {
         return 'issuer';
@@ -72,7 +86,7 @@ function claimsFault(claims, issuer, audience, now) {
     if (!Array.isArray(claims.roles) || !claims.roles.every(filled)) {
         return 'roles';
     }
-    return timeFault(claims, now);
+    return clientFault(claims) || timeFault(claims, now);
 }
 
 // A kept verdict must die with its token, and a kept answer lives until the end of its last second: hence the 1.

@@ -6,6 +6,7 @@ import hashes from 'crypto';
 
 var CREDENTIALS = /^bearer ([A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+)$/i;
 var SESSION = /"sid"\s*:\s*"([0-9a-f-]{36})"/;
+var SUBJECT = /"sub"\s*:\s*"([0-9a-f-]{36})"/;
 
 function sha256(text) {
     return hashes.createHash('sha256').update(text).digest('hex');
@@ -18,11 +19,14 @@ function token(r) {
     return sha256(parts === null ? header : 'bearer ' + parts[1]);
 }
 
-// The session as the token names it. Nobody has checked the signature yet: who names another's session knows its token, or is refused.
-function session(r) {
+// Session and subject as the token names them, with a blank between. Nobody has checked the signature yet: who names another's session
+// knows its token, or is refused.
+function bearer(r) {
     var parts = CREDENTIALS.exec(r.rawVariables.authorization);
-    var named = parts === null ? null : SESSION.exec(Buffer.from(parts[2], 'base64url').toString());
-    return named === null ? r.variables.token_digest : named[1];
+    var payload = parts === null ? '' : Buffer.from(parts[2], 'base64url').toString();
+    var session = SESSION.exec(payload);
+    var subject = SUBJECT.exec(payload);
+    return (session === null ? r.variables.token_digest : session[1]) + ' ' + (subject === null ? '' : subject[1]);
 }
 
-export default {token, session};
+export default {token, bearer};

@@ -353,7 +353,7 @@ def test_service_that_stays_away_is_the_gateways_problem(
     own_services.products.stop()
     gateway = own_gateway(CATALOGUE_CACHE="on", HOLD_SECONDS="1")
 
-    assert_problem(gateway.get(LIST), 502, "service_unavailable")
+    assert_problem(gateway.get(LIST), 503, "service_unavailable")
 
 
 def test_damaged_pages_are_asked_for_again(gateway: Gateway, services: Services) -> None:

@@ -14,7 +14,7 @@ from servicekit.testing.tokens import Signer
 StartGateway = Callable[..., Gateway]
 
 
-def test_service_away_is_502_with_retry_after(
+def test_service_away_is_503_with_retry_after(
     own_gateway: StartGateway, own_services: Services
 ) -> None:
     gateway = own_gateway(HOLD_SECONDS="0")
@@ -22,7 +22,7 @@ def test_service_away_is_502_with_retry_after(
 
     refused = gateway.get("/api/products/")
 
-    assert_problem(refused, 502, "service_unavailable")
+    assert_problem(refused, 503, "service_unavailable")
     assert int(refused.headers["Retry-After"]) > 0
     assert refused.json["instance"] == "/api/products/"
     own_services.products.start()
@@ -41,10 +41,12 @@ def test_service_that_hangs_up_is_502(own_gateway: StartGateway) -> None:
                 b"GET /api/products/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
             )
             service, _ = listener.accept()
+            service.recv(65536)
             service.close()
             answered = parse(client.makefile("rb").read())
 
-    assert_problem(answered, 502)
+    assert_problem(answered, 502, "service_unavailable")
+    assert "Idempotency-Key" in answered.json["detail"]
 
 
 def test_slow_body_is_hung_up_on_and_others_are_served(
@@ -200,7 +202,7 @@ def test_error_log_is_json_and_tells_nothing_a_request_said(
     ):
         assert (
             gateway.request("GET", path.replace('"', "%22"), {"Referer": headers["Referer"]}).status
-            == 502
+            == 503
         )
     head = "HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     send_raw(gateway.port, f'GET /api/products/?"x={SECRET} {head}'.encode())

@@ -73,7 +73,7 @@ def test_held_request_takes_little_memory_and_leaves_it_to_the_next(
         with contextlib.ExitStack() as stack:
             held = hold(gateway, HELD, stack)
             peaks.append(memory_kib(gateway) - before)
-            assert {each.recv(12) for each in held} == {b"HTTP/1.1 502"}
+            assert {each.recv(12) for each in held} == {b"HTTP/1.1 503"}
 
     assert peaks[0] <= HELD * MOST_KIB
     assert peaks[1] <= HELD * MOST_KIB

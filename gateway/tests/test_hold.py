@@ -134,7 +134,7 @@ def test_request_that_breaks_every_connection_is_sent_three_times(
     assert len(own_services.products.seen) == 3
 
 
-def test_service_that_stays_away_is_502_in_the_end(
+def test_service_that_stays_away_is_503_in_the_end(
     own_gateway: StartGateway, own_services: Services
 ) -> None:
     gateway = own_gateway(HOLD_SECONDS="1")
@@ -142,11 +142,11 @@ def test_service_that_stays_away_is_502_in_the_end(
 
     refused = gateway.get(PRODUCTS)
 
-    assert_problem(refused, 502, "service_unavailable")
+    assert_problem(refused, 503, "service_unavailable")
     assert int(refused.headers["Retry-After"]) > 0
     assert refused.headers["WWW-Authenticate"] is None
     line = gateway.logged(refused)
-    assert (line["status"], line["held"]) == ("502", "1")
+    assert (line["status"], line["held"]) == ("503", "1")
     assert 0.4 < float(line["seconds"]) < 5
     assert set(line["upstream_status"].split(" : ")) == {"502"}
 

@@ -122,7 +122,9 @@ class Faulty:
 
     def __init__(self, users: Upstream, fault: str) -> None:
         self.users, self.fault = users, fault
+        # That ask for keys, and for what is revoked.
         self.connections: list[socket.socket] = []
+        self.others: list[socket.socket] = []
         self.before = 0
 
     def __enter__(self) -> "Faulty":
@@ -140,14 +142,15 @@ class Faulty:
         if self.fault != "failing":
             self.listener.shutdown(socket.SHUT_RDWR)
             self.listener.close()
-            for connection in self.connections:
+            for connection in self.connections + self.others:
                 connection.close()
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = self.listener.accept()
-                self.connections.append(connection)
+                asks_for_keys = KEYS.encode() in connection.recv(65536)
+                (self.connections if asks_for_keys else self.others).append(connection)
                 if self.fault == "away":
                     connection.close()
 

@@ -114,10 +114,10 @@ def test_request_waits_for_a_name_that_is_gone(
     assert answered == [200]
 
 
-def test_unknown_name_is_502(start: StartGateway, names: NameServer) -> None:
+def test_unknown_name_is_503(start: StartGateway, names: NameServer) -> None:
     names.records.clear()
 
-    assert_problem(start(HOLD_SECONDS="0").get(PRODUCTS), 502, "service_unavailable")
+    assert_problem(start(HOLD_SECONDS="0").get(PRODUCTS), 503, "service_unavailable")
 
 
 def test_key_set_is_fetched_by_name(

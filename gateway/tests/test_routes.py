@@ -11,6 +11,7 @@ PRODUCT = "/api/products/0190a5b4-0000-7000-8000-000000000001"
 ROUTES = [
     ("GET", "/.well-known/jwks.json", "users", True),
     ("POST", "/api/auth/token/", "users", True),
+    ("POST", "/api/auth/oauth/token/", "users", True),
     ("POST", "/api/users/", "users", True),
     ("GET", "/api/users/", "users", False),
     ("GET", "/api/users/me/", "users", False),
@@ -20,6 +21,17 @@ ROUTES = [
     ("POST", "/api/users/me/second-factor/", "users", False),
     ("POST", "/api/users/me/second-factor/disable/", "users", False),
     ("DELETE", "/api/users/0190a5b4-0000-7000-8000-000000000001/second-factor/", "users", False),
+    ("GET", f"/api/users/{PRODUCT[-36:]}/roles/", "users", False),
+    ("PUT", f"/api/users/{PRODUCT[-36:]}/roles/", "users", False),
+    ("POST", f"/api/users/{PRODUCT[-36:]}/deactivate/", "users", False),
+    ("GET", "/api/clients/", "users", False),
+    ("POST", "/api/clients/", "users", False),
+    ("POST", f"/api/clients/{PRODUCT[-36:]}/rotate/", "users", False),
+    ("POST", "/api/users/me/delete/", "users", False),
+    ("POST", "/api/users/me/deactivate/", "users", False),
+    ("GET", "/api/users/me/export/", "users", False),
+    ("DELETE", f"/api/users/me/sessions/{PRODUCT[-36:]}/", "users", False),
+    ("PATCH", f"/api/users/me/addresses/{PRODUCT[-36:]}/", "users", False),
     ("GET", "/api/products/", "products", True),
     ("HEAD", "/api/products/", "products", True),
     ("POST", "/api/products/", "products", False),
@@ -58,6 +70,7 @@ ROUTES = [
 PROVEN_BY_THEIR_BODY = [
     ("POST", "/api/auth/token/"),
     ("POST", "/api/auth/second-factor/"),
+    ("POST", "/api/auth/oauth/token/"),
     ("POST", "/api/users/"),
 ]
 

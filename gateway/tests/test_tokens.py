@@ -9,7 +9,8 @@ from harness.client import assert_problem, parse, send_raw
 from harness.nginx import Gateway, Services, wait_until
 
 from servicekit.testing.hostile_tokens import hostile_headers, hostile_tokens
-from servicekit.testing.tokens import Signer, compact
+from servicekit.testing.token_rows import ROWS, authorizations
+from servicekit.testing.tokens import Signer, client_claims, compact
 from servicekit.testing.tokens import make_claims as claims
 
 KEYS = "/.well-known/jwks.json"
@@ -39,6 +40,48 @@ def test_hostile_tokens_are_all_401_and_reach_nobody(
 
     assert wrong == [], "\n".join(wrong)
     assert services.seen() == len(services.users.requests_for(KEYS))
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_row_of_the_threat_catalogue_is_refused(
+    gateway: Gateway, services: Services, signer: Signer, row: str
+) -> None:
+    values = authorizations(row, signer)
+    # A header's value has no blanks around it, and ends with its line (RFC 9110, 5.5).
+    sent = {n: v for n, v in values.items() if v == v.strip() and "\n" not in v}
+    request = "GET /api/orders/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+
+    for name, value in sent.items():
+        header = f"Authorization: {value}".encode("utf-8", "surrogatepass")
+        answered = parse(send_raw(gateway.port, request.encode() + header + b"\r\n\r\n"))
+        # Too long for a header, or a control byte in one.
+        odd = 431 if len(value) > 7900 else 400 if has_control_byte(value) else 401
+        assert answered.status == odd, name
+        assert_problem(answered, odd)
+
+    assert sent
+    assert services.seen() == len(services.users.requests_for(KEYS))
+
+
+def has_control_byte(value: str) -> bool:
+    return any(ord(each) < 0x20 and each != "\t" for each in value)
+
+
+def test_key_id_and_address_of_a_header_are_neither_asked_nor_logged(
+    gateway: Gateway, services: Services, signer: Signer
+) -> None:
+    services.products.seen.clear()
+    url = f"http://{services.products.address}/keys.json"
+    kid = "'; DROP TABLE keys; --"
+    tokens = [signer.token({"jku": url}), signer.token({"x5u": url}), signer.token({"kid": kid})]
+
+    answers = [gateway.get("/api/orders/", token) for token in tokens]
+
+    assert [answer.status for answer in answers] == [401] * 3
+    assert services.products.seen == []
+    gateway.logged(answers[-1])
+    logs = (gateway.directory / "access.log").read_text() + gateway.errors()
+    assert [text for text in (url, kid, *tokens) if text in logs] == []
 
 
 @pytest.mark.parametrize("size", [9_000, 64_000])
@@ -109,6 +152,26 @@ def test_old_token_is_refused_where_a_token_counts(gateway: Gateway, services: S
     assert services.seen() == 0
 
 
+def test_secret_of_a_client_reaches_users_and_nobody_else(
+    gateway: Gateway, services: Services
+) -> None:
+    header = {"Authorization": "Basic YWRhOnB3"}
+
+    answered = gateway.request("POST", "/api/auth/oauth/token/", header)
+
+    assert answered.status == 200
+    (heard,) = services.users.requests_for("/api/auth/oauth/token/")
+    assert heard.header("Authorization") == header["Authorization"]
+    gateway.request("POST", "/api/auth/token/", header)
+    (other,) = services.users.requests_for("/api/auth/token/")
+    assert other.header("Authorization") is None
+    for path in ("/api/auth/OAUTH/token/", "/api/auth/oauth/token/x/"):
+        gateway.request("POST", path, header)
+        assert services.users.requests_for(path)[-1].header("Authorization") is None
+    refused = gateway.request("GET", "/api/users/", header)
+    assert_problem(refused, 401, "invalid_token")
+
+
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
 def test_scheme_is_accepted_in_any_case(gateway: Gateway, signer: Signer, scheme: str) -> None:
     answered = gateway.request(
@@ -126,6 +189,8 @@ def test_scheme_is_accepted_in_any_case(gateway: Gateway, signer: Signer, scheme
         {"roles": ["customer", "staff"]},
         {"is_staff": True, "permissions": ["*"], "x": 'é {"a": [1, {}]}'},
         {"email_verified": None},
+        {"scope": "orders:read"},
+        client_claims("orders:read", "stock:write", client_id=uuid.UUID(int=7 << 76 | 2 << 62)),
     ],
     ids=str,
 )
@@ -186,20 +251,21 @@ def test_token_in_cookie_is_no_token(gateway: Gateway, services: Services, signe
     assert services.seen() == 0
 
 
+def verdicts(gateway: Gateway, token: str, number: int) -> list[str]:
+    return [gateway.logged(gateway.get("/api/orders/", token))["verdict"] for _ in range(number)]
+
+
 def test_verdict_is_given_once_and_kept(gateway: Gateway, signer: Signer) -> None:
-    token = signer.token()
+    """Once a second the list of revoked sessions is looked at as well: AGAIN."""
+    first, *others = verdicts(gateway, signer.token(), 6)
 
-    verdicts = [gateway.logged(gateway.get("/api/orders/", token))["verdict"] for _ in range(3)]
-
-    assert verdicts == ["MISS", "HIT", "HIT"]
+    assert first in {"MISS", "AGAIN"}
+    assert "HIT" in others
+    assert set(others) <= {"HIT", "AGAIN"}
 
 
 def test_refusal_is_not_kept(gateway: Gateway, signer: Signer) -> None:
-    token = signer.token(iss="other")
-
-    verdicts = [gateway.logged(gateway.get("/api/orders/", token))["verdict"] for _ in range(2)]
-
-    assert verdicts == ["MISS", "MISS"]
+    assert set(verdicts(gateway, signer.token(iss="other"), 3)) <= {"MISS", ""}
 
 
 def test_kept_verdict_ends_with_its_token(gateway: Gateway, signer: Signer) -> None:

@@ -177,3 +177,16 @@ def assert_problem(answer: httpx.Response, status: int) -> dict[str, Any]:
     if status == 401:
         assert answer.headers["www-authenticate"].startswith("Bearer")
     return problem
+
+
+def await_refusal(shop: Shop, person: Person, path: str) -> None:
+    """Wait until a token is refused, for five seconds at most.
+
+    Every process of a service has its own look at what was revoked, a second old at most: twenty
+    refusals in a row are all of them.
+    """
+
+    def is_refused() -> bool:
+        return all(shop.call("GET", path, person).status_code == 401 for _ in range(20))
+
+    wait_until(is_refused, seconds=5, what=f"{path} is refused")

@@ -4,7 +4,7 @@ everywhere within seconds.
 
 import uuid
 
-from harness import PASSWORD, assert_problem, wait_until
+from harness import PASSWORD, assert_problem, await_refusal, wait_until
 
 
 def test_refresh_gives_a_new_pair_that_works(shop):
@@ -26,14 +26,6 @@ def test_refresh_repeated_at_once_gets_the_same_answer(shop):
 
     assert (first.status_code, second.status_code) == (200, 200)
     assert first.json()["refresh_token"] == second.json()["refresh_token"]
-
-
-def await_refusal(shop, person, path):
-    """Every process of a service has its own look at what was revoked, a second old at most: twenty
-    refusals in a row are all of them.
-    """
-    refused = lambda: all(shop.call("GET", path, person).status_code == 401 for _ in range(20))  # noqa: E731
-    wait_until(refused, seconds=5, what=f"{path} is refused")
 
 
 def test_logout_is_refused_by_every_service_within_seconds(shop, product):

@@ -89,6 +89,16 @@ class Stack:
             row = connection.execute(query, parameters).fetchone()
             return int(row[0]) if row else 0
 
+    def log_end(self, program: str) -> int:
+        """Return where a program's log ends now."""
+        return (self.layout.log / f"{program}.log").stat().st_size
+
+    def requests_since(self, program: str, position: int, path: str) -> int:
+        """Return how often a path was asked for since a position in the program's log."""
+        with (self.layout.log / f"{program}.log").open("rb") as log:
+            log.seek(position)
+            return log.read().count(f'"path": "{path}"'.encode())
+
     def audit(self, *, settle: float = 120) -> None:
         """Run the audit and fail with what it printed."""
         done = self._tool("audit", "--settle", str(settle))

@@ -28,7 +28,8 @@ def paths_named(text: str) -> set[str]:
     """Words in code that begin with a folder of the repository, without a line number or an
     argument.
     """
-    words = {word for code in CODE.findall(text) for word in code.split()}
+    # A test's name stands behind its file's.
+    words = {word.partition("::")[0] for code in CODE.findall(text) for word in code.split()}
     plain = {word.rstrip(".,:;") for word in words if not NOT_PLAIN.search(word)}
     return {word for word in plain if "/" in word and word.split("/")[0] in FOLDERS}
 

@@ -130,8 +130,31 @@ def test_gateway_and_services_have_the_same_rules_for_tokens() -> None:
         name: re.findall(rf"^var {same} = (\d+);$", njs, re.MULTILINE)
         for name, same in numbers.items()
     } == {name: [str(rules[name])] for name in numbers}
+    assert re.findall(r"^var MACHINE = '(.*)';$", njs, re.MULTILINE) == [rules["MACHINE"]]
+    assert re.findall(r"^var SCOPES = /\^(.*)\$/;$", njs, re.MULTILINE) == [rules["SCOPES"]]
     forbidden = re.findall(r"^var FORBIDDEN_HEADERS = \[(.*)\];$", njs, re.MULTILINE)
     assert set(re.findall(r"'([^']+)'", forbidden[0])) == rules["FORBIDDEN_HEADERS"]
+
+
+def test_roles_and_scopes_that_services_read_are_those_that_users_grants() -> None:
+    granted, read = facts_of_roles("users"), [facts_of_roles("products"), facts_of_roles("orders")]
+
+    scopes = {name: text for facts in read for name, text in facts["SCOPES"].items()}
+    own = {granted["USERS_READ"]: granted["SCOPES"][granted["USERS_READ"]]}
+    assert scopes | own == granted["SCOPES"]
+    roles = {
+        facts[name]
+        for facts in read
+        for name in ("CATALOGUE", "FULFILMENT", "SUPPORT")
+        if name in facts
+    }
+    assert roles | {"admin"} == set(granted["STAFF_ROLES"])
+
+
+def facts_of_roles(service: str) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    exec((REPOSITORY / "services" / service / service / "roles.py").read_text(), facts)  # noqa: S102
+    return facts
 
 
 def test_issuer_gives_tokens_the_longest_life_that_is_accepted() -> None:
@@ -174,6 +197,17 @@ def test_withdrawn_key_is_refused_in_the_time_that_its_command_promises() -> Non
     assert max(gateway["KEYS_REFRESH"], gateway["KEYS_COOLDOWN"]) <= script["TOO_OLD_SECONDS"]
 
 
+def test_gateway_knows_revoked_sessions_for_as_long_as_their_tokens_live() -> None:
+    rules = seconds_in("services/servicekit/servicekit/auth/token_rules.py")
+    script = seconds_in("gateway/njs/revocations.js")
+
+    # As servicekit.auth.revocations.KEEP.
+    kept = rules["LONGEST_LIFE_SECONDS"] + 2 * rules["LEEWAY_SECONDS"]
+    assert script["KEEP_SECONDS"] == kept
+    # Whole seconds are up to one more; and users may take two to answer.
+    assert script["TOO_OLD_SECONDS"] + 1 + 2 <= 5
+
+
 def test_every_make_target_is_in_the_readme_or_the_operations_page() -> None:
     targets = re.findall(
         r"^([a-z0-9-]+):.*## ", (REPOSITORY / "Makefile").read_text(), re.MULTILINE
@@ -199,7 +233,11 @@ def test_every_event_is_in_the_events_page_and_in_the_topology() -> None:
 
     assert events
     assert {name for name in events if f"`{name}`" not in page} == set()
-    assert set(re.findall(r'"([a-z]+\.[a-z_]+\.v\d+)"', topology)) == events
+    routed = set(re.findall(r'"([a-z]+\.[a-z_]+\.v\d+)"', topology))
+    assert events <= routed
+    # While an upgrade runs, the release before still sends the version before.
+    versions_before = {re.sub(r"\d+$", lambda n: str(int(n[0]) - 1), name) for name in events}
+    assert routed - events <= versions_before
 
 
 @pytest.mark.parametrize(

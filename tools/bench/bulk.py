@@ -85,7 +85,8 @@ async def _change(scene: Scene, percent: str, *, buying: int) -> dict[str, Any]:
             else:
                 await asyncio.sleep(POLL_SECONDS)
             answer = await staff.call("GET", f"/api/bulk-operations/{answer.body['id']}/")
-        return answer.body
+        ended: dict[str, Any] = answer.body
+        return ended
 
 
 def _span(operation: dict[str, Any]) -> tuple[datetime, datetime]:

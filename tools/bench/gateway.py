@@ -53,6 +53,7 @@ http {{
             return 200 '{{"padding": "{padding}"}}';
         }}
         location = /.well-known/jwks.json {{ return 200 '{jwks}'; }}
+        location = /internal/revocations/ {{ return 200 '{{"horizon": 1, "revoked": []}}'; }}
     }}
 }}
 """

@@ -117,6 +117,11 @@ class Gateway:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(timeout=20)
 
+    def clear(self) -> None:
+        """Empty RUN_DIR, as a container's restart does, which has it in memory."""
+        shutil.rmtree(self.directory)
+        self.directory.mkdir()
+
     def stop(self) -> None:
         self.stop_nginx()
         shutil.rmtree(self.directory, ignore_errors=True)

@@ -11,6 +11,9 @@ from typing import Any
 
 # What the gateway asks while it holds requests: always answered, never recorded.
 LIVE = "/livez"
+# What it asks users again and again: recorded where a test answers it.
+REVOCATIONS = "/internal/revocations/"
+NOBODY_REVOKED = b'{"horizon": 1, "revoked": []}'
 PROBLEM = {"Content-Type": "application/problem+json"}
 
 
@@ -119,6 +122,9 @@ class _Handler(BaseHTTPRequestHandler):
     def answer(self) -> None:
         if self.path == LIVE:
             self.write(Answer())
+            return
+        if self.path.split("?")[0] == REVOCATIONS and REVOCATIONS not in self.upstream.answers:
+            self.write(Answer(body=NOBODY_REVOKED))
             return
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         answer = self.upstream.reply(

@@ -134,3 +134,7 @@ class UserSessionsRevoked(ConsumedEvent, service="users"):
     #: Null is every session, so that it must be said.
     session_id: UUID | None
     revoked_at: EventTime
+
+
+class UserDeleted(ConsumedEvent, service="users"):
+    user_id: UUID

@@ -7,9 +7,10 @@ from orders.events import (
     StockRejected,
     StockReleased,
     StockReserved,
+    UserDeleted,
     UserSessionsRevoked,
 )
-from orders.services import catalogue, outcomes, settlement
+from orders.services import catalogue, outcomes, privacy, settlement
 from servicekit.auth import revocations
 from servicekit.messaging.envelope import Envelope
 from servicekit.messaging.router import Received, Router
@@ -50,3 +51,8 @@ def on_product_deleted(received: list[Received[ProductDeleted]]) -> None:
 @router.handles("orders.users", UserSessionsRevoked)
 def on_user_sessions_revoked(event: UserSessionsRevoked, _envelope: Envelope) -> None:
     revocations.revoke(event.session_id, event.user_id, event.revoked_at)
+
+
+@router.handles("orders.users", UserDeleted)
+def on_user_deleted(event: UserDeleted, _envelope: Envelope) -> None:
+    privacy.forget_user(user_id=event.user_id)

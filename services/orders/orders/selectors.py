@@ -17,9 +17,9 @@ LINE_COLUMNS = ("order_id", "product_id", "name", "quantity", "unit_price")
 Row = dict[str, Any]
 
 
-def list_orders(*, viewer_id: UUID, is_staff: bool) -> QuerySet[Order]:
-    """Return the orders that the viewer may see: staff everybody's, others their own."""
-    return Order.objects.all() if is_staff else Order.objects.filter(user_id=viewer_id)
+def list_orders(*, viewer_id: UUID, sees_all: bool) -> QuerySet[Order]:
+    """Return the orders that the viewer may see: everybody's or their own."""
+    return Order.objects.all() if sees_all else Order.objects.filter(user_id=viewer_id)
 
 
 def with_lines(orders: Sequence[Row]) -> list[Row]:

@@ -1,5 +1,6 @@
 """Settings of the orders service: plain assignments; .env.example describes the variables."""
 
+from orders.roles import SCOPES
 from servicekit import env
 from servicekit import settings as kit
 from servicekit.operations import logs
@@ -31,7 +32,7 @@ ORDER_DEADLINE_SECONDS = env.integer("ORDER_DEADLINE_SECONDS", 900, minimum=1, m
 
 REST_FRAMEWORK = kit.REST_FRAMEWORK
 SIMPLE_JWT = kit.SIMPLE_JWT
-SPECTACULAR_SETTINGS = kit.spectacular("Souk orders", "Orders, from placing to their end.")
+SPECTACULAR_SETTINGS = kit.spectacular("Souk orders", "Orders, from placing to their end.", SCOPES)
 SILENCED_SYSTEM_CHECKS = kit.SILENCED_SYSTEM_CHECKS
 
 LOGGING = logs.logging("orders")

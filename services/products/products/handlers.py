@@ -5,9 +5,10 @@ from products.events import (
     OrderConfirmed,
     OrderExpired,
     OrderPlaced,
+    UserDeleted,
     UserSessionsRevoked,
 )
-from products.services import reservations, sales
+from products.services import privacy, reservations, sales
 from servicekit.auth import revocations
 from servicekit.messaging.envelope import Envelope
 from servicekit.messaging.router import Received, Router
@@ -32,3 +33,8 @@ def on_order_confirmed(received: list[Received[OrderConfirmed]]) -> None:
 @router.handles("products.users", UserSessionsRevoked)
 def on_user_sessions_revoked(event: UserSessionsRevoked, _envelope: Envelope) -> None:
     revocations.revoke(event.session_id, event.user_id, event.revoked_at)
+
+
+@router.handles("products.users", UserDeleted)
+def on_user_deleted(event: UserDeleted, _envelope: Envelope) -> None:
+    privacy.forget_user(user_id=event.user_id)

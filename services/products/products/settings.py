@@ -1,5 +1,6 @@
 """Settings of the products service: plain assignments; .env.example describes the variables."""
 
+from products.roles import SCOPES
 from servicekit import env
 from servicekit import settings as kit
 from servicekit.operations import logs
@@ -54,7 +55,7 @@ TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP
 
 REST_FRAMEWORK = kit.REST_FRAMEWORK
 SIMPLE_JWT = kit.SIMPLE_JWT
-SPECTACULAR_SETTINGS = kit.spectacular("Souk products", "The catalogue and its stock.")
+SPECTACULAR_SETTINGS = kit.spectacular("Souk products", "The catalogue and its stock.", SCOPES)
 SILENCED_SYSTEM_CHECKS = kit.SILENCED_SYSTEM_CHECKS
 
 LOGGING = logs.logging("products")

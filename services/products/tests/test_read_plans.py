@@ -14,7 +14,8 @@ from django.db import connection
 
 from products import facets
 from products.api.product_viewsets import ProductViewSet
-from products.search import MANY, RANKED_LOOSE, RANKED_WHOLE
+from products.search import MANY
+from products.search import RANKED as MOST_RANKED
 from servicekit.testing.client import Caller, decoded
 
 PRODUCTS = 50_000
@@ -27,7 +28,7 @@ PAGE = 2 * 21 + 50
 #: A filter that leaves a hundredth is met by following the order, or by sorting what it leaves.
 FILTERED = PRODUCTS // 10
 #: Each row is read as a candidate of either kind, and to be ranked.
-RANKED = 3 * (RANKED_WHOLE + RANKED_LOOSE)
+RANKED = 3 * MOST_RANKED
 COUNTED = 4 * facets.MOST
 LIST = "/api/products/"
 ORDERINGS = [each.name for each in ProductViewSet.orderings if each.name != "-relevance"]

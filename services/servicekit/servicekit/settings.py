@@ -20,7 +20,8 @@ INSTALLED_APPS: list[str] = [
 
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["servicekit.auth.authentication.BearerAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    # Closed to machine clients: a view that is for them names a scope.
+    "DEFAULT_PERMISSION_CLASSES": ["servicekit.auth.permissions.IsAuthenticated"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "servicekit.http.media_types.JsonNegotiation",
     "DEFAULT_PARSER_CLASSES": ["servicekit.http.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["servicekit.http.parsers.OrjsonRenderer"],
@@ -48,8 +49,11 @@ MIDDLEWARE: list[str] = ["servicekit.http.middleware.RequestContext"]
 SILENCED_SYSTEM_CHECKS: list[str] = ["security.W001", "security.W002", "security.W003"]
 
 
-def spectacular(title: str, description: str) -> dict[str, Any]:
-    """Return drf-spectacular's settings for a service."""
+def spectacular(title: str, description: str, scopes: Mapping[str, str]) -> dict[str, Any]:
+    """Return drf-spectacular's settings for a service.
+
+    `scopes` are those of machine clients that the service reads, and what each allows.
+    """
     return {
         "TITLE": title,
         "DESCRIPTION": description,
@@ -59,12 +63,18 @@ def spectacular(title: str, description: str) -> dict[str, Any]:
         "COMPONENT_SPLIT_REQUEST": True,
         "ENUM_NAME_OVERRIDES": {},
         "GET_LIB_DOC_EXCLUDES": "servicekit.http.openapi.documented_elsewhere",
+        "APPEND_COMPONENTS": {"securitySchemes": {"client": _client_scheme(scopes)}},
         "PATH_CONVERTER_OVERRIDES": {"id": OpenApiTypes.UUID},
         "POSTPROCESSING_HOOKS": [
             "drf_spectacular.hooks.postprocess_schema_enums",
             "servicekit.http.openapi.add_problems",
         ],
     }
+
+
+def _client_scheme(scopes: Mapping[str, str]) -> dict[str, Any]:
+    flow = {"tokenUrl": "/api/auth/oauth/token/", "scopes": dict(scopes)}
+    return {"type": "oauth2", "flows": {"clientCredentials": flow}}
 
 
 class OfTheService(TypedDict, total=False):

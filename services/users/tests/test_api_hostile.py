@@ -26,6 +26,14 @@ GOOD: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", REFRESH): {"refresh_token": "x"},
     ("POST", REVOKE): {"refresh_token": "x"},
     ("PATCH", ME): {"name": "Countess"},
+    ("POST", ME + "delete/"): {"password": PASSWORD},
+    ("POST", ME + "deactivate/"): {"password": PASSWORD},
+    ("POST", ME + "addresses/"): {
+        "name": "Ada",
+        "line1": "12 Larkspur Row",
+        "city": "London",
+        "country": "GB",
+    },
     ("POST", PASSWORDS): {"current_password": PASSWORD, "new_password": "another good one"},
 }
 MEMBERS = [(*route, member) for route, body in GOOD.items() for member in body]

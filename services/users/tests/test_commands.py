@@ -30,7 +30,8 @@ def test_make_staff_gives_the_role_once(ring: None, capsys: pytest.CaptureFixtur
     account.refresh_from_db()
     assert account.is_staff
     assert (
-        capsys.readouterr().out == "ada@example.org is staff.\nada@example.org is staff already.\n"
+        capsys.readouterr().out == "ada@example.org is staff with the role admin.\n"
+        "ada@example.org is staff with the role admin already.\n"
     )
 
 
@@ -70,7 +71,10 @@ def test_make_staff_takes_the_password_from_the_environment(
     account = Account.objects.get()
     assert (account.email, account.is_staff) == ("ada@example.org", True)
     assert check_password(PASSWORD, account.password)
-    assert [event["type"] for event in outbox_events()] == ["users.user_registered.v1"]
+    assert [event["type"] for event in outbox_events()] == [
+        "users.user_registered.v2",
+        "users.user_updated.v1",
+    ]
 
 
 @pytest.mark.django_db
@@ -139,7 +143,7 @@ def test_rotate_signing_key_too_early_changes_nothing(ring: None) -> None:
 def test_rotate_signing_key_now_names_the_key_that_signs(
     ring: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    call_command("rotate_signing_key", "--now")
+    call_command("rotate_signing_key", "--withdraw")
 
     assert f"Signing with {SigningKey.objects.get(state='current').kid}." in capsys.readouterr().out
 
@@ -149,7 +153,7 @@ def test_rotate_signing_key_cannot_both_wait_and_not(ring: None) -> None:
     before = kids()
 
     with pytest.raises(CommandError, match="not allowed with"):
-        call_command("rotate_signing_key", "--wait", "--now")
+        call_command("rotate_signing_key", "--wait", "--withdraw")
 
     assert kids() == before
 
@@ -204,7 +208,7 @@ def test_account_without_the_role_logs_in_as_a_customer(ring: None) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("command", ["deactivate_account", "reactivate_account"])
+@pytest.mark.parametrize("command", ["deactivate_account", "reactivate_account", "delete_account"])
 def test_commands_refuse_strangers(command: str) -> None:
     with pytest.raises(CommandError, match="Nobody is registered"):
         call_command(command, "ada@example.org")
@@ -224,3 +228,16 @@ def test_password_from_stdin_loses_one_line_end_and_nothing_else(
     call_command("make_staff", "ada@example.org", "--create", "--password-stdin")
 
     assert check_password(PASSWORD + kept, Account.objects.get().password)
+
+
+@pytest.mark.django_db
+def test_account_is_deleted_only_when_that_is_said_twice() -> None:
+    make_account(email="ada@example.org")
+
+    with pytest.raises(CommandError, match="Nothing was deleted"):
+        call_command("delete_account", "ada@example.org")
+    assert Account.objects.exists()
+    call_command("delete_account", "ada@example.org", "--yes")
+
+    assert not Account.objects.exists()
+    assert outbox_events()[-1]["type"] == "users.user_deleted.v1"

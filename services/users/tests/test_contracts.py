@@ -12,9 +12,18 @@ USER = UUID("0190b7a1-0000-7000-8000-000000000004")
 SESSION = UUID("0190b7a1-0000-7000-8000-000000000005")
 MOMENT = datetime(2026, 11, 2, 8, 26, tzinfo=UTC)
 SAMPLES = [
-    events.UserRegistered(
-        user_id=USER, email="ada@example.org", roles=["customer"], registered_at=MOMENT
+    events.UserRegistered(user_id=USER, roles=["customer"], registered_at=MOMENT),
+    events.UserUpdated(
+        user_id=USER,
+        version=2,
+        active=True,
+        roles=["customer"],
+        email_verified=False,
+        language="de",
+        marketing_consent=True,
     ),
+    events.UserDeactivated(user_id=USER, version=3, deactivated_at=MOMENT),
+    events.UserDeleted(user_id=USER, deleted_at=MOMENT),
     events.UserSessionsRevoked(user_id=USER, session_id=SESSION, revoked_at=MOMENT),
 ]
 

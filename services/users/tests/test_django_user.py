@@ -19,7 +19,7 @@ from servicekit.testing.races import at_once
 from tests.factories import PASSWORD, make_account
 from users.errors import EmailTaken, WrongCredentials
 from users.models import Account, InvalidEmail, Session
-from users.services import accounts, sessions
+from users.services import accounts, roles, sessions
 
 NEW = "another good one"
 #: Of PASSWORD, made at commit 2fa4491, before accounts were Django's users.
@@ -39,7 +39,7 @@ def test_create_user_registers_as_the_api_does() -> None:
         False,
     )
     (event,) = outbox_events()
-    assert event["type"] == "users.user_registered.v1"
+    assert event["type"] == "users.user_registered.v2"
     assert event["data"]["roles"] == ["customer"]
     with pytest.raises(EmailTaken):
         Account.objects.create_user("ADA@example.org", PASSWORD)
@@ -64,17 +64,21 @@ def test_superuser_is_staff_in_tokens_and_may_do_everything(ring: None) -> None:
 
     answer = sessions.log_in(email=account.email, password=PASSWORD)
 
-    assert access_tokens.verified(answer["access_token"]).claims.roles == {"customer", "staff"}
+    assert access_tokens.verified(answer["access_token"]).claims.roles == {
+        "customer",
+        "staff",
+        "admin",
+    }
     assert account.has_perm("users.change_account")
-    (event,) = outbox_events("users.user_registered.v1")
-    assert event["data"]["roles"] == ["customer", "staff"]
+    (event,) = outbox_events("users.user_registered.v2")
+    assert event["data"]["roles"] == ["customer", "staff", "admin"]
 
 
 @pytest.mark.django_db
 def test_staff_role_taken_back_leaves_no_superuser() -> None:
     account = Account.objects.create_superuser("ada@example.org", PASSWORD)
 
-    accounts.revoke_staff(account=account)
+    roles.revoke_staff(account=account)
 
     account.refresh_from_db()
     assert (account.is_staff, account.is_superuser) == (False, False)
@@ -172,7 +176,7 @@ def test_changepassword_gives_back_no_role_that_was_lost_meanwhile(
     account = make_account(email="ada@example.org", is_staff=True)
 
     def type_slowly(*_prompt: str) -> str:
-        accounts.revoke_staff(account=account)
+        roles.revoke_staff(account=account)
         return NEW
 
     monkeypatch.setattr("getpass.getpass", type_slowly)
@@ -348,4 +352,5 @@ def test_database_of_the_release_before_migrates_with_its_rows(ring: None) -> No
     for email, is_staff in (("boss@example.org", True), ("ada@example.org", False)):
         account = Account.objects.get(email=email)
         assert (account.is_staff, account.is_superuser) == (is_staff, False)
+        assert account.roles == ["customer", *(["staff", "admin"] if is_staff else [])]
         assert sessions.log_in(email=email, password=PASSWORD)["access_token"]

@@ -2,7 +2,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from users.models import Account
-from users.services import accounts
+from users.services import accounts, roles
 
 pytestmark = pytest.mark.django_db
 EMAIL, PASSWORD = "boss@example.org", "a long enough passphrase"
@@ -50,7 +50,7 @@ def test_crash_between_account_and_role_leaves_neither(asked, monkeypatch):
     def crash(**_account):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(accounts, "make_staff", crash)
+    monkeypatch.setattr(roles, "make_staff", crash)
 
     with pytest.raises(KeyboardInterrupt):
         call_command("ensure_staff")
@@ -77,7 +77,7 @@ def test_stranger_who_registered_the_address_first_gets_no_role(asked, capsys):
 
 def test_role_that_was_taken_back_stays_so(asked):
     call_command("ensure_staff")
-    accounts.revoke_staff(account=Account.objects.get())
+    roles.revoke_staff(account=Account.objects.get())
 
     call_command("ensure_staff")
 

@@ -174,3 +174,16 @@ def test_count_is_forgotten_after_a_day() -> None:
     )
 
     assert [guess(email) for _ in range(4)] == [True] * 4
+
+
+@pytest.mark.django_db
+def test_office_behind_one_address_logs_in_while_somebody_there_guesses(ring: None) -> None:
+    victim, *office = [make_account().email for _ in range(101)]
+    looked_at = 0
+
+    for email in office:
+        looked_at += guess(victim, HERE)
+        assert sessions.log_in(email=email, password=PASSWORD, source=HERE)["access_token"]
+
+    assert looked_at == login_attempts.FREE_TRIES
+    assert not guess(victim, HERE)

@@ -311,7 +311,7 @@ def test_staff_without_a_factor_are_customers_where_it_is_required(
         assert (claims_of(answer)["roles"], answer["second_factor_missing"]) == (["customer"], True)
     with_second_factor(account)
     proved = log_in(App(account, []))
-    assert claims_of(proved)["roles"] == ["customer", "staff"]
+    assert claims_of(proved)["roles"] == ["customer", "staff", "admin"]
     assert "second_factor_missing" not in proved
 
 
@@ -330,7 +330,7 @@ def test_staff_get_their_roles_in_the_session_that_set_the_factor_up(
     )
 
     renewed = sessions.refresh(refresh_token=tokens["refresh_token"])
-    assert claims_of(renewed)["roles"] == ["customer", "staff"]
+    assert claims_of(renewed)["roles"] == ["customer", "staff", "admin"]
 
 
 def test_customers_are_not_asked_where_staff_are(ring: None, settings: Any) -> None:

@@ -120,7 +120,9 @@ def test_kept_answers_are_dropped_once_their_grace_is_over(ring: None) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_spent_token_after_the_grace_ends_the_session_for_everybody(ring: None) -> None:
+def test_spent_token_after_the_grace_ends_the_session_for_everybody(
+    ring: None, caplog: pytest.LogCaptureFixture
+) -> None:
     account = make_account()
     first = sessions.log_in(email=account.email, password=PASSWORD)
     second = sessions.refresh(refresh_token=first["refresh_token"])
@@ -135,6 +137,9 @@ def test_spent_token_after_the_grace_ends_the_session_for_everybody(ring: None) 
     (event,) = outbox_events(REVOKED)
     assert event["data"]["session_id"] == str(Session.objects.get().pk)
     assert revocations.is_revoked(access_tokens.verified(second["access_token"]).claims)
+    (said,) = [each for each in caplog.records if "used again" in each.message]
+    assert said.__dict__["session"] == str(Session.objects.get().pk)
+    assert first["refresh_token"] not in repr(said.__dict__)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -201,7 +206,7 @@ def test_access_token_says_what_it_must_and_no_more(ring: None) -> None:
         "nbf": issued_at,
         "exp": issued_at + 300,
         "sid": str(Session.objects.get().pk),
-        "roles": ["customer", "staff"],
+        "roles": ["customer", "staff", "admin"],
         "email_verified": True,
         "amr": ["pwd"],
     }

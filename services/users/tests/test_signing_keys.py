@@ -151,7 +151,7 @@ def test_stolen_key_is_refused_at_once_and_nobody_has_to_log_in_again(
     forged = forge_staff_token(SigningKey.objects.get(state="current"))
     assert access_tokens.verified(forged).claims.roles == {"customer", "staff"}
 
-    call_command("rotate_signing_key", "--now")
+    call_command("rotate_signing_key", "--withdraw")
 
     assert not published() & stolen
     # What was verified before is remembered, until the key set is asked for again.
@@ -220,7 +220,7 @@ def test_ring_that_cannot_be_read_is_a_problem_and_stops_the_start(
     with pytest.raises(CommandError, match="KEY_ENCRYPTION_KEY"):
         call_command("ensure_signing_keys")
 
-    call_command("rotate_signing_key", "--now")
+    call_command("rotate_signing_key", "--withdraw")
     call_command("ensure_signing_keys")
     assert sessions.log_in(email=account.email, password=PASSWORD)["access_token"]
 
@@ -259,7 +259,7 @@ def test_commands_say_what_they_did(ring: None, capsys: pytest.CaptureFixture[st
         call_command("rotate_signing_key")
     age(signing_keys.PUBLISH_AHEAD_SECONDS + 1)
     call_command("rotate_signing_key")
-    call_command("rotate_signing_key", "--now")
+    call_command("rotate_signing_key", "--withdraw")
 
     said = capsys.readouterr().out
     assert "The signing keys are there." in said

@@ -115,6 +115,64 @@ class UnreadableSecondFactor(ServiceUnavailable):
         )
 
 
+class LastAdmin(Conflict):
+    """Nobody else is an active admin."""
+
+    def __init__(self) -> None:
+        super().__init__("Nobody else is an admin. Make somebody else an admin first.")
+
+
+class NameTaken(Conflict):
+    """A machine client that is not withdrawn has the name."""
+
+    def __init__(self) -> None:
+        super().__init__("Another client has this name.")
+
+
+class ClientWithdrawn(Conflict):
+    """The machine client was withdrawn."""
+
+    def __init__(self) -> None:
+        super().__init__("The client was withdrawn. Make another.")
+
+
+class OAuthProblem(Problem, abstract=True):
+    """A refusal of a token with the members of RFC 6749, 5.2; `error` is the code."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, members={"error": self.code, "error_description": detail})
+
+
+class InvalidClient(OAuthProblem):
+    """No machine client has this id and secret; which is wrong is not told."""
+
+    status_code = 401
+    auth_header = 'Basic realm="souk"'
+
+    def __init__(self) -> None:
+        super().__init__("Send the id and the secret of a client by HTTP Basic authentication.")
+
+
+class InvalidScope(OAuthProblem):
+    """The client was not given each of the scopes that it asks for."""
+
+    def __init__(self) -> None:
+        super().__init__("The client does not have each of these scopes.")
+
+
+class UnsupportedGrantType(OAuthProblem):
+    """Another grant than client_credentials is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__("This address knows client_credentials alone.")
+
+
+class InvalidTokenRequest(OAuthProblem):
+    """A parameter is missing, or contradicts the Authorization header."""
+
+    code = "invalid_request"
+
+
 class NoSigningKey(ServiceUnavailable):
     """The first signing keys were not made yet."""
 
@@ -144,3 +202,21 @@ class WrongPassword(Problem):
 
     def __init__(self) -> None:
         super().__init__("The current password is not that.")
+
+
+class StaleVersion(Problem):
+    """The account changed since the caller read it."""
+
+    status_code = 412
+    title = "The account has changed"
+
+
+class TooManyAddresses(Conflict):
+    """The account has as many addresses as it may."""
+
+    def __init__(self) -> None:
+        super().__init__("An account has 20 addresses at most. Delete one first.")
+
+
+class DefaultAddressNeeded(Conflict):
+    """One of an account's addresses is the default."""

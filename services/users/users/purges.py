@@ -48,6 +48,7 @@ LOGIN_ATTEMPTS = Purge(
     ),
     days=2,
 )
+SECURITY_EVENTS = Purge("security_event", delete_older("security_event", age="at"), days=180)
 LOG_IN_CHALLENGES = Purge(
     "log_in_challenge", delete_older("log_in_challenge", age="expires_at", key="digest"), days=1
 )
@@ -61,6 +62,7 @@ PURGES = [
     SESSIONS,
     SIGNING_KEYS,
     LOGIN_ATTEMPTS,
+    SECURITY_EVENTS,
     LOG_IN_CHALLENGES,
     UNCONFIRMED_SECOND_FACTORS,
 ]

@@ -1,12 +1,15 @@
-"""Every read of accounts."""
+"""Every read of accounts, their sessions, and machine clients."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
 
-from users.models import Account, TotpDevice
+from users.models import Account, Address, SecurityEvent, ServiceClient, Session, TotpDevice
 
 
 def list_accounts() -> QuerySet[Account]:
@@ -14,9 +17,44 @@ def list_accounts() -> QuerySet[Account]:
     return Account.objects.defer("password")
 
 
+def list_clients() -> QuerySet[ServiceClient]:
+    """Return every machine client, withdrawn clients too, without the hashes of their secrets."""
+    return ServiceClient.objects.defer("secret_digest", "old_secret_digest")
+
+
 def account_for_id(account_id: UUID) -> Account | None:
     """Return an active account, or None."""
     return list_accounts().filter(pk=account_id, is_active=True).first()
+
+
+def count_sessions_with_access_token(life_seconds: int) -> int:
+    """Return how many sessions that go on had an access token within its life."""
+    since = timezone.now() - timedelta(seconds=life_seconds)
+    going_on = Session.objects.filter(ended_at=None, expires_at__gt=timezone.now())
+    return going_on.filter(refresh_tokens__issued_at__gt=since).distinct().count()
+
+
+def list_addresses(account_id: UUID) -> QuerySet[Address]:
+    """Return an account's addresses."""
+    return Address.objects.filter(account_id=account_id)
+
+
+def alive_sessions(account_id: UUID) -> QuerySet[Session]:
+    """Return the sessions of an account that have neither ended nor expired."""
+    return Session.objects.filter(
+        account_id=account_id, ended_at__isnull=True, expires_at__gt=Now()
+    )
+
+
+def list_sessions(account_id: UUID, *, current_id: UUID | None) -> QuerySet[Session]:
+    """Return the sessions that are alive; `current` says which of them asks."""
+    is_current = ExpressionWrapper(Q(pk=current_id), output_field=BooleanField())
+    return alive_sessions(account_id).annotate(current=is_current)
+
+
+def list_security_events(account_id: UUID) -> QuerySet[SecurityEvent]:
+    """Return what the security log holds of an account, also of a deleted account."""
+    return SecurityEvent.objects.filter(account_id=account_id)
 
 
 def second_factor_of(account: Account) -> dict[str, Any]:

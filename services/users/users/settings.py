@@ -3,6 +3,7 @@
 from servicekit import env
 from servicekit import settings as kit
 from servicekit.operations import logs
+from users.roles import SCOPES
 
 SECRET_KEY = env.secret("SECRET_KEY")
 DEBUG = env.boolean("DEBUG", False)
@@ -24,12 +25,15 @@ SERVICEKIT = kit.from_environment(
     token_keys="users.services.signing_keys.jwks",  # noqa: S106 - a name, no secret
     token_signer="users.services.signing_keys.signing_key",  # noqa: S106
     expected_processes=("relay", "worker"),
+    jobs={"users.rotate_signing_key_when_due": 600.0},
     purges="users.purges.PURGES",
     prepare=("ensure_signing_keys", "ensure_staff"),
 )
 
 KEY_ENCRYPTION_KEYS = env.encryption_keys("KEY_ENCRYPTION_KEY")
 SECOND_FACTOR_FOR_STAFF = env.boolean("SECOND_FACTOR_FOR_STAFF", False)
+# How long a key signs before the next takes its place (docs/operations.md, "Keys").
+SIGNING_KEY_DAYS = env.integer("SIGNING_KEY_DAYS", 30, minimum=1, maximum=365)
 AUTH_USER_MODEL = "users.Account"
 PASSWORD_HASHERS = ["users.hashers.SoukArgon2Hasher"]
 # In this order; an answer names the first that objects.
@@ -42,7 +46,12 @@ AUTH_PASSWORD_VALIDATORS = [
 
 REST_FRAMEWORK = kit.REST_FRAMEWORK
 SIMPLE_JWT = kit.SIMPLE_JWT
-SPECTACULAR_SETTINGS = kit.spectacular("Souk users", "Accounts, tokens and signing keys.")
+SPECTACULAR_SETTINGS = kit.spectacular("Souk users", "Accounts, tokens and signing keys.", SCOPES)
+SPECTACULAR_SETTINGS["APPEND_COMPONENTS"]["securitySchemes"]["clientSecret"] = {
+    "type": "http",
+    "scheme": "basic",
+    "description": "The id and the secret of a machine client.",
+}
 SILENCED_SYSTEM_CHECKS = kit.SILENCED_SYSTEM_CHECKS
 
 LOGGING = logs.logging("users")

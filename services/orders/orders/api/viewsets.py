@@ -15,6 +15,12 @@ from rest_framework.viewsets import GenericViewSet
 
 from orders import selectors
 from orders.api.filters import OrderFilterSet
+from orders.api.permissions import (
+    CancelsEveryOrder,
+    CancelsOrders,
+    PlacesOrReadsOrders,
+    ReadsEveryOrder,
+)
 from orders.api.serializers import (
     HistoryRead,
     HistoryRow,
@@ -29,7 +35,7 @@ from orders.errors import OrderEnded, OutOfStock
 from orders.models import Order, Status
 from orders.services.placement import OrderItem, place_order
 from orders.services.settlement import cancel_order
-from servicekit.auth.authentication import caller_of, is_staff
+from servicekit.auth.authentication import caller_of
 from servicekit.http import conditional, idempotency
 from servicekit.http.idempotency import Answer, IdempotentRequest
 from servicekit.http.pagination import Ordering
@@ -67,8 +73,11 @@ REFUSALS = {(409, PROBLEM): OutOfStockRead}
 
 
 class OrderViewSet(StrictViewSetMixin, GenericViewSet[Order]):
-    """Orders: customers meet their own, and to them no other exists; staff meet everybody's."""
+    """Orders: customers meet their own, and to them no other exists; staff who read orders meet
+    everybody's.
+    """
 
+    permission_classes = (PlacesOrReadsOrders,)
     serializer_class = OrderRead
     filterset_class = OrderFilterSet
     orderings = (Ordering("id", UUID, descending=True),)
@@ -110,12 +119,19 @@ class OrderViewSet(StrictViewSetMixin, GenericViewSet[Order]):
         return conditional.answer(request, body, f'"{body["version"]}"')
 
     @extend_schema(operation_id="cancel_order", request=None, responses=OrderRead)
-    @action(detail=True, methods=["post"], max_body_bytes=MAX_BODY_BYTES)
+    @action(
+        detail=True,
+        methods=["post"],
+        max_body_bytes=MAX_BODY_BYTES,
+        permission_classes=[CancelsOrders],
+    )
     def cancel(self, request: Request, order_id: UUID) -> Response:
         """Takes an order back."""
         self.refuse_members()
         # Somebody else's order is a 404 here: a stranger must not learn that it exists.
         is_own = self.get_object()["user_id"] == caller_of(request).id
+        if not is_own:
+            CancelsEveryOrder().has_permission(request, self)
         cancel_order(order_id=order_id, by_staff=not is_own)
         # Read again: the stock may have decided the order meanwhile.
         return Response(_body(self.get_object()))
@@ -220,9 +236,13 @@ def _refuse_ended(order: Mapping[str, Any], headers: Mapping[str, str]) -> None:
         raise OrderEnded(detail, members={"order": order}, headers=headers)
 
 
+def _sees_all(request: Request) -> bool:
+    return ReadsEveryOrder.allows(request) or CancelsEveryOrder.allows(request)
+
+
 def _visible_orders(request: Request) -> QuerySet[Any]:
     orders: QuerySet[Any] = selectors.list_orders(
-        viewer_id=caller_of(request).id, is_staff=is_staff(request)
+        viewer_id=caller_of(request).id, sees_all=_sees_all(request)
     )
     return orders.values(*OrderRead.columns())
 

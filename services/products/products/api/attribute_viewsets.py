@@ -12,11 +12,11 @@ from rest_framework.viewsets import GenericViewSet
 
 from products import selectors
 from products.api.attribute_serializers import AttributeEdit, AttributeRead, AttributeWrite
+from products.api.permissions import EditsCatalogueOrReads
 from products.api.translated import TranslatedViewSetMixin
 from products.api.wording import LANGUAGE
 from products.models import Attribute
 from products.services.attributes import create_attribute, delete_attribute, edit_attribute
-from servicekit.auth.permissions import IsStaffOrReadOnly
 from servicekit.collations import BY_BYTES
 from servicekit.http.pagination import Ordering
 from servicekit.http.shared_reads import shared_read
@@ -30,7 +30,7 @@ class AttributeViewSet(
 ):
     """What products can be described by."""
 
-    permission_classes = [IsStaffOrReadOnly]
+    permission_classes = [EditsCatalogueOrReads]
     queryset = selectors.list_attributes().values(*AttributeRead.columns())
     serializer_class = AttributeRead
     lookup_url_kwarg = "attribute_id"

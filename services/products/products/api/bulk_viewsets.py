@@ -20,10 +20,10 @@ from rest_framework.viewsets import GenericViewSet
 
 from products import selectors
 from products.api import bulk_serializers as serializers
+from products.api.permissions import EditsCatalogue
 from products.models import BulkOperation
 from products.services.bulk.operations import cancel_operation, start_operation, undo_operation
 from servicekit.auth.authentication import caller_of
-from servicekit.auth.permissions import IsStaff
 from servicekit.http import idempotency
 from servicekit.http.pagination import Ordering
 from servicekit.http.viewsets import StrictViewSetMixin
@@ -54,7 +54,7 @@ class BulkOperationViewSet(
 ):
     """Changes of many products at once."""
 
-    permission_classes = [IsStaff]
+    permission_classes = [EditsCatalogue]
     queryset = selectors.list_bulk_operations().values(*serializers.BulkOperationRead.columns())
     serializer_class = serializers.BulkOperationRead
     lookup_url_kwarg = "operation_id"

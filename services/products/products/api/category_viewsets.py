@@ -12,11 +12,11 @@ from rest_framework.viewsets import GenericViewSet
 
 from products import selectors
 from products.api import serializers
+from products.api.permissions import EditsCatalogueOrReads
 from products.api.translated import TranslatedViewSetMixin
 from products.api.wording import LANGUAGE
 from products.models import Category
 from products.services.categories import create_category, delete_category, edit_category
-from servicekit.auth.permissions import IsStaffOrReadOnly
 from servicekit.collations import BY_BYTES
 from servicekit.http.pagination import Ordering
 from servicekit.http.shared_reads import shared_read
@@ -30,7 +30,7 @@ class CategoryViewSet(
 ):
     """The tree of categories."""
 
-    permission_classes = [IsStaffOrReadOnly]
+    permission_classes = [EditsCatalogueOrReads]
     queryset = selectors.list_categories().values(*serializers.CategoryRead.columns())
     serializer_class = serializers.CategoryRead
     lookup_url_kwarg = "category_id"

@@ -8,10 +8,12 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from products import search, selectors
 from products.api.attribute_filter import AttributesFilter
+from products.api.permissions import CountsStock, SeesHidden
 from products.api.serializers import ProductRead
 from products.api.wording import LANGUAGES, TRANSLATED
 from products.models import BASE_LANGUAGE, CURRENCIES, Product, StockAlert, StockMovement
 from servicekit.http.filters import (
+    Callers,
     ChoiceFilter,
     FlagFilter,
     MomentFilter,
@@ -118,8 +120,8 @@ class ProductFilterSet(StrictFilterSet):
     attributes = AttributesFilter(
         help_text="Such as `colour:red,colour:blue,height:10..20`: of a key any, of all keys all.",
     )
-    low_stock = LowStockFilter(staff_only=True, help_text="Staff only: at their threshold.")
-    active = FlagFilter(staff_only=True, help_text="Staff only.")
+    low_stock = LowStockFilter(only_for=CountsStock, help_text="Staff only: at their threshold.")
+    active = FlagFilter(only_for=SeesHidden, help_text="Staff only.")
     language = LanguageFilter(
         choices=[(name, name) for name in LANGUAGES], help_text="Of names and descriptions."
     )
@@ -140,7 +142,7 @@ class WholeFilterSet(ProductFilterSet):
     """The same where all that is found is counted, exported or changed."""
 
     takes_all = True
-    language = None
+    language = None  # type: ignore[assignment]  # django-filter's way to leave one out
 
 
 class BulkFilterSet(WholeFilterSet):
@@ -151,7 +153,7 @@ class BulkFilterSet(WholeFilterSet):
     )
     currency = ChoiceFilter(choices=[(code, code) for code in CURRENCIES], help_text="Of prices.")
 
-    def is_for_staff(self) -> bool:
+    def is_allowed(self, callers: Callers) -> bool:
         """Return True: nobody else starts an operation, and the worker has no request."""
         return True
 

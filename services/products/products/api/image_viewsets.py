@@ -13,10 +13,9 @@ from rest_framework.viewsets import GenericViewSet
 
 from products import selectors
 from products.api.image_serializers import ImageAlt, ImageChange, ImageList, ImageRead
+from products.api.permissions import EditsCatalogueOrReads, SeesHidden
 from products.models import ProductImage
 from products.services.images import add_image, delete_image, edit_image
-from servicekit.auth.authentication import is_staff
-from servicekit.auth.permissions import IsStaffOrReadOnly
 from servicekit.http.parsers import MAX_BODY_BYTES, BytesParser
 from servicekit.http.viewsets import StrictViewSetMixin
 
@@ -33,7 +32,7 @@ class ImageParser(BytesParser):
 class ProductImageViewSet(StrictViewSetMixin, GenericViewSet[ProductImage]):
     """The images of a product, in the order in which they are shown."""
 
-    permission_classes = (IsStaffOrReadOnly,)
+    permission_classes = (EditsCatalogueOrReads,)
     queryset = ProductImage.objects.none()
     serializer_class = ImageRead
     pagination_class = None  # type: ignore[assignment]
@@ -99,7 +98,7 @@ class ProductImageViewSet(StrictViewSetMixin, GenericViewSet[ProductImage]):
 
 
 def _rows(request: Request, product_id: UUID) -> list[dict[str, Any]]:
-    if not selectors.is_visible(product_id=product_id, is_staff=is_staff(request)):
+    if not selectors.is_visible(product_id=product_id, is_staff=SeesHidden.allows(request)):
         raise Http404
     return selectors.list_images(product_id=product_id)
 

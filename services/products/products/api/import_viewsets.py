@@ -19,12 +19,12 @@ from products import search, selectors
 from products.api.bulk_serializers import BulkOperationRead
 from products.api.exported import ExportRow, bodies_of, csv_lines, json_array
 from products.api.filters import WholeFilterSet
+from products.api.permissions import EditsCatalogue
 from products.api.serializers import ProductCreate
 from products.models import CURRENCIES, Product
 from products.services.imports.decoding import ENCODINGS
 from products.services.imports.receiving import PIECE_BYTES, FileOptions, receive_file
 from servicekit.auth.authentication import caller_of
-from servicekit.auth.permissions import IsStaff
 from servicekit.http import media_types
 from servicekit.http.filters import StrictFilterBackend
 from servicekit.http.problems import InvalidInput, TooLarge
@@ -60,7 +60,7 @@ class ImportOptions(StrictSerializer):
 class ImportViewSet(StrictViewSetMixin, GenericViewSet[Product]):
     """Products from a file."""
 
-    permission_classes = [IsStaff]
+    permission_classes = [EditsCatalogue]
     serializer_class = BulkOperationRead
     query_parameters: ClassVar = {"create": frozenset(ImportOptions().fields)}
 
@@ -111,7 +111,7 @@ class AnyNegotiation(media_types.JsonNegotiation):
 class ExportViewSet(StrictViewSetMixin, GenericViewSet[Product]):
     """Products as a file, read while it is sent; also those that are not for sale."""
 
-    permission_classes = [IsStaff]
+    permission_classes = [EditsCatalogue]
     content_negotiation_class = AnyNegotiation
     queryset = selectors.list_products().values(*ExportRow.columns())
     serializer_class = ExportRow

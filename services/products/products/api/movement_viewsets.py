@@ -12,9 +12,9 @@ from rest_framework.viewsets import GenericViewSet
 
 from products import selectors
 from products.api.filters import MovementFilterSet
+from products.api.permissions import CountsStock
 from products.api.serializers import MovementRead
 from products.models import StockMovement
-from servicekit.auth.permissions import IsStaff
 from servicekit.http.pagination import Ordering
 from servicekit.http.viewsets import StrictViewSetMixin
 
@@ -22,7 +22,7 @@ from servicekit.http.viewsets import StrictViewSetMixin
 class MovementViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[StockMovement]):
     """Every change of a product's stock."""
 
-    permission_classes = [IsStaff]
+    permission_classes = [CountsStock]
     queryset = StockMovement.objects.none()
     serializer_class = MovementRead
     filterset_class = MovementFilterSet

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from products import selectors
 from products.api import serializers
 from products.api.headers import IF_MATCH, IF_NONE_MATCH, KEY
+from products.api.permissions import CountsStock
 from products.api.product_details import detail, tag, versions_to_match
 from products.api.product_lists import ProductListMixin
 from products.api.wording import LANGUAGE, language_of
@@ -19,7 +20,6 @@ from products.services import popularity
 from products.services.products import create_product, delete_product, edit_product
 from products.services.stock import adjust_stock
 from servicekit.auth.authentication import caller_of, is_staff
-from servicekit.auth.permissions import IsStaff
 from servicekit.http import idempotency
 from servicekit.http.parsers import MAX_BODY_BYTES
 from servicekit.http.shared_reads import shared_read
@@ -99,7 +99,10 @@ class ProductViewSet(ProductListMixin):
 
     @extend_schema(operation_id="read_stock", responses=serializers.LedgerRead)
     @action(
-        detail=True, url_path="stock", permission_classes=[IsStaff], max_body_bytes=MAX_BODY_BYTES
+        detail=True,
+        url_path="stock",
+        permission_classes=[CountsStock],
+        max_body_bytes=MAX_BODY_BYTES,
     )
     def read_stock(self, request: Request, product_id: UUID) -> Response:
         """A product's stock, and the newest rows of its ledger."""

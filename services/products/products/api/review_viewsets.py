@@ -9,17 +9,17 @@ from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
-from rest_framework.permissions import IsAuthenticatedOrReadOnly
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from products import selectors
+from products.api.permissions import ModeratesReviews, SeesHidden
 from products.api.serializers import ReviewRead, ReviewWrite
 from products.models import Review
 from products.services import reviews
 from servicekit.auth.authentication import caller_of, is_staff
-from servicekit.auth.permissions import IsStaff
+from servicekit.auth.permissions import IsAuthenticatedOrReadOnly
 from servicekit.http.pagination import Ordering
 from servicekit.http.shared_reads import shared_read
 from servicekit.http.viewsets import StrictViewSetMixin
@@ -62,7 +62,9 @@ class ProductReviewViewSet(_ReviewMixin, ListModelMixin):
     def get_queryset(self) -> QuerySet[Any]:
         """Those of this product, if the caller may see it."""
         product_id = self.kwargs["product_id"]
-        if not selectors.is_visible(product_id=product_id, is_staff=is_staff(self.request)):
+        if not selectors.is_visible(
+            product_id=product_id, is_staff=SeesHidden.allows(self.request)
+        ):
             raise Http404
         return super().get_queryset().filter(product_id=product_id)
 
@@ -114,7 +116,7 @@ class ReviewViewSet(_ReviewMixin, RetrieveModelMixin):
         return Response(status=204)
 
     @extend_schema(operation_id="hide_review", request=None, responses=ReviewRead)
-    @action(detail=True, methods=["post"], permission_classes=[IsStaff])
+    @action(detail=True, methods=["post"], permission_classes=[ModeratesReviews])
     def hide(self, request: Request, review_id: UUID) -> Response:
         """Show a review to its customer and to staff only."""
         self.refuse_members()
@@ -122,7 +124,7 @@ class ReviewViewSet(_ReviewMixin, RetrieveModelMixin):
         return Response(self.body(review_id))
 
     @extend_schema(operation_id="restore_review", request=None, responses=ReviewRead)
-    @action(detail=True, methods=["post"], permission_classes=[IsStaff])
+    @action(detail=True, methods=["post"], permission_classes=[ModeratesReviews])
     def restore(self, request: Request, review_id: UUID) -> Response:
         """Show a hidden review to everybody again."""
         self.refuse_members()

@@ -107,6 +107,18 @@ def restore_review(*, review_id: UUID) -> None:
             _publish(review)
 
 
+def anonymise_review(*, review_id: UUID, product_id: UUID, author: UUID) -> None:
+    """Keep a review's stars, under an author whom nobody knows; its text is gone.
+
+    The stars alone tell nothing of anybody, and the product's average stays what buyers made it.
+    """
+    _lock_product(product_id)
+    review = Review.objects.select_for_update().filter(pk=review_id).first()
+    if review is not None:
+        review.customer_id, review.title, review.comment = author, "", ""
+        _save(review, "customer_id", "title", "comment")
+
+
 def _lock_product(product_id: UUID, *, for_sale: bool = False) -> None:
     # A deleted product keeps its reviews, and the right to take one's own back.
     rows = Product.objects.filter(pk=product_id, **({"active": True} if for_sale else {}))

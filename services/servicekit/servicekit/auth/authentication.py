@@ -1,6 +1,7 @@
 """Who is calling: the bearer of a verified access token (RFC 6750)."""
 
 import re
+from collections.abc import Set
 from functools import cached_property
 from typing import Any, NoReturn, cast
 from uuid import UUID
@@ -13,12 +14,14 @@ from rest_framework_simplejwt.authentication import JWTStatelessUserAuthenticati
 from rest_framework_simplejwt.models import TokenUser
 
 from servicekit.auth import revocations, tokens
+from servicekit.auth.token_rules import ADMIN, CUSTOMER, STAFF
 from servicekit.auth.tokens import AccessToken
 
 CREDENTIALS = re.compile(rb"bearer ([A-Za-z0-9_.-]+)", re.IGNORECASE)
 REALM = "souk"
 CHALLENGE = f'Bearer realm="{REALM}"'
-STAFF = "staff"
+#: How the OpenAPI documents name the tokens of machine clients.
+CLIENT_SCHEME = "client"
 
 
 class Principal(TokenUser):
@@ -29,13 +32,23 @@ class Principal(TokenUser):
 
     @cached_property
     def id(self) -> UUID:  # type: ignore[override]
-        """The account's id."""
+        """The id of the account, or of the machine client."""
         return self.token.claims.subject
 
     @property
     def roles(self) -> frozenset[str]:
         """The roles that users wrote into the token."""
         return self.token.claims.roles
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What a machine client may do; a person has none."""
+        return self.token.claims.scopes
+
+    @property
+    def is_machine(self) -> bool:
+        """Whether the caller is a machine client."""
+        return self.token.claims.client_id is not None
 
     @property
     def session_id(self) -> UUID | None:
@@ -47,6 +60,15 @@ class Principal(TokenUser):
         """Whether the caller is staff."""
         return STAFF in self.roles
 
+    def has_role(self, roles: Set[str]) -> bool:
+        """Whether the caller is staff with one of these roles; an admin has them all.
+
+        So has, for now, who is staff without any further role: the release before told only that,
+        and users itself issues no such token (docs/adr/0094-roles-and-machine-clients.md).
+        """
+        held = self.roles - {CUSTOMER, STAFF}
+        return self.is_staff and (not held or ADMIN in held or bool(held & roles))
+
     def __getattr__(self, attr: str) -> NoReturn:
         # TokenUser answers with any claim of that name, and with None for what does not exist.
         raise AttributeError(f"{type(self).__name__} has no {attr}")
@@ -57,6 +79,12 @@ class Anonymous(AnonymousUser):
 
     session_id = None
     roles: frozenset[str] = frozenset()
+    scopes: frozenset[str] = frozenset()
+    is_machine = False
+
+    def has_role(self, roles: Set[str]) -> bool:
+        """Whether the caller has one of these roles: no."""
+        return False
 
 
 class BearerAuthentication(JWTStatelessUserAuthentication):
@@ -112,6 +140,11 @@ class BearerAuthentication(JWTStatelessUserAuthentication):
         return f'{CHALLENGE}, error="invalid_token"' if sent else CHALLENGE
 
 
+def viewer_of(request: Request) -> Principal | Anonymous:
+    """Return who calls a view that everybody reaches."""
+    return cast(Principal | Anonymous, request.user)
+
+
 def caller_of(request: Request) -> Principal:
     """Return who calls a view that only the authenticated reach."""
     return cast(Principal, request.user)
@@ -119,7 +152,7 @@ def caller_of(request: Request) -> Principal:
 
 def is_staff(request: Request) -> bool:
     """Whether the caller (possibly anonymous) is staff."""
-    return bool(cast(Principal | Anonymous, request.user).is_staff)
+    return bool(viewer_of(request).is_staff)
 
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -132,3 +165,16 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
         """Return the security scheme."""
         return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+
+    def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[str]]]:
+        """Return what an operation takes: a person's token, or that of a client with a scope.
+
+        Each of these will do; for `bearer`, the name is a role (OpenAPI 3.1, Security Requirement).
+        """
+        view = auto_schema.view
+        # Those of servicekit.auth.permissions, which imports this module.
+        found = [each for each in view.get_permissions() if hasattr(each, "scopes_for")]
+        roles = {role for each in found for role in each.roles_for(view.request)}
+        scopes = {scope for each in found for scope in each.scopes_for(view.request)}
+        people = [{"bearer": [role]} for role in sorted(roles)] or [{"bearer": []}]
+        return people + [{CLIENT_SCHEME: [scope]} for scope in sorted(scopes)]

@@ -2,7 +2,7 @@
 
 class OrderFilterSet(StrictFilterSet):
     status = ChoiceFilter(choices=Status.choices, help_text="The state it is in.")
-    user = IdFilter(field_name="user_id", staff_only=True, help_text="Staff only.")
+    user = IdFilter(field_name="user_id", only_for=ReadsEveryOrder, help_text="Staff only.")
 """
 
 import re
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from django import forms
@@ -60,12 +60,13 @@ class StrictFilterSet(FilterSet):
     def check(self, values: Mapping[str, Any]) -> None:
         """Look at the values together; raise InvalidInput if they do not go together."""
 
-    def is_for_staff(self) -> bool:
-        """Return whether the filters that are `staff_only` may be used."""
-        return bool(getattr(self.request.user, "is_staff", False))
+    def is_allowed(self, callers: "Callers") -> bool:
+        """Return whether a filter that is `only_for` these callers may be used."""
+        return callers.allows(self.request)
 
     def _value(self, name: str, filter_: filters.Filter) -> Any:
-        if getattr(filter_, "staff_only", False) and not self.is_for_staff():
+        only_for = getattr(filter_, "only_for", None)
+        if only_for is not None and not self.is_allowed(only_for):
             raise InvalidInput(f"{name} is for staff.")
         try:
             return filter_.field.clean(self.data[name])
@@ -82,11 +83,18 @@ class StrictFilterBackend(DjangoFilterBackend):
         return queryset if filterset is None else filterset.qs
 
 
-class StrictFilter(filters.Filter):
-    """A filter that documents itself by `schema` and `help_text`; `staff_only` refuses others."""
+class Callers(Protocol):
+    """Some of all callers: a class of servicekit.auth.permissions, such as IsStaff."""
 
-    def __init__(self, *args: Any, staff_only: bool = False, **options: Any) -> None:
-        self.staff_only = staff_only
+    def allows(self, request: Any) -> bool:
+        """Whether the caller is one of them."""
+
+
+class StrictFilter(filters.Filter):
+    """A filter that documents itself by `schema` and `help_text`; `only_for` refuses others."""
+
+    def __init__(self, *args: Any, only_for: Callers | None = None, **options: Any) -> None:
+        self.only_for = only_for
         # An empty label: django-filter would make one of the model's names, in the request.
         super().__init__(*args, label="", **options)
         set_override(self, "field", {**self.schema(), "description": options.get("help_text", "")})

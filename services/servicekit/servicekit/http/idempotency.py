@@ -154,3 +154,8 @@ def from_request(
         [about, request.data], sort_keys=True, separators=(",", ":"), default=str
     )
     return IdempotentRequest(caller, operation, key, hashlib.sha256(canonical.encode()).digest())
+
+
+def forget_caller(caller: UUID) -> None:
+    """Forget the keys of a caller whose account is gone, and what was answered to them."""
+    IdempotencyKey.objects.filter(caller=caller).delete()

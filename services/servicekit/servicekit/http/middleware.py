@@ -19,7 +19,8 @@ logger = logging.getLogger("access")
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-QUIET = frozenset({"/livez", "/readyz", "/metrics"})
+#: What our own processes ask again and again.
+QUIET = frozenset({"/livez", "/readyz", "/metrics", "/internal/revocations/"})
 
 
 class RequestContext:

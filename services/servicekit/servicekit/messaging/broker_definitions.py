@@ -44,6 +44,8 @@ from servicekit.messaging.topology import (
 )
 
 ADMIN = "admin"
+#: How long events that nobody reads stay in the broker, for whoever looks at them.
+UNSUBSCRIBED_SECONDS = 3600
 
 
 def password_hash(password: str, salt: bytes | None = None) -> str:
@@ -65,7 +67,7 @@ def topology_definitions(topology: Topology) -> dict[str, Any]:
         "exchanges": exchanges,
         "queues": queues,
         "bindings": [_binding(*binding) for binding in bindings],
-        "policies": [],
+        "policies": [_unsubscribed_policy()],
         "parameters": [],
     }
 
@@ -100,7 +102,7 @@ def full_definitions(
         ],
         **{
             kind: [{"vhost": vhost, **item} for item in contents[kind]]
-            for kind in ("exchanges", "queues", "bindings")
+            for kind in ("exchanges", "queues", "bindings", "policies")
         },
     }
 
@@ -108,6 +110,20 @@ def full_definitions(
 def _unsubscribed_arguments() -> dict[str, Any]:
     """Return the arguments of a short queue that loses its oldest messages: nobody reads them."""
     return {"x-queue-type": "classic", "x-max-length": 10_000, "x-overflow": "drop-head"}
+
+
+def _unsubscribed_policy() -> dict[str, Any]:
+    """Return what empties that queue: an event may hold words of a person who is deleted later.
+
+    A policy, since the arguments of a queue that is there cannot be changed.
+    """
+    return {
+        "name": "unsubscribed",
+        "pattern": f"^{UNSUBSCRIBED}$",
+        "apply-to": "queues",
+        "definition": {"message-ttl": UNSUBSCRIBED_SECONDS * 1000},
+        "priority": 0,
+    }
 
 
 def _exchange(name: str, kind: str) -> dict[str, Any]:

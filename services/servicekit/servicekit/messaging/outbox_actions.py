@@ -84,6 +84,16 @@ def republish(*, event_type: str, since: datetime, until: datetime, by: str, not
     return total
 
 
+def erase(*, event_type: str, subjects: Sequence[str]) -> int:
+    """Delete the events of a type about these subjects, sent or not; return how many.
+
+    For personal data that is to be forgotten. A new text under the same id would be another event:
+    consumers that had the first would refuse it when it is published again.
+    """
+    events = OutboxEvent.objects.filter(type=event_type, subject__in=subjects)
+    return events.delete()[1].get(OutboxEvent._meta.label, 0)
+
+
 def _parked(positions: Sequence[int]) -> list[OutboxEvent]:
     """Return the rows, locked until the end of the transaction."""
     events = list(OutboxEvent.objects.parked().filter(pk__in=positions).select_for_update())

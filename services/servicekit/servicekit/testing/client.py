@@ -1,7 +1,7 @@
 """Call a service's API in a test: JSON in and out, as nobody, as a customer or as staff."""
 
 import json
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from django.conf import settings
@@ -10,7 +10,7 @@ from django.test import Client
 from uuid_utils.compat import uuid7
 
 from servicekit.testing.openapi import FOLDER, published
-from servicekit.testing.tokens import make_token
+from servicekit.testing.tokens import make_client_token, make_token
 
 
 class Caller:
@@ -21,6 +21,13 @@ class Caller:
         self._token = make_token(self.id, roles=roles) if roles else ""
         # A failure that nobody foresaw must be seen as clients see it.
         self._client = Client(raise_request_exception=False)
+
+    @classmethod
+    def machine(cls, *scopes: str) -> Self:
+        """Return a machine client with these scopes, or with a scope that opens nothing."""
+        caller = cls()
+        caller._token = make_client_token(*(scopes or ("nothing",)), client_id=caller.id)
+        return caller
 
     def call(
         self,

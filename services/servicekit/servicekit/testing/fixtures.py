@@ -17,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 import requests
 from django.conf import settings as django_settings
+from django.db import connections
 
 from servicekit.messaging.broker_definitions import topology_definitions
 from servicekit.messaging.topology import Topology
@@ -92,6 +93,16 @@ class BrokerAdmin:
         answer = self._session.request(method, self._base + path, json=body, timeout=ANSWER_SECONDS)
         answer.raise_for_status()
         return answer.json() if answer.content else None
+
+
+@pytest.fixture(autouse=True)
+def no_connection_of_earlier_tests(request: pytest.FixtureRequest) -> None:
+    """A test without a database begins without a connection: Django looks at one that is open, and
+    pytest-django refuses. Which tests a process ran before differs from run to run.
+    """
+    uses_database = request.node.get_closest_marker("django_db") or request.cls is not None
+    if not uses_database and not {"db", "transactional_db"} & set(request.fixturenames):
+        connections.close_all()
 
 
 @pytest.fixture(scope="session")
@@ -175,8 +186,16 @@ def stranger(test_keys: None) -> Any:
 
 @pytest.fixture
 def staff(test_keys: None) -> Any:
-    """A member of the shop's staff."""
-    return _caller("customer", "staff")
+    """A member of the shop's staff, who may do everything."""
+    return _caller("customer", "staff", "admin")
+
+
+@pytest.fixture
+def machine(test_keys: None) -> Any:
+    """A machine client whose scope opens nothing."""
+    from servicekit.testing.client import Caller
+
+    return Caller.machine()
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from servicekit.testing.tokens import (
     ISSUER,
     SIGNER,
     Signer,
+    client_claims,
     compact,
     encode,
     make_claims,
@@ -29,6 +30,7 @@ from servicekit.testing.tokens import (
 
 BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 SOMEBODY = UUID("018f0000-0000-7000-8000-000000000001")
+CLIENT = UUID("018f0000-0000-7000-8000-000000000002")
 DEEP = b"[" * 1500 + b"]" * 1500
 
 
@@ -49,7 +51,8 @@ def hostile_tokens(signer: Signer = SIGNER) -> list[HostileToken]:
     expired: make new tokens.
     """
     makers = (
-        _algorithms, _public_key_as_secret, _strangers, _key_ids, _headers, _claims, _times,
+        _algorithms, _public_key_as_secret, _strangers, _key_ids, _headers, _claims, _clients,
+        _times,
         _time_literals,
         _signatures, _payloads_changed, _encodings, _sizes, _duplicates, _not_json_objects,
     )  # fmt: skip
@@ -181,6 +184,28 @@ def _claims(signer: Signer) -> Iterator[HostileToken]:
     for (name, code), values in wrong.items():
         for value in values:
             yield HostileToken(f"{name} {str(value)[:50]!r}", signer.token(**{name: value}), code)
+
+
+def _clients(signer: Signer) -> Iterator[HostileToken]:
+    """Machine clients that are none, or claim what only people have."""
+    good = client_claims("orders:read", client_id=CLIENT)
+    wrong: dict[str, list[object]] = {
+        "client_id": ["", 7, None, [], {}, [good["sub"]], str(SOMEBODY), f"{good['sub']} "],
+        "scope": [None, "", " ", 7, [], ["orders:read"], "orders:read ", " orders:read",
+        "orders:read  users:read", "orders:read\n", "orders:read\tusers:read", "Orders:read", "*",
+        "a" * 256],
+        "roles": [[], ["customer"], ["staff"], ["machine", "staff"], ["machine", "machine"],
+        ["machine", "admin"]],
+    }  # fmt: skip
+    for name, values in wrong.items():
+        for value in values:
+            token = signer.token(**{**good, name: value})
+            yield HostileToken(f"client's {name} {str(value)[:50]!r}", token, "client")
+    null = {**make_claims(), "client_id": None}
+    text = compact(null)
+    yield HostileToken("client_id null", signer.seal(compact(signer.header()), text), "client")
+    person = signer.token(roles=["customer", "machine"])
+    yield HostileToken("person with a machine's role", person, "client")
 
 
 def _times(signer: Signer) -> Iterator[HostileToken]:

@@ -112,6 +112,23 @@ def make_token(
     return SIGNER.token(sub=str(subject or uuid7()), roles=list(roles), **claims)
 
 
+def make_client_token(*scopes: str, client_id: UUID | None = None, **claims: Any) -> str:
+    """Return a good token of a machine client; `claims` replace what it says."""
+    return SIGNER.token(**{**client_claims(*scopes, client_id=client_id), **claims})
+
+
+def client_claims(*scopes: str, client_id: UUID | None = None) -> dict[str, Any]:
+    """Return what a machine client's token says otherwise than a person's."""
+    name = str(client_id or uuid7())
+    return {
+        "sub": name,
+        "client_id": name,
+        "scope": " ".join(scopes),
+        "roles": ["machine"],
+        "email_verified": None,
+    }
+
+
 def key_set(*signers: Signer) -> bytes:
     """Return the JWKS of these keys as users would publish it."""
     return compact({"keys": [signer.jwk() for signer in signers]})

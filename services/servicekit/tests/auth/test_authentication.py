@@ -13,6 +13,7 @@ from servicekit.auth.authentication import CHALLENGE
 from servicekit.testing.client import Caller, decoded, problem
 from servicekit.testing.fixtures import SetKit
 from servicekit.testing.hostile_tokens import HostileToken, hostile_headers, hostile_tokens
+from servicekit.testing.token_rows import ROWS, authorizations
 from servicekit.testing.tokens import make_token
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("test_keys")]
@@ -110,6 +111,18 @@ def test_hostile_header_is_refused(nobody: Caller, name: str) -> None:
 
     problem(answer, 401, "invalid_token")
     assert answer["WWW-Authenticate"] == INVALID
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_row_of_the_threat_catalogue_is_refused(nobody: Caller, row: str) -> None:
+    values = authorizations(row)
+
+    for name, value in values.items():
+        header = value.encode("utf-8", "surrogatepass").decode("latin-1")
+        answer = nobody.get("/open/", Authorization=header)
+        assert answer.status_code == 401, name
+        problem(answer, 401, "invalid_token")
+    assert values
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])

@@ -16,7 +16,7 @@ from servicekit.auth import jwks, tokens
 from servicekit.testing import tokens as made
 from servicekit.testing.fixtures import SetKit
 from servicekit.testing.hostile_tokens import HostileToken, hostile_tokens
-from servicekit.testing.tokens import SIGNER, Signer, compact, make_claims
+from servicekit.testing.tokens import SIGNER, Signer, compact, make_claims, make_client_token
 
 pytestmark = pytest.mark.usefixtures("test_keys")
 NAMES = [hostile.name for hostile in hostile_tokens()]
@@ -144,6 +144,23 @@ def test_extra_claims_mean_nothing() -> None:
     claims = tokens.verified(SIGNER.token(**extra)).claims
 
     assert claims.roles == {"customer"}
+
+
+def test_scope_without_a_client_means_nothing() -> None:
+    claims = tokens.verified(SIGNER.token(scope="orders:read")).claims
+
+    assert (claims.client_id, claims.scopes) == (None, frozenset())
+
+
+def test_client_is_read_with_its_scopes() -> None:
+    client_id = uuid7()
+    token = make_client_token("orders:read", "users:read", client_id=client_id)
+
+    claims = tokens.verified(token).claims
+
+    assert (claims.subject, claims.client_id) == (client_id, client_id)
+    assert claims.scopes == {"orders:read", "users:read"}
+    assert (claims.roles, claims.email_verified) == ({"machine"}, False)
 
 
 @pytest.mark.parametrize("value", ["true", 1, [True], {"email_verified": True}])

@@ -315,3 +315,14 @@ def test_purged_key_is_new(customer: Caller) -> None:
 
     assert not answer.has_header(idempotency.REPLAYED)
     assert effects() == 2
+
+
+def test_caller_that_is_forgotten_leaves_the_keys_of_others(customer: Caller) -> None:
+    other = Caller("customer")
+    for each in (customer, other):
+        each.post(PLACE, {}, Idempotency_Key="key")
+
+    idempotency.forget_caller(customer.id)
+    idempotency.forget_caller(customer.id)
+
+    assert IdempotencyKey.objects.get().caller == other.id

@@ -136,3 +136,16 @@ def test_time_that_is_none_is_refused(since: str) -> None:
 
 def test_event_of_another_service_is_left_to_it() -> None:
     assert "not an event of orders" in republish(event_type="users.user_registered.v1")
+
+
+def test_erased_events_are_gone_sent_or_not_with_what_was_done_with_them() -> None:
+    sent = make_sent("order-1")
+    republish()
+    make_sent("order-1", sent_at=None)
+    kept = [make_sent("order-2"), make_sent("order-1", type="orders.order_cancelled.v1")]
+
+    erased = outbox_actions.erase(event_type=OrderPlaced.type, subjects=["order-1", "order-3"])
+
+    assert erased == 2
+    assert not OutboxAction.objects.filter(event_id=sent.pk).exists()
+    assert set(OutboxEvent.objects.values_list("pk", flat=True)) == {each.pk for each in kept}

@@ -19,7 +19,13 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from servicekit.auth.authentication import caller_of
-from servicekit.auth.permissions import IsStaff, IsStaffOrReadOnly
+from servicekit.auth.permissions import (
+    HasRole,
+    HasRoleOrReadOnly,
+    IsAuthenticatedOrReadOnly,
+    IsPersonOrHasScope,
+    IsStaff,
+)
 from servicekit.http import filters, idempotency
 from servicekit.http.fields import (
     AmountField,
@@ -54,11 +60,38 @@ class ForStaff(Open):
     permission_classes = (IsStaff,)
 
 
+class WritesAtTheDesk(HasRoleOrReadOnly):
+    roles = frozenset({"desk"})
+    scopes = frozenset({"desk:write"})
+
+
 class ForStaffToWrite(Open):
-    permission_classes = (IsStaffOrReadOnly,)
+    permission_classes: Any = (WritesAtTheDesk,)
 
     def post(self, request: Request) -> Response:
         return self.get(request)
+
+
+class WorksAtTheDesk(HasRole):
+    roles = frozenset({"desk", "till"})
+    scopes = frozenset({"desk:write"})
+    read_scopes = frozenset({"desk:read"})
+
+
+class Desk(ForStaffToWrite):
+    permission_classes = (WorksAtTheDesk,)
+
+
+class HasAnAccountOrReads(IsPersonOrHasScope):
+    scopes = frozenset({"desk:read"})
+
+
+class Counter(ForStaffToWrite):
+    permission_classes = (HasAnAccountOrReads,)
+
+
+class GuestBook(ForStaffToWrite):
+    permission_classes = (IsAuthenticatedOrReadOnly,)
 
 
 class LineWrite(StrictSerializer):
@@ -133,7 +166,7 @@ class EventFilterSet(filters.StrictFilterSet):
     sequence = filters.ChoiceFilter(choices=[("1", "one"), ("2", "two")])
     event = filters.IdFilter(field_name="id")
     parked = filters.FlagFilter(
-        field_name="parked_at", lookup_expr="isnull", exclude=True, staff_only=True
+        field_name="parked_at", lookup_expr="isnull", exclude=True, only_for=IsStaff
     )
 
     def check(self, values: Mapping[str, Any]) -> None:

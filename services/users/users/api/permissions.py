@@ -1,16 +1,17 @@
-"""Who may do what with accounts."""
+"""Who may do what with accounts and machine clients."""
 
-from typing import Any
-
-from rest_framework.permissions import BasePermission
-from rest_framework.request import Request
-
-from users.models import ADMIN
+from servicekit.auth.permissions import HasRole
+from users.roles import ADMIN, SUPPORT, USERS_READ
 
 
-class IsAdmin(BasePermission):
-    """Whoever decides about others."""
+class ListsAccounts(HasRole):
+    """Whoever helps customers."""
 
-    def has_permission(self, request: Request, view: Any) -> bool:
-        """Whether the token says so."""
-        return ADMIN in getattr(request.user, "roles", ())
+    roles = frozenset({SUPPORT})
+    scopes = frozenset({USERS_READ})
+
+
+class IsAdmin(HasRole):
+    """Whoever decides about others; no machine does."""
+
+    roles = frozenset({ADMIN})

@@ -5,19 +5,17 @@ from uuid import UUID
 
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.decorators import action
-from rest_framework.exceptions import AuthenticationFailed
-from rest_framework.generics import get_object_or_404
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from servicekit.auth.authentication import caller_of
-from servicekit.auth.permissions import IsAuthenticated
 from servicekit.http.problems import CONTENT_TYPE as PROBLEM
 from servicekit.http.viewsets import StrictViewSetMixin
 from users import selectors
 from users.api.headers import NO_STORE
+from users.api.own import OwnViewSet
 from users.api.permissions import IsAdmin
 from users.api.second_factor_serializers import (
     AnswerChallenge,
@@ -30,7 +28,7 @@ from users.api.second_factor_serializers import (
     SetUpRead,
 )
 from users.api.serializers import TokensRead
-from users.api.sources import source_of
+from users.api.sources import origin_of
 from users.models import Account
 from users.services import second_factor, second_step
 
@@ -85,32 +83,20 @@ class SecondStepViewSet(StrictViewSetMixin, GenericViewSet[Any]):
     def second_factor(self, request: Request) -> Response:
         """The challenge of a log-in and a code for tokens."""
         members = self.valid(AnswerChallenge)
-        tokens = second_step.answer_challenge(**members, source=source_of(request))
+        tokens = second_step.answer_challenge(**members, **origin_of(request))
         return Response(TokensRead(tokens).data, headers=NO_STORE)
 
 
-class OwnSecondFactorViewSet(StrictViewSetMixin, GenericViewSet[Account]):
+class OwnSecondFactorViewSet(OwnViewSet):
     """The caller's second factor: an authenticator app (RFC 6238) and recovery codes."""
 
-    permission_classes = (IsAuthenticated,)
     queryset = Account.objects.none()
-
-    def get_object(self) -> Account:
-        """Return the caller's own account.
-
-        Raises:
-            AuthenticationFailed: it was deleted or deactivated since its token was issued.
-        """
-        account = selectors.account_for_id(caller_of(self.request).id)
-        if account is None:
-            raise AuthenticationFailed("The account is gone.", "invalid_token")
-        return account
 
     @extend_schema(operation_id="read_second_factor", responses=SecondFactorRead)
     @action(detail=False, url_path=PATH)
     def second_factor(self, request: Request) -> Response:
         """Whether there is a second factor, and how many recovery codes are left."""
-        state = selectors.second_factor_of(self.get_object())
+        state = selectors.second_factor_of(self.account)
         return Response(SecondFactorRead(state).data, headers=NO_STORE)
 
     @extend_schema(
@@ -122,9 +108,10 @@ class OwnSecondFactorViewSet(StrictViewSetMixin, GenericViewSet[Account]):
     @second_factor.mapping.post
     def begin(self, request: Request) -> Response:
         """A secret for an authenticator app, shown once. It counts once a code is confirmed."""
-        account = self.get_object()
         members = self.valid(BeginSecondFactor)
-        set_up = second_factor.begin(account_id=account.pk, **members, source=source_of(request))
+        set_up = second_factor.begin(
+            account_id=self.account.pk, **members, **origin_of(request)
+        )
         return Response(SetUpRead(set_up).data, headers=NO_STORE)
 
     @extend_schema(
@@ -140,10 +127,10 @@ class OwnSecondFactorViewSet(StrictViewSetMixin, GenericViewSet[Account]):
         The recovery codes are shown once.
         """
         codes = second_factor.confirm(
-            account_id=self.get_object().pk,
+            account_id=self.account.pk,
             **self.valid(ConfirmSecondFactor),
             session_id=caller_of(request).session_id,
-            source=source_of(request),
+            **origin_of(request),
         )
         return _recovery_codes(codes)
 
@@ -157,9 +144,9 @@ class OwnSecondFactorViewSet(StrictViewSetMixin, GenericViewSet[Account]):
     def recovery_codes(self, request: Request) -> Response:
         """Ten new recovery codes, shown once; the old ones end."""
         codes = second_factor.renew_recovery_codes(
-            account_id=self.get_object().pk,
+            account_id=self.account.pk,
             **self.valid(ProveSecondFactor),
-            source=source_of(request),
+            **origin_of(request),
         )
         return _recovery_codes(codes)
 
@@ -173,9 +160,9 @@ class OwnSecondFactorViewSet(StrictViewSetMixin, GenericViewSet[Account]):
     def disable(self, request: Request) -> Response:
         """Switch the second factor off; every session ends, this one included."""
         second_factor.disable(
-            account_id=self.get_object().pk,
+            account_id=self.account.pk,
             **self.valid(ProveSecondFactor),
-            source=source_of(request),
+            **origin_of(request),
         )
         return Response(status=204)
 
@@ -183,16 +170,16 @@ class OwnSecondFactorViewSet(StrictViewSetMixin, GenericViewSet[Account]):
 class SecondFactorViewSet(StrictViewSetMixin, GenericViewSet[Account]):
     """What admins do for an owner who has lost app and recovery codes."""
 
-    permission_classes = (IsAuthenticated, IsAdmin)
+    permission_classes = (IsAdmin,)
     queryset = selectors.list_accounts()
-    lookup_url_kwarg = "user_id"
+    lookup_url_kwarg = "account_id"
 
     @extend_schema(operation_id="remove_second_factor", responses={204: None})
     @action(detail=True, methods=["delete"], url_path=PATH)
-    def remove(self, request: Request, user_id: UUID) -> Response:
+    def remove(self, request: Request, account_id: UUID) -> Response:
         """Take the second factor from an account; its sessions end."""
         self.refuse_members()
-        second_factor.remove(account=get_object_or_404(self.get_queryset(), pk=user_id))
+        second_factor.remove_for_owner(account_id=account_id, by=caller_of(request).id)
         return Response(status=204)
 
 

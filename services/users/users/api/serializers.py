@@ -6,9 +6,9 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from rest_framework import serializers
 
-from servicekit.http.fields import CleanCharField
+from servicekit.http.fields import CleanCharField, LabelField, StrictBooleanField
 from servicekit.http.serializers import StrictSerializer
-from users.models import MAX_EMAIL_LENGTH, Account, validate_email
+from users.models import MAX_EMAIL_LENGTH, Account, Language, validate_email
 
 #: A password is capped before it is hashed; beyond the rule's own limit, so that the rule can say
 #: what is wrong.
@@ -32,7 +32,7 @@ class PasswordField(CleanCharField):
 class Register(StrictSerializer):
     email = EmailField()
     password = PasswordField()
-    name = CleanCharField(max_length=200, allow_blank=True, required=False)
+    name = LabelField(max_length=200, allow_blank=True, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         check_password("password", attrs["password"], Account(email=attrs["email"]))
@@ -48,8 +48,15 @@ class RefreshToken(StrictSerializer):
     refresh_token = CleanCharField(max_length=200)
 
 
-class Rename(StrictSerializer):
-    name = CleanCharField(max_length=200, allow_blank=True)
+class EditProfile(StrictSerializer):
+    name = LabelField(max_length=200, allow_blank=True, required=False)
+    language = serializers.ChoiceField(Language.choices, required=False)
+    marketing_consent = StrictBooleanField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs:
+            raise serializers.ValidationError("Say what to change.", "required")
+        return attrs
 
 
 # Its context holds the account.
@@ -76,10 +83,22 @@ def check_password(name: str, password: str, account: Account) -> None:
 
 class AccountRead(serializers.ModelSerializer[Account]):
     roles = serializers.ListField(child=serializers.CharField(), read_only=True)
+    active = serializers.BooleanField(source="is_active", read_only=True)
 
     class Meta:
         model = Account
-        fields = ("id", "email", "name", "roles", "email_verified", "registered_at")
+        fields = (
+            "id",
+            "email",
+            "name",
+            "roles",
+            "email_verified",
+            "registered_at",
+            "active",
+            "language",
+            "marketing_consent",
+            "marketing_consent_at",
+        )
         read_only_fields = fields
 
 

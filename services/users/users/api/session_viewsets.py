@@ -12,7 +12,7 @@ from servicekit.http.viewsets import StrictViewSetMixin
 from users.api.headers import NO_STORE
 from users.api.second_factor_serializers import LogInRefusedRead
 from users.api.serializers import LogIn, RefreshToken, TokensRead
-from users.api.sources import source_of
+from users.api.sources import origin_of
 from users.models import Session
 from users.services import sessions
 
@@ -54,14 +54,14 @@ class SessionViewSet(StrictViewSetMixin, GenericViewSet[Session]):
     @action(detail=False, methods=["post"])
     def token(self, request: Request) -> Response:
         """Address and password for tokens; with a second factor, for a challenge."""
-        tokens = sessions.log_in(**self.valid(LogIn), source=source_of(request))
+        tokens = sessions.log_in(**self.valid(LogIn), **origin_of(request))
         return Response(TokensRead(tokens).data, headers=NO_STORE)
 
     @extend_schema(operation_id="refresh", request=RefreshToken, responses=TokensRead)
     @action(detail=False, methods=["post"])
     def refresh(self, request: Request) -> Response:
         """A refresh token for new tokens."""
-        tokens = sessions.refresh(**self.valid(RefreshToken))
+        tokens = sessions.refresh(**self.valid(RefreshToken), **origin_of(request))
         return Response(TokensRead(tokens).data, headers=NO_STORE)
 
     @extend_schema(operation_id="log_out", request=RefreshToken, responses={204: None})

@@ -8,7 +8,6 @@ from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.decorators import action
-from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.mixins import ListModelMixin
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -16,24 +15,32 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from servicekit.auth.authentication import caller_of
-from servicekit.auth.permissions import IsAuthenticated, IsStaff
+from servicekit.auth.permissions import IsAuthenticated
 from servicekit.http.pagination import Ordering
 from servicekit.http.viewsets import StrictViewSetMixin
 from users import selectors
-from users.api.headers import NO_STORE
+from users.api.filters import AccountFilterSet
+from users.api.headers import IF_MATCH, NO_STORE
+from users.api.own import own_account, versions_to_match
+from users.api.permissions import ListsAccounts
 from users.api.serializers import (
     AccountRead,
     ChangePassword,
+    EditProfile,
     Register,
-    Rename,
 )
-from users.api.sources import source_of
+from users.api.sources import origin_of
 from users.models import Account
-from users.services import accounts
+from users.services import accounts, profiles
 
 REGISTER_EXAMPLE = OpenApiExample(
     "Ada",
     {"email": "ada@example.org", "password": "a long enough one", "name": "Ada"},
+    request_only=True,
+)
+PROFILE_EXAMPLE = OpenApiExample(
+    "German, and no mail but for orders",
+    {"language": "de", "marketing_consent": False},
     request_only=True,
 )
 
@@ -41,9 +48,10 @@ REGISTER_EXAMPLE = OpenApiExample(
 class UserViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Account]):
     """Registration, and the list for staff."""
 
-    permission_classes = (IsAuthenticated, IsStaff)
+    permission_classes = (ListsAccounts,)
     serializer_class = AccountRead
     orderings = (Ordering("id", UUID, descending=True),)
+    filterset_class = AccountFilterSet
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         # A client's expired token must not keep it from registering. DRF asks before it knows the
@@ -56,7 +64,7 @@ class UserViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Account]):
         return [AllowAny()] if self.action == "create" else super().get_permissions()
 
     def get_queryset(self) -> QuerySet[Account]:
-        return selectors.list_accounts()
+        return selectors.list_accounts().prefetch_related("groups")
 
     def get_object(self) -> Account:
         """Return the caller's own account.
@@ -64,10 +72,7 @@ class UserViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Account]):
         Raises:
             AuthenticationFailed: it was deleted or deactivated since its token was issued.
         """
-        account = selectors.account_for_id(caller_of(self.request).id)
-        if account is None:
-            raise AuthenticationFailed("The account is gone.", "invalid_token")
-        return account
+        return own_account(self.request)
 
     @extend_schema(operation_id="list_users")
     def list(self, request: Request) -> Response:
@@ -90,15 +95,25 @@ class UserViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Account]):
     @action(detail=False, permission_classes=[IsAuthenticated])
     def me(self, request: Request) -> Response:
         """The caller's own account."""
-        return Response(AccountRead(self.get_object()).data, headers=NO_STORE)
+        return self._own_answer()
 
-    @extend_schema(operation_id="edit_me", request=Rename, responses=AccountRead)
+    @extend_schema(
+        operation_id="edit_me",
+        request=EditProfile,
+        responses=AccountRead,
+        parameters=[IF_MATCH],
+        examples=[PROFILE_EXAMPLE],
+    )
     @me.mapping.patch
     def edit_me(self, request: Request) -> Response:
-        """The caller's own account."""
+        """Name, language, and consent to marketing, whose time is kept."""
         account = self.get_object()
-        accounts.rename(account_id=account.pk, **self.valid(Rename))
-        return Response(AccountRead(self.get_object()).data, headers=NO_STORE)
+        profiles.edit_profile(
+            account_id=account.pk,
+            changes=self.valid(EditProfile),
+            versions=versions_to_match(request),
+        )
+        return self._own_answer()
 
     @extend_schema(operation_id="change_password", request=ChangePassword, responses={204: None})
     @action(
@@ -116,6 +131,11 @@ class UserViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Account]):
             current=members["current_password"],
             new=members["new_password"],
             session_id=caller_of(request).session_id,
-            source=source_of(request),
+            **origin_of(request),
         )
         return Response(status=204)
+
+    def _own_answer(self) -> Response:
+        account = self.get_object()
+        headers = {**NO_STORE, "ETag": f'"{account.version}"'}
+        return Response(AccountRead(account).data, headers=headers)

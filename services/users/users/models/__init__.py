@@ -1,34 +1,40 @@
-"""Accounts (AUTH_USER_MODEL), sessions, second factors, signing keys, guesses at passwords."""
+"""Accounts (AUTH_USER_MODEL) and what belongs to them, signing keys, machine clients."""
 
 from users.models.accounts import (
-    ADMIN,
-    CUSTOMER,
     EMAIL,
     MAX_EMAIL_LENGTH,
-    STAFF,
     Account,
     AccountManager,
     InvalidEmail,
+    Language,
     validate_email,
 )
+from users.models.addresses import MAX_ADDRESSES, Address
+from users.models.countries import COUNTRIES
 from users.models.login_attempts import LoginAttempt
 from users.models.second_factors import LogInChallenge, RecoveryCode, TotpDevice
+from users.models.security_events import MAX_DEVICE_LENGTH, SecurityEvent
+from users.models.service_clients import ServiceClient
 from users.models.sessions import RefreshToken, Session
 from users.models.signing_keys import SigningKey
 
 __all__ = [
-    "ADMIN",
-    "CUSTOMER",
+    "COUNTRIES",
     "EMAIL",
+    "MAX_ADDRESSES",
+    "MAX_DEVICE_LENGTH",
     "MAX_EMAIL_LENGTH",
-    "STAFF",
     "Account",
     "AccountManager",
+    "Address",
     "InvalidEmail",
+    "Language",
     "LogInChallenge",
     "LoginAttempt",
     "RecoveryCode",
     "RefreshToken",
+    "SecurityEvent",
+    "ServiceClient",
     "Session",
     "SigningKey",
     "TotpDevice",

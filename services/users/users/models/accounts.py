@@ -11,14 +11,20 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
-CUSTOMER, STAFF = "customer", "staff"
-#: Staff who decide about others.
-ADMIN = "admin"
+from users.roles import CUSTOMER, STAFF, STAFF_ROLES
+
 MAX_EMAIL_LENGTH = 254
 EMAIL = re.compile(
     r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}"
     r"@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]"
 )
+
+
+class Language(models.TextChoices):
+    """What an account is written to in."""
+
+    ENGLISH = "en"
+    GERMAN = "de"
 
 
 class InvalidEmail(ValidationError):
@@ -104,6 +110,12 @@ class Account(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(default=True)
     email_verified = models.BooleanField(default=False)
     registered_at = models.DateTimeField(db_default=Now())
+    language = models.CharField(
+        max_length=2, choices=Language.choices, default=Language.ENGLISH, db_default="en"
+    )
+    marketing_consent = models.BooleanField(default=False, db_default=False)
+    #: When consent was last given or withdrawn; null if it never was.
+    marketing_consent_at = models.DateTimeField(null=True)
     version = models.IntegerField(default=1)
     # Each log-in makes a row in `session`: another write to the account's row would tell no more.
     last_login = None
@@ -119,7 +131,14 @@ class Account(AbstractBaseUser, PermissionsMixin):
             models.CheckConstraint(
                 name="account_superuser_is_staff",
                 condition=Q(is_superuser=False) | Q(is_staff=True),
-            )
+            ),
+            models.CheckConstraint(
+                name="account_language_known", condition=Q(language__in=Language.values)
+            ),
+            models.CheckConstraint(
+                name="account_consent_has_a_time",
+                condition=Q(marketing_consent=False) | Q(marketing_consent_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -127,8 +146,10 @@ class Account(AbstractBaseUser, PermissionsMixin):
 
     @property
     def roles(self) -> list[str]:
-        """The roles that go into the account's tokens."""
-        return [CUSTOMER, STAFF] if self.is_staff else [CUSTOMER]
+        """The roles that go into the account's tokens: staff have one of STAFF_ROLES at least."""
+        groups = self.groups.all() if self.is_staff else ()
+        held = sorted({group.name for group in groups}.intersection(STAFF_ROLES))
+        return [CUSTOMER, STAFF, *held] if held else [CUSTOMER]
 
     def check_password(self, raw_password: str | None) -> bool:
         """Return whether this is the password; renew a hash that an older hasher made.

@@ -5,6 +5,7 @@ from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
 from users.models.accounts import Account
+from users.models.security_events import MAX_DEVICE_LENGTH
 
 
 class Session(models.Model):
@@ -16,6 +17,11 @@ class Session(models.Model):
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
     end_reason = models.CharField(max_length=20, default="", blank=True)
+    #: The log-in or the last refresh.
+    last_used_at = models.DateTimeField(db_default=Now())
+    #: Where the log-in came from: what its client calls itself, and its network.
+    device = models.CharField(max_length=MAX_DEVICE_LENGTH, default="", db_default="", blank=True)
+    network = models.CharField(max_length=50, default="", db_default="", blank=True)
     #: How its log-in was proved: "pwd", or "pwd otp" (RFC 8176).
     amr = models.CharField(max_length=40, default="pwd", db_default="pwd")
 

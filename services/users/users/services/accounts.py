@@ -1,15 +1,20 @@
 """Every write to accounts. Sessions and tokens: sessions.py; the key ring: signing_keys.py."""
 
+from typing import Unpack
 from uuid import UUID
 
 from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from servicekit.messaging.outbox import publish
 from users.errors import EmailTaken, WrongPassword
-from users.events import UserRegistered
+from users.events import UserDeactivated, UserRegistered, UserUpdated
 from users.models import Account
-from users.services import login_attempts
+from users.roles import ADMIN
+from users.services import login_attempts, security_log
+from users.services.security_log import Kind, Origin
 from users.services.sessions import end_sessions
 
 
@@ -24,7 +29,7 @@ def register(*, email: str, password: str | None, name: str = "") -> Account:
 
 
 def register_superuser(*, email: str, password: str | None) -> Account:
-    """Create an account with every permission of Django and the staff role; publish UserRegistered.
+    """Create an account with every permission of Django and the admin role; publish UserRegistered.
 
     Raises:
         InvalidEmail: the address is not usable.
@@ -33,34 +38,47 @@ def register_superuser(*, email: str, password: str | None) -> Account:
     return _create(email, password, Account(is_staff=True, is_superuser=True))
 
 
-def rename(*, account_id: UUID, name: str) -> None:
-    """Change the name that an account shows."""
-    Account.objects.filter(pk=account_id).update(name=name)
-
-
 def change_password(
     *,
     account_id: UUID,
     current: str,
     new: str,
     session_id: UUID | None,
-    source: str = login_attempts.UNKNOWN,
+    **origin: Unpack[Origin],
 ) -> None:
     """Set a new password and end every other session.
-
-    `source` is where the request comes from (api.sources.source_of).
 
     Raises:
         TooManyAttempts: the current password was guessed at too often.
         WrongPassword: `current` is not the account's password.
     """
-    email = Account.objects.values_list("email", flat=True).get(pk=account_id)
-    login_attempts.take_try(email=email, source=source)
     # Twice at most: between check and change, a log-in may have renewed the hash.
-    changed = _replace_password(account_id, current, new, session_id)
-    if not (changed or _replace_password(account_id, current, new, session_id)):
+    for _ in range(2):
+        checked = confirm_password(account_id=account_id, password=current, **origin)
+        if _replace_password(checked, new, session_id, origin):
+            return
+    raise WrongPassword
+
+
+def confirm_password(*, account_id: UUID, password: str, **origin: Unpack[Origin]) -> Account:
+    """Return an account, as it was checked, whose owner gave its password again.
+
+    Hashing takes some 20 ms: call it outside of transactions.
+
+    Raises:
+        TooManyAttempts: the password was guessed at too often.
+        WrongPassword: it is not the account's.
+    """
+    account = Account.objects.filter(pk=account_id).first()
+    if account is None:
+        raise WrongPassword  # it was deleted since its owner asked
+    source = origin.get("source", login_attempts.UNKNOWN)
+    login_attempts.take_try(email=account.email, source=source)
+    if not account.check_password(password):
+        security_log.count_failed_log_in(email=account.email, **origin)
         raise WrongPassword
-    login_attempts.forgive(email=email, source=source)
+    login_attempts.forgive(email=account.email, source=source)
+    return account
 
 
 def set_password(*, account: Account, password: str) -> None:
@@ -69,38 +87,46 @@ def set_password(*, account: Account, password: str) -> None:
     with transaction.atomic():
         Account.objects.filter(pk=account.pk).update(password=hashed)
         end_sessions(account=account, reason="password")
+        security_log.record(Kind.PASSWORD_CHANGED, account_id=account.pk)
 
 
-def make_staff(*, account: Account) -> bool:
-    """Give an account the staff role; return whether that is new.
-
-    Its sessions end, since their tokens tell the old role.
-    """
-    return _change(account, reason="role", is_staff=True)
-
-
-def revoke_staff(*, account: Account) -> bool:
-    """Take the staff role back, and superuser's with it; return whether the account had it.
-
-    Its sessions end, in every service within seconds.
-    """
-    return _change(account, reason="role", is_staff=False, is_superuser=False)
-
-
-def deactivate(*, account: Account) -> bool:
+def deactivate(*, account: Account, **origin: Unpack[Origin]) -> bool:
     """Refuse the account from now on; return whether that is new.
 
     Its sessions end, in every service within seconds.
     """
-    return _change(account, reason="deactivated", is_active=False)
+    return _change(account, Kind.DEACTIVATED, {"is_active": False}, **origin)
 
 
-def reactivate(*, account: Account) -> bool:
+def reactivate(*, account: Account, **origin: Unpack[Origin]) -> bool:
     """Let a deactivated account log in again; return whether it was deactivated."""
-    return _change(account, reason="reactivated", is_active=True)
+    return _change(account, Kind.REACTIVATED, {"is_active": True}, **origin)
 
 
-def _change(account: Account, *, reason: str, **values: bool) -> bool:
+def publish_state(account: Account) -> None:
+    """Publish the state of an account, with the version that the caller gave it."""
+    event = UserUpdated(
+        user_id=account.pk,
+        version=account.version,
+        active=account.is_active,
+        roles=account.roles,
+        email_verified=account.email_verified,
+        language=account.language,
+        marketing_consent=account.marketing_consent,
+    )
+    publish(event, subject=str(account.pk), sequence=account.version)
+
+
+#: Why sessions end with what happened to their account.
+END_REASONS = {
+    Kind.DEACTIVATED: "deactivated",
+    Kind.REACTIVATED: "reactivated",
+}
+
+
+def _change(
+    account: Account, kind: Kind, values: dict[str, bool], **origin: Unpack[Origin]
+) -> bool:
     """Set columns that tokens depend on and end the sessions; return whether anything changed."""
     with transaction.atomic():
         locked = Account.objects.select_for_update().get(pk=account.pk)
@@ -110,8 +136,19 @@ def _change(account: Account, *, reason: str, **values: bool) -> bool:
             setattr(locked, name, value)
         locked.version += 1
         locked.save(update_fields=[*values, "version"])
-        end_sessions(account=locked, reason=reason)
+        end_sessions(account=locked, reason=END_REASONS[kind])
+        security_log.record(kind, account_id=locked.pk, **origin)
+        publish_state(locked)
+        if kind == Kind.DEACTIVATED:
+            _publish_deactivated(locked)
     return True
+
+
+def _publish_deactivated(account: Account) -> None:
+    event = UserDeactivated(
+        user_id=account.pk, version=account.version, deactivated_at=timezone.now()
+    )
+    publish(event, subject=str(account.pk), sequence=account.version)
 
 
 def _create(email: str, password: str | None, account: Account) -> Account:
@@ -122,9 +159,10 @@ def _create(email: str, password: str | None, account: Account) -> Account:
         with transaction.atomic():
             account.save(force_insert=True)
             account.refresh_from_db(fields=["registered_at"])
+            if account.is_staff:
+                account.groups.add(Group.objects.get_or_create(name=ADMIN)[0])
             event = UserRegistered(
                 user_id=account.pk,
-                email=account.email,
                 roles=account.roles,
                 registered_at=account.registered_at,
             )
@@ -136,21 +174,16 @@ def _create(email: str, password: str | None, account: Account) -> Account:
     return account
 
 
-def _replace_password(account_id: UUID, current: str, new: str, session_id: UUID | None) -> bool:
+def _replace_password(checked: Account, new: str, session_id: UUID | None, origin: Origin) -> bool:
     """Replace the hash that was checked; return False when another took its place meanwhile.
 
     Hashing takes some 20 ms: no lock is held across it.
-
-    Raises:
-        WrongPassword: `current` is not the account's password.
     """
-    account = Account.objects.get(pk=account_id)
-    if not account.check_password(current):
-        raise WrongPassword
     hashed = make_password(new)
     with transaction.atomic():
-        checked = Account.objects.filter(pk=account_id, password=account.password)
-        if not checked.update(password=hashed):
+        rows = Account.objects.filter(pk=checked.pk, password=checked.password)
+        if not rows.update(password=hashed):
             return False
-        end_sessions(account=account, reason="password", except_session=session_id)
+        end_sessions(account=checked, reason="password", except_session=session_id)
+        security_log.record(Kind.PASSWORD_CHANGED, account_id=checked.pk, **origin)
     return True

@@ -12,7 +12,7 @@ import math
 from django.db import connection
 
 from users.errors import TooManyAttempts
-from users.models import Account, InvalidEmail
+from users.models import Account, InvalidEmail, LoginAttempt
 
 #: Tries without a pause. The first pause after them is 15 s, each further pause twice as long, up
 #: to 15 minutes: with 5 free tries that allows 10 in a quarter of an hour, with 20 about 30.
@@ -75,7 +75,19 @@ def take_try(*, email: str, source: str) -> None:
     Raises:
         TooManyAttempts: the try must wait.
     """
-    account = _account_key(email)
+    _take_try(_account_key(email), source)
+
+
+def take_try_of_client(*, client_id: str, source: str) -> None:
+    """Count a wrong secret of a machine client, whether or not there is such a client.
+
+    Raises:
+        TooManyAttempts: the next try must wait.
+    """
+    _take_try(hashlib.sha256(f"client:{client_id}".encode()).digest(), source)
+
+
+def _take_try(account: bytes, source: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(IS_KNOWN, [account, source, KNOWN_FOR_DAYS])
         is_known = bool(cursor.fetchone()[0])
@@ -98,6 +110,11 @@ def forgive(*, email: str, source: str, tries: int = 1) -> None:
     with connection.cursor() as cursor:
         cursor.execute(TAKE_BACK, values)
         cursor.execute(SUCCEED, values)
+
+
+def forget(*, email: str) -> None:
+    """Forget every try at the password of an address whose account is deleted."""
+    LoginAttempt.objects.filter(account=_account_key(email)).delete()
 
 
 def _take(account: bytes, source: str, free: int) -> None:

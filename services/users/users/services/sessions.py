@@ -5,10 +5,11 @@ that comes back ends the session (docs/adr/0010-own-refresh-tokens.md; RFC 9700,
 """
 
 import hashlib
+import logging
 import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Unpack
 from uuid import UUID
 
 import orjson
@@ -20,17 +21,23 @@ from django.utils import timezone
 
 from servicekit.auth import revocations
 from servicekit.auth.tokens import AccessToken
+from servicekit.http.problems import NotFound
 from servicekit.messaging.outbox import publish
 from users.errors import InvalidRefreshToken, SecondFactorRequired, WrongCredentials
 from users.events import UserSessionsRevoked
-from users.models import CUSTOMER, Account, RefreshToken, Session
+from users.models import CUSTOMER, MAX_DEVICE_LENGTH, Account, RefreshToken, Session
+from users.selectors import alive_sessions
 from users.services import (
     login_attempts,
     login_challenges,
     second_factor_codes,
+    security_log,
     signing_keys,
 )
 from users.services.login_challenges import Challenge
+from users.services.security_log import Kind, Origin
+
+logger = logging.getLogger(__name__)
 
 REFRESH_LIFE = timedelta(days=14)
 #: Within this time a spent token gets the same answer again: for a client whose answer was lost,
@@ -39,39 +46,48 @@ GRACE_SECONDS = 10
 Tokens = dict[str, Any]
 
 
-def log_in(*, email: str, password: str, source: str = login_attempts.UNKNOWN) -> Tokens:
+def log_in(*, email: str, password: str, **origin: Unpack[Origin]) -> Tokens:
     """Begin a session and return its first tokens.
-
-    `source` is where the request comes from (api.sources.source_of).
 
     Raises:
         TooManyAttempts: the password was guessed at too often; it was not looked at.
         WrongCredentials: no active account has them. The time taken does not tell which is wrong.
         SecondFactorRequired: they are right, and the account has a second factor (second_step.py).
     """
+    source = origin.get("source", login_attempts.UNKNOWN)
     login_attempts.take_try(email=email, source=source)
     # Twice at most: between check and session, another log-in may have renewed the hash.
-    tokens = _begin(_checked(email, password)) or _begin(_checked(email, password))
-    if tokens is None:
-        raise WrongCredentials
-    if isinstance(tokens, Challenge):
-        raise SecondFactorRequired(challenge=tokens.token, expires_in=tokens.expires_in)
-    login_attempts.forgive(email=email, source=source)
-    return tokens
+    for _ in range(2):
+        checked = _checked(email, password)
+        tokens = checked and _begin(checked, origin)
+        if isinstance(tokens, Challenge):
+            raise SecondFactorRequired(challenge=tokens.token, expires_in=tokens.expires_in)
+        if tokens:
+            login_attempts.forgive(email=email, source=source)
+            return tokens
+        if checked is None:
+            break
+    security_log.count_failed_log_in(email=email, **origin)
+    raise WrongCredentials
 
 
-def begin_session(*, account: Account, amr: str) -> Tokens:
+def begin_session(*, account: Account, amr: str, **origin: Unpack[Origin]) -> Tokens:
     """Begin a session of an account that the caller's transaction has locked.
 
     `amr` says how the account was proved: words of RFC 8176, separated by spaces.
     """
     session = Session.objects.create(
-        account=account, expires_at=timezone.now() + REFRESH_LIFE, amr=amr
+        account=account,
+        expires_at=timezone.now() + REFRESH_LIFE,
+        amr=amr,
+        device=origin.get("device", "")[:MAX_DEVICE_LENGTH],
+        network=security_log.network_of(origin.get("source", "")),
     )
+    security_log.record_device(account_id=account.pk, **origin)
     return _issue(account, session)
 
 
-def refresh(*, refresh_token: str) -> Tokens:
+def refresh(*, refresh_token: str, **origin: Unpack[Origin]) -> Tokens:
     """Spend a refresh token and return new tokens.
 
     The same token within GRACE_SECONDS gets the same answer.
@@ -89,13 +105,19 @@ def refresh(*, refresh_token: str) -> Tokens:
             row.spent_at = timezone.now()
             row.encrypted_answer = signing_keys.cipher().encrypt(orjson.dumps(answer))
             row.save(update_fields=["spent_at", "encrypted_answer"])
+            Session.objects.filter(pk=row.session_id).update(last_used_at=row.spent_at)
             _forget_answers(row.session)
             return answer
         repeated = _kept_answer(row)
         if repeated is not None:
             return repeated
         _end([row.session], reason="replay")
+        account_id = row.session.account_id
+        security_log.record(Kind.REFRESH_REPLAYED, account_id=account_id, **origin)
     # Outside the transaction: the refusal must not undo the end of the session.
+    logger.warning(
+        "refresh token used again, its session ended", extra={"session": str(row.session_id)}
+    )
     raise InvalidRefreshToken("The token was used before; the session has ended. Log in again.")
 
 
@@ -115,24 +137,42 @@ def end_sessions(*, account: Account, reason: str, except_session: UUID | None =
     _end([session for session in locked if session.pk != except_session], reason=reason)
 
 
-def _checked(email: str, password: str) -> Account:
-    """Return the active account that has this address and password.
+def revoke_session(*, account_id: UUID, session_id: UUID, **origin: Unpack[Origin]) -> None:
+    """End one session of an account.
 
     Raises:
-        WrongCredentials: there is none.
+        NotFound: the account has no such session, or it has ended.
     """
+    with transaction.atomic():
+        session = alive_sessions(account_id).select_for_update().filter(pk=session_id).first()
+        if session is None:
+            raise NotFound
+        _end([session], reason="revoked")
+        security_log.record(Kind.SESSIONS_REVOKED, account_id=account_id, **origin)
+
+
+def revoke_sessions(
+    *, account: Account, except_session: UUID | None, **origin: Unpack[Origin]
+) -> None:
+    """Log out everywhere: end an account's sessions but `except_session`."""
+    with transaction.atomic():
+        end_sessions(account=account, reason="revoked", except_session=except_session)
+        security_log.record(Kind.SESSIONS_REVOKED, account_id=account.pk, **origin)
+
+
+def _checked(email: str, password: str) -> Account | None:
+    """Return the active account that has this address and password, or None."""
     try:
         account = Account.objects.get_by_natural_key(email)
     except Account.DoesNotExist:
         # Takes as long as checking: the time must not tell who is registered.
         make_password(password)
-        raise WrongCredentials from None
-    if not account.check_password(password) or not account.is_active:
-        raise WrongCredentials
-    return account
+        return None
+    # In this order: it takes as long for an inactive account.
+    return account if account.check_password(password) and account.is_active else None
 
 
-def _begin(checked: Account) -> Tokens | Challenge | None:
+def _begin(checked: Account, origin: Origin) -> Tokens | Challenge | None:
     """Begin a session of the account as it was checked, or return None when it was changed since;
     a challenge where it has a second factor.
 
@@ -145,7 +185,7 @@ def _begin(checked: Account) -> Tokens | Challenge | None:
             return None
         if second_factor_codes.is_on(account):
             return login_challenges.issue(account=account)
-        return begin_session(account=account, amr="pwd")
+        return begin_session(account=account, amr="pwd", **origin)
 
 
 def _issue(account: Account, session: Session) -> Tokens:
@@ -228,12 +268,14 @@ def _end(sessions: Iterable[Session], *, reason: str) -> None:
         if session.ended_at is None:
             session.ended_at, session.end_reason = now, reason
             session.save(update_fields=["ended_at", "end_reason"])
-            _announce(session, now)
+            announce_end(subject=session.account_id, session_id=session.pk, now=now)
 
 
-def _announce(session: Session, now: datetime) -> None:
-    user_id = session.account_id
-    event = UserSessionsRevoked(user_id=user_id, session_id=session.pk, revoked_at=now)
+def announce_end(*, subject: UUID, session_id: UUID, now: datetime) -> None:
+    """Refuse the tokens of a session from now on, here and in every service, in the caller's
+    transaction.
+    """
+    event = UserSessionsRevoked(user_id=subject, session_id=session_id, revoked_at=now)
     # Revocations of an account have no version of their own: microseconds count them.
-    publish(event, subject=str(user_id), sequence=int(now.timestamp() * 1_000_000))
-    revocations.revoke(session.pk, user_id, now)
+    publish(event, subject=str(subject), sequence=int(now.timestamp() * 1_000_000))
+    revocations.revoke(session_id, subject, now)

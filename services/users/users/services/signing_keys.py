@@ -27,6 +27,7 @@ from jwt.algorithms import ECAlgorithm
 
 from servicekit.auth.backend import SigningKey as CurrentKey
 from servicekit.auth.token_rules import LONGEST_LIFE_SECONDS
+from users import selectors
 from users.errors import NoSigningKey, UnreadableKeys
 from users.models import SigningKey
 
@@ -56,6 +57,8 @@ class Withdrawal:
 
     signing_kid: str
     withdrawn_kids: list[str]
+    #: Sessions whose access token was good until then: each must refresh.
+    sessions: int
 
 
 class NextKeyTooYoung(RuntimeError):
@@ -126,7 +129,7 @@ def ensure_signing_keys() -> list[str]:
     """
     made = []
     with transaction.atomic():
-        _lock()
+        lock_ring()
         for state in (State.CURRENT, State.NEXT):
             if not SigningKey.objects.filter(state=state).exists():
                 made.append(_make_key(state).kid)
@@ -145,7 +148,7 @@ def renew_encryption() -> int:
     first = MultiFernet([Fernet(settings.KEY_ENCRYPTION_KEYS[0])])
     renewed = 0
     with transaction.atomic():
-        _lock()
+        lock_ring()
         for row in SigningKey.objects.exclude(state=State.RETIRED):
             if not _is_in_use(row):
                 continue
@@ -166,7 +169,7 @@ def rotate_signing_key() -> str:
         NextKeyTooYoung: verifiers may not have the next key yet.
     """
     with transaction.atomic():
-        _lock()
+        lock_ring()
         following = SigningKey.objects.get(state=State.NEXT)
         previous = SigningKey.objects.filter(state=State.PREVIOUS).first()
         wait = max(_seconds_left(following.changed_at, PUBLISH_AHEAD_SECONDS), _wait_for(previous))
@@ -188,15 +191,18 @@ def withdraw_signing_keys() -> Withdrawal:
     withdrawn keys are refused as soon as a verifier has asked for the set again
     (docs/operations.md, "Keys"); sessions go on, since refresh tokens are signed by none.
     """
+    sessions = selectors.count_sessions_with_access_token(LIFE_SECONDS)
     with transaction.atomic():
-        _lock()
+        lock_ring()
         withdrawn = list(SigningKey.objects.exclude(state=State.RETIRED).order_by("kid"))
         for key in withdrawn:
             _move(key, State.RETIRED)
         current = _make_key(State.CURRENT)
         _make_key(State.NEXT)
     forget_ring()
-    return Withdrawal(current.kid, [key.kid for key in withdrawn])
+    kids = [key.kid for key in withdrawn]
+    logger.warning("signing keys withdrawn", extra={"kids": kids, "sessions": sessions})
+    return Withdrawal(current.kid, kids, sessions)
 
 
 def cipher() -> MultiFernet:
@@ -286,6 +292,7 @@ def _public(row: SigningKey) -> dict[str, Any]:
     return {**members, "kid": row.kid, "alg": "ES256", "use": "sig"}
 
 
-def _lock() -> None:
+def lock_ring() -> None:
+    """Let nobody else change the ring until this transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])

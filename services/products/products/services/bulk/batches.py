@@ -130,7 +130,7 @@ def _decide(products: list[Candidate], decide: Decide, outcome: Outcome) -> list
 def _record(operation: BulkOperation, changes: list[dict[str, Any]]) -> None:
     if not changes:
         return
-    parameters = {
+    parameters: dict[str, Any] = {
         "changes": orjson.dumps(changes, default=str).decode(),
         "operation": operation.pk,
         "type": ProductChanged.type,

@@ -20,7 +20,7 @@ class Command(BaseCommand):
             raise CommandError(
                 "KEY_ENCRYPTION_KEY does not decrypt the signing keys: put the key that they were "
                 "encrypted under behind the new one, separated by a comma; or "
-                "`rotate_signing_key --now` makes new ones."
+                "`rotate_signing_key --withdraw` makes new ones."
             ) from error
         self.stdout.write(f"Made {', '.join(made)}." if made else "The signing keys are there.")
         if renewed:

@@ -6,12 +6,13 @@ from django.core.management.base import BaseCommand
 from servicekit import env
 from users.management.accounts import find_account
 from users.models import Account
-from users.services import accounts
+from users.roles import STAFF
+from users.services import roles
 
 
 class Command(BaseCommand):
     help = (
-        "Make the first member of staff, STAFF_EMAIL with STAFF_PASSWORD, unless an account has "
+        "Make the first admin, STAFF_EMAIL with STAFF_PASSWORD, unless an account has "
         "that address; it may run any number of times."
     )
 
@@ -23,7 +24,7 @@ class Command(BaseCommand):
         account = find_account(email)
         if account is None:
             call_command("make_staff", email, "--create", stdout=self.stdout)
-        elif account.is_staff:
+        elif STAFF in account.roles:
             self.stdout.write(f"{email} is staff.")
         else:
             self.stdout.write(self._promote(account))
@@ -37,7 +38,7 @@ class Command(BaseCommand):
         """
         password = env.secret("STAFF_PASSWORD", "")
         if account.version == 1 and password and account.check_password(password):
-            accounts.make_staff(account=account)
+            roles.make_staff(account=account)
             return f"{account.email} is staff."
         return (
             f"{account.email} is registered and is not staff. "

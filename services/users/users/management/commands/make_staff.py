@@ -1,5 +1,6 @@
 import re
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
@@ -10,13 +11,15 @@ from django.db import transaction
 from servicekit import env
 from users.management.accounts import account_for, find_account
 from users.models import Account
-from users.services import accounts
+from users.roles import ADMIN, STAFF_ROLES
+from users.services import accounts, roles
 
 
 class Command(BaseCommand):
     help = (
-        "Give an account the staff role, or take it back (--revoke). With --create, make the "
-        "account; its password comes from --password-stdin or STAFF_PASSWORD."
+        "Give an account a role of staff, or take it back (--revoke; without --role, all of them). "
+        "With --create, make the account; its password comes from --password-stdin or "
+        "STAFF_PASSWORD."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -27,26 +30,34 @@ class Command(BaseCommand):
             "--revoke", action="store_true", help="take the role back; the account's sessions end"
         )
         parser.add_argument(
+            "--role", choices=sorted(STAFF_ROLES), default="", help="the role; admin if not given"
+        )
+        parser.add_argument(
             "--password-stdin",
             action="store_true",
             help="read the new account's password from stdin",
         )
 
-    def handle(
-        self, *, email: str, create: bool, revoke: bool, password_stdin: bool, **_options: Any
-    ) -> None:
-        if revoke:
-            account = account_for(email)
-            had = accounts.revoke_staff(account=account)
-            self.stdout.write(
-                f"{account.email} is not staff{' any more; its sessions end' if had else ''}."
-            )
-            return
+    def handle(self, *, email: str, revoke: bool, role: str, **options: Any) -> None:
+        done = self._revoke(email, role) if revoke else self._give(email, role or ADMIN, options)
+        self.stdout.write(done)
+
+    def _revoke(self, email: str, role: str) -> str:
+        account = account_for(email)
+        had = roles.revoke_staff(account=account, role=role)
+        what = f"has no role {role}" if role else "is not staff"
+        return f"{account.email} {what}{' any more; its sessions end' if had else ''}."
+
+    def _give(self, email: str, role: str, options: Mapping[str, Any]) -> str:
         # One transaction: a crash between the two would leave an account without its role.
         with transaction.atomic():
-            account = self._ensured(email, password_stdin) if create else account_for(email)
-            new = accounts.make_staff(account=account)
-        self.stdout.write(f"{account.email} is staff{'' if new else ' already'}.")
+            account = (
+                self._ensured(email, options["password_stdin"])
+                if options["create"]
+                else account_for(email)
+            )
+            new = roles.make_staff(account=account, role=role)
+        return f"{account.email} is staff with the role {role}{'' if new else ' already'}."
 
     def _ensured(self, email: str, from_stdin: bool) -> Account:
         account = find_account(email)

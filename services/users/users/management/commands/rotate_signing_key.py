@@ -23,13 +23,15 @@ class Command(BaseCommand):
             "--wait", action="store_true", help="wait until every verifier has the next key"
         )
         how.add_argument(
+            "--withdraw",
             "--now",
+            dest="withdraw",
             action="store_true",
             help="for a stolen key: withdraw every key at once, and with them all access tokens",
         )
 
-    def handle(self, *, wait: bool, now: bool, **_options: Any) -> None:
-        if now:
+    def handle(self, *, wait: bool, withdraw: bool, **_options: Any) -> None:
+        if withdraw:
             self._withdraw()
         else:
             self._rotate(wait=wait)
@@ -39,8 +41,8 @@ class Command(BaseCommand):
         self.stdout.write(
             f"Withdrawn: {', '.join(done.withdrawn_kids)}. Every access token that they signed is "
             f"refused everywhere within {REFUSED_WITHIN_SECONDS} s.\n"
-            f"Signing with {done.signing_kid}. Clients get new tokens by refresh; "
-            "nobody has to log in again."
+            f"Signing with {done.signing_kid}. Sessions that must refresh their access token: "
+            f"{done.sessions}; nobody has to log in again."
         )
 
     def _rotate(self, *, wait: bool) -> None:
@@ -50,7 +52,7 @@ class Command(BaseCommand):
             except NextKeyTooYoung as error:
                 if not wait:
                     raise CommandError(
-                        f"{error} Run again then, or use --wait; --now is for a stolen key."
+                        f"{error} Run again then, or use --wait; --withdraw is for a stolen key."
                     ) from error
                 self.stdout.write(f"{error} Waiting.")
                 time.sleep(min(error.wait_seconds, 10) + 0.5)

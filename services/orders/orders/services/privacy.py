@@ -1,0 +1,15 @@
+"""What orders forgets of a deleted account.
+
+An order names its buyer by an id alone, which leads to nobody once users has deleted the account:
+orders, lines and history stay as they are, for the books
+(docs/adr/0093-a-deleted-account-leaves-no-trace.md).
+"""
+
+from uuid import UUID
+
+from servicekit.http.idempotency import forget_caller
+
+
+def forget_user(*, user_id: UUID) -> None:
+    """Forget the answers that the user's requests got; open orders run to their end."""
+    forget_caller(user_id)

@@ -1,0 +1,109 @@
+"""What products forgets of a deleted account: every trace of the person; the stars stay."""
+
+from uuid import UUID
+
+import pytest
+from django.db import connection
+from uuid_utils.compat import uuid7
+
+from products.events import UserDeleted
+from products.handlers import router
+from products.models import Product, Purchase, Review
+from products.services.reviews import hide_review, write_review
+from servicekit.models import IdempotencyKey, RevokedSession
+from servicekit.testing.deliver import deliver, make_delivery, outbox_events
+from servicekit.testing.text_search import rows_with
+from tests.factories import make_product
+
+QUEUE, PUBLISHED = "products.users", "products.review_published.v1"
+NAME, EMAIL, STREET = "Ada Quillfeather", "ada.quillfeather@example.org", "12 Larkspur Row"
+
+
+def forget(user_id: UUID) -> None:
+    """Deliver the event twice, as the broker may."""
+    event = make_delivery(UserDeleted.type, {"user_id": str(user_id), "deleted_at": "x"})
+    deliver(router, QUEUE, [event], times=2)
+
+
+def make_review(product: Product, customer_id: UUID, rating: int, **text: str) -> Review:
+    Purchase.objects.create(customer_id=customer_id, product=product)
+    return write_review(product_id=product.pk, customer_id=customer_id, rating=rating, **text)
+
+
+def numbers(product: Product) -> tuple[int, float]:
+    product.refresh_from_db()
+    return product.rating_count, float(product.rating_average)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_deleted_account_leaves_no_trace_in_any_table_u16() -> None:
+    product, ada = make_product(), uuid7()
+    make_review(product, ada, 2, title=NAME, comment=f"Write to {EMAIL}, or to {STREET}.")
+    IdempotencyKey.objects.create(
+        caller=ada,
+        operation="x",
+        key=EMAIL,
+        request_hash=b"",
+        status=201,
+        body=NAME.encode(),
+        created_at="2026-11-02T00:00:00Z",
+    )
+    assert {table for text in (NAME, EMAIL, STREET) for table in rows_with(text)} == {
+        "review",
+        "outbox",
+        "idempotency_key",
+    }
+
+    forget(ada)
+
+    assert [rows_with(text) for text in (NAME, EMAIL, STREET)] == [{}, {}, {}]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_stars_of_a_deleted_account_stay_without_text_and_author() -> None:
+    lamp, pot, ada = make_product(), make_product(), uuid7()
+    mine = make_review(lamp, ada, 2, title="Dull", comment="It is.")
+    hidden = make_review(pot, ada, 1, comment="Bad.")
+    hide_review(review_id=hidden.pk, by=uuid7())
+    others = make_review(lamp, uuid7(), 5, title="Bright")
+    before = numbers(lamp), numbers(pot)
+
+    forget(ada)
+
+    assert (numbers(lamp), numbers(pot)) == before == ((2, 3.5), (0, 0.0))
+    mine.refresh_from_db()
+    hidden.refresh_from_db()
+    assert [(row.rating, row.title, row.comment, row.version) for row in (mine, hidden)] == [
+        (2, "", "", 2),
+        (1, "", "", 3),
+    ]
+    assert len({ada, mine.customer_id, hidden.customer_id}) == 3
+    others.refresh_from_db()
+    assert (others.title, others.version) == ("Bright", 1)
+    assert [event["subject"] for event in outbox_events(PUBLISHED)] == [str(others.pk)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_deletion_of_a_stranger_changes_nothing() -> None:
+    review = make_review(make_product(), uuid7(), 4, title="Good")
+    before = outbox_events()
+
+    forget(uuid7())
+
+    review.refresh_from_db()
+    assert (review.title, review.version) == ("Good", 1)
+    assert outbox_events() == before
+    assert not RevokedSession.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_published_reviews_are_found_by_an_index() -> None:
+    """The outbox of a week is large, and the handler holds rows meanwhile."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(
+            "EXPLAIN SELECT FROM outbox WHERE type = %s AND subject = ANY(%s)", [PUBLISHED, ["x"]]
+        )
+        plan = " ".join(row[0] for row in cursor.fetchall())
+
+    assert "outbox_published_review" in plan
