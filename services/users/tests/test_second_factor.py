@@ -14,6 +14,7 @@ from django.db import connection
 from django.utils import timezone
 
 from servicekit.auth import tokens as access_tokens
+from servicekit.auth.permissions import MissingRole
 from servicekit.operations import purge
 from servicekit.testing.deliver import outbox_events
 from tests.factories import PASSWORD, make_account
@@ -25,9 +26,10 @@ from users.errors import (
     SecondFactorRequired,
     UnreadableSecondFactor,
     WrongCode,
+    WrongLogInCode,
     WrongPassword,
 )
-from users.models import Account, LogInChallenge, RecoveryCode, Session, TotpDevice
+from users.models import Account, LogInChallenge, RecoveryCode, SecurityEvent, Session, TotpDevice
 from users.selectors import second_factor_of
 from users.services import (
     accounts,
@@ -371,3 +373,35 @@ def test_purge_takes_old_challenges_and_set_ups_that_nobody_confirmed(ring: None
         young.pk,
     }
     assert LogInChallenge.objects.count() == 1
+
+
+def test_security_log_tells_what_was_done_and_by_whom(ring: None) -> None:
+    admin, app = make_account(roles=["admin"]), with_second_factor()
+    proof = {"account_id": app.account.pk, "current_password": PASSWORD}
+    codes = second_factor.renew_recovery_codes(**proof, code=app.fresh_code(), device="Firefox")
+    with pytest.raises(WrongLogInCode):
+        log_in(app, app.wrong_code())
+    second_factor.disable(**proof, code=codes[0].replace("-", ""))
+    with_second_factor(app.account)
+
+    second_factor.remove_for_owner(account_id=app.account.pk, by=admin.pk)
+
+    rows = SecurityEvent.objects.filter(account_id=app.account.pk).order_by("id")
+    assert list(rows.values_list("kind", "device", "by")) == [
+        ("second_factor_on", "", None),
+        ("recovery_codes_new", "Firefox", None),
+        ("login_failed", "", None),
+        ("second_factor_off", "", None),
+        ("second_factor_on", "", None),
+        ("second_factor_off", "", admin.pk),
+    ]
+
+
+def test_demoted_admin_removes_nothing_with_an_old_token(ring: None) -> None:
+    app, demoted = with_second_factor(), make_account()
+
+    with pytest.raises(MissingRole):
+        second_factor.remove_for_owner(account_id=app.account.pk, by=demoted.pk)
+
+    assert TotpDevice.objects.exists()
+    assert outbox_events(REVOKED) == []

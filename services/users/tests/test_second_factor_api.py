@@ -216,7 +216,10 @@ def test_guesses_with_a_stolen_token_are_429(ring: None) -> None:
 
 
 def test_admin_removes_the_factor_of_somebody_who_lost_it(ring: None) -> None:
-    app, admin = with_second_factor(), bearer(make_account(roles=["admin"]), "customer", "staff", "admin")
+    app, admin = (
+        with_second_factor(),
+        bearer(make_account(roles=["admin"]), "customer", "staff", "admin"),
+    )
     path = f"/api/users/{app.account.pk}/second-factor/"
 
     problem(Caller().delete(path), 401)

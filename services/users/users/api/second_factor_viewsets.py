@@ -109,9 +109,7 @@ class OwnSecondFactorViewSet(OwnViewSet):
     def begin(self, request: Request) -> Response:
         """A secret for an authenticator app, shown once. It counts once a code is confirmed."""
         members = self.valid(BeginSecondFactor)
-        set_up = second_factor.begin(
-            account_id=self.account.pk, **members, **origin_of(request)
-        )
+        set_up = second_factor.begin(account_id=self.account.pk, **members, **origin_of(request))
         return Response(SetUpRead(set_up).data, headers=NO_STORE)
 
     @extend_schema(

@@ -214,9 +214,7 @@ def _proven(account_id: UUID, password: str, origin: Origin) -> Iterator[Account
         raise WrongPassword
     with transaction.atomic():
         rows = Account.objects.select_for_update(no_key=True)
-        account = rows.filter(
-            pk=account_id, password=checked.password, is_active=True
-        ).first()
+        account = rows.filter(pk=account_id, password=checked.password, is_active=True).first()
         if account is None:
             raise WrongPassword
         yield account

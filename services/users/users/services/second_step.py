@@ -29,14 +29,18 @@ def answer_challenge(*, challenge: str, code: str, **origin: Unpack[Origin]) -> 
     login_attempts.take_try(email=email, source=source)
     tries_left = login_challenges.take_try(token=challenge)
     try:
-        with transaction.atomic():
-            account = login_challenges.spend(token=challenge)
-            if not second_factor_codes.spend(account=account, code=code):
-                # It undoes the end of the challenge; the try was counted before.
-                raise WrongLogInCode(tries_left=tries_left)
-            tokens = begin_session(account=account, amr=AMR, **origin)
+        tokens = _answer(challenge, code, tries_left, origin)
     except WrongLogInCode:
         security_log.count_failed_log_in(email=email, **origin)
         raise
     login_attempts.forgive(email=email, source=source, tries=TRIES_OF_A_LOG_IN)
     return tokens
+
+
+def _answer(challenge: str, code: str, tries_left: int, origin: Origin) -> Tokens:
+    with transaction.atomic():
+        account = login_challenges.spend(token=challenge)
+        if not second_factor_codes.spend(account=account, code=code):
+            # It undoes the end of the challenge; the try was counted before.
+            raise WrongLogInCode(tries_left=tries_left)
+        return begin_session(account=account, amr=AMR, **origin)

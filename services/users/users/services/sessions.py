@@ -25,7 +25,8 @@ from servicekit.http.problems import NotFound
 from servicekit.messaging.outbox import publish
 from users.errors import InvalidRefreshToken, SecondFactorRequired, WrongCredentials
 from users.events import UserSessionsRevoked
-from users.models import CUSTOMER, MAX_DEVICE_LENGTH, Account, RefreshToken, Session
+from users.models import MAX_DEVICE_LENGTH, Account, RefreshToken, Session
+from users.roles import CUSTOMER
 from users.selectors import alive_sessions
 from users.services import (
     login_attempts,
