@@ -14,7 +14,7 @@ export FILE
 
 .DEFAULT_GOAL := help
 .PHONY: help env up down restart status logs reset clean demo audit deadletters outbox backup restore rotate-keys scale shell \
-	airgap-images airgap-engine test e2e fuzz faults containers bench lint fmt migrations openapi events settings requirements
+	airgap-images airgap-engine test e2e fuzz faults containers bench lint fmt migrations openapi events translations settings requirements
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -117,6 +117,9 @@ events: ## write the events' AsyncAPI document and schemas; ARGS=--check only co
 # uv, in an environment of its own: it is no part of what runs the shop. uv.lock names registries and stays out of git.
 UV := .venv/uv/bin/uv
 EXPORT := $(UV) export --quiet --frozen --no-emit-workspace --format requirements-txt --no-header
+
+translations: ## compile the catalogues of the mails (msgfmt, of Debian's gettext)
+	@for po in services/*/*/locale/*/LC_MESSAGES/*.po; do msgfmt --check-format -o "$${po%.po}.mo" "$$po" || exit 1; done
 
 settings: ## pass on to the containers what .env.example has for every service; ARGS=--check only compares
 	@cd deploy && $(PYTHON) -m compose.service_settings $(ARGS)

@@ -1,4 +1,4 @@
-# What ops run inside the shop's networks: audit, demo. docker build -f deploy/ops.Dockerfile .
+# What runs inside the shop's networks beside the services: audit, demo, the mail sink. docker build -f deploy/ops.Dockerfile .
 ARG PYTHON_IMAGE=python:3.13.7-slim-trixie
 
 FROM ${PYTHON_IMAGE} AS build
@@ -11,13 +11,14 @@ RUN --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/pip \
 COPY tools/shopper /souk/tools/shopper
 COPY tools/demo /souk/tools/demo
 COPY tools/audit /souk/tools/audit
+COPY tools/mailsink /souk/tools/mailsink
 COPY deploy/topology.json /souk/deploy/topology.json
 RUN python -m compileall -q /souk
 
 FROM ${PYTHON_IMAGE}
 ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="souk ops" \
-      org.opencontainers.image.description="Audit and demo of Souk." \
+      org.opencontainers.image.description="Audit, demo and mail sink of Souk." \
       org.opencontainers.image.version="${VERSION}"
 RUN groupadd --gid 10001 souk \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/souk --shell /usr/sbin/nologin souk \

@@ -36,7 +36,8 @@ def write_missing(path: Path = dotenv.PATH) -> list[str]:
         **SECRETS,
         project.NAME: lambda: project.first_name(path),
         "STAFF_EMAIL": lambda: STAFF_EMAIL,
-        "GATEWAY_PORT": _gateway_port,
+        "GATEWAY_PORT": lambda: _port(ports.PREFERRED_GATEWAY),
+        "MAIL_PAGE_PORT": lambda: _port(ports.PREFERRED_MAIL_PAGE),
         "CA_BUNDLE": lambda: str(CA_BUNDLE) if CA_BUNDLE.exists() else "",
     }
     values = {name: make() for name, make in makers.items() if not known.get(name)}
@@ -47,8 +48,7 @@ def write_missing(path: Path = dotenv.PATH) -> list[str]:
     return written
 
 
-def _gateway_port() -> str:
-    preferred = ports.PREFERRED_GATEWAY
+def _port(preferred: int) -> str:
     return str(preferred if ports.is_free(preferred) else ports.any_free(set()))
 
 

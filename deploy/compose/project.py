@@ -62,7 +62,7 @@ def settle(path: Path = dotenv.PATH) -> None:
     if made_for(former / ".env") != former:
         _check_moved(path, former)
     else:
-        dotenv.drop_values(["GATEWAY_PORT"], path)
+        dotenv.drop_values(["GATEWAY_PORT", "MAIL_PAGE_PORT"], path)
         dotenv.set_values({NAME: f"souk-{secrets.token_hex(4)}"}, path)
         log_step(
             f"this is a copy of {former}, whose containers and volumes stay its own: here the"

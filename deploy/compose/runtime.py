@@ -55,6 +55,9 @@ class ComposeRuntime:
     def address(self) -> str:
         return stack.address()
 
+    def mail_address(self) -> str:
+        return stack.address("mailsink", "8025")
+
     def status(self) -> bool:
         found = sorted(stack.shop_containers(), key=engine.label)
         if not any(each["State"]["Running"] for each in found):
@@ -62,7 +65,8 @@ class ComposeRuntime:
             return False
         findings = status.findings(found)
         volumes = f"docker volumes {project.name()}_*"
-        footer = f"{self.address()}   logs: make logs PROCESS=orders-web   data: {volumes}"
+        places = f"mails: {self.mail_address()}   logs: make logs PROCESS=orders-web"
+        footer = f"{self.address()}   {places}   data: {volumes}"
         show_status(status.process_table(found), findings, footer)
         return all(each.is_well for each in findings.values())
 
@@ -96,7 +100,8 @@ class ComposeRuntime:
     def suite_variables(self) -> dict[str, str]:
         values = stack.environment()
         staff = {name: values[name] for name in ("STAFF_EMAIL", "STAFF_PASSWORD")}
-        return {**os.environ, "RUNTIME": "compose", "GATEWAY_URL": self.address(), **staff}
+        addresses = {"GATEWAY_URL": self.address(), "SOUK_MAIL_URL": self.mail_address()}
+        return {**os.environ, "RUNTIME": "compose", **addresses, **staff}
 
     def has_data(self) -> bool:
         return bool(engine.volumes())

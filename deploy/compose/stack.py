@@ -95,9 +95,9 @@ def _why_not() -> str:
     return "\n".join([f"not up after {WAIT_SECONDS} s; {what_now}", *lines])
 
 
-def address() -> str:
-    """Return where clients find the gateway."""
-    found = engine.output("port", "gateway", "8080").strip()
+def address(service: str = "gateway", port: str = "8080") -> str:
+    """Return where clients find the gateway, or another service that is published."""
+    found = engine.output("port", service, port).strip()
     if not found:
         raise CommandError("Souk is down: `make up` first")
     host, _, port = found.rpartition(":")

@@ -11,8 +11,25 @@ from souk.checkout import SERVICES
 from souk.console import CommandError
 from souk.files import write_file
 
-NAMES = ("gateway", *SERVICES, "postgres", "amqp", "broker_api", "erlang", "epmd", "redis")
+NAMES = (
+    "gateway",
+    "mail_page",
+    *SERVICES,
+    "postgres",
+    "amqp",
+    "broker_api",
+    "erlang",
+    "epmd",
+    "redis",
+    "mail",
+)
 PREFERRED_GATEWAY = 8080
+PREFERRED_MAIL_PAGE = 8025
+#: What a person may ask for, by a variable, and gets unasked where it is free.
+ASKED = {
+    "gateway": ("GATEWAY_PORT", PREFERRED_GATEWAY),
+    "mail_page": ("MAIL_PAGE_PORT", PREFERRED_MAIL_PAGE),
+}
 #: Below what the kernel hands to outgoing connections (`bind` to port 0 would choose from there):
 #: while a server restarts, a connection of its clients might take the port and keep it.
 RANGE = range(20_000, 32_000)
@@ -47,21 +64,22 @@ def choose(layout: Layout, environment: Mapping[str, str] = os.environ) -> Ports
     """Choose what is missing or taken, and record it. Only for a stack that is not running."""
     known = recorded(layout)
     ports = {name: known[name] for name in NAMES if name in known and is_free(known[name])}
-    asked = environment.get("GATEWAY_PORT", "")
-    if asked:
-        ports["gateway"] = _asked_gateway(asked)
-    elif "gateway" not in ports and is_free(PREFERRED_GATEWAY):
-        ports["gateway"] = PREFERRED_GATEWAY
+    for name, (variable, preferred) in ASKED.items():
+        asked = environment.get(variable, "")
+        if asked:
+            ports[name] = _asked_port(variable, asked)
+        elif name not in ports and is_free(preferred):
+            ports[name] = preferred
     for name in NAMES:
         ports[name] = ports.get(name) or any_free(set(ports.values()))
     write_file(layout.state / "ports.json", json.dumps(ports, indent=1) + "\n", mode=0o644)
     return ports
 
 
-def _asked_gateway(asked: str) -> int:
-    """Return the port that GATEWAY_PORT asks for; 0 for any free one."""
+def _asked_port(variable: str, asked: str) -> int:
+    """Return the port that a variable asks for; 0 for any free one."""
     if not asked.isdigit() or int(asked) > 65_535:
-        raise CommandError(f"GATEWAY_PORT is {asked!r}: use a port number, or 0 for any free one")
+        raise CommandError(f"{variable} is {asked!r}: use a port number, or 0 for any free one")
     if int(asked) and not is_free(int(asked)):
-        raise CommandError(f"port {asked} (GATEWAY_PORT) is taken: use another, or leave it unset")
+        raise CommandError(f"port {asked} ({variable}) is taken: use another, or leave it unset")
     return int(asked)

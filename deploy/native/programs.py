@@ -34,9 +34,11 @@ def servers(layout: Layout) -> list[Program]:
 
 
 def services(layout: Layout) -> list[Program]:
-    """Return the services' processes, by the commands of their containers; and the gateway."""
+    """Return the services' processes, by their containers' commands; the gateway, the mail sink."""
     start = [REPOSITORY / "gateway" / "start", layout.plain(layout.gateway), layout.run / "gateway"]
     found = [Program("gateway", with_variables("gateway", *map(str, start)), "QUIT")]
+    sink = ("python", str(REPOSITORY / "tools" / "mailsink"))
+    found.append(Program("mailsink", with_variables("mailsink", *sink)))
     for name in PROCESSES:
         service, _, process = name.partition("-")
         words = (str(REPOSITORY / "deploy" / "image" / "run"), process)

@@ -94,6 +94,10 @@ class NativeRuntime:
     def address(self) -> str:
         return self.layout.address.read_text().strip()
 
+    def mail_address(self) -> str:
+        port = ports.recorded(self.layout).get("mail_page")
+        return variables.base_url(port) if port else ""
+
     def status(self) -> bool:
         layout = self.layout
         if not self.is_running():
@@ -103,7 +107,8 @@ class NativeRuntime:
             return False
         found = supervisor.processes_of(layout)
         findings = stack.findings(ports.recorded(layout))
-        footer = f"{self.address()}   logs: {layout.log}   data: {layout.state}"
+        places = f"mails: {self.mail_address()}   logs: {layout.log}   data: {layout.state}"
+        footer = f"{self.address()}   {places}"
         show_status(_process_table(found), findings, footer)
         runs = all(each.state == "RUNNING" for each in found)
         return runs and all(each.is_well for each in findings.values())

@@ -47,7 +47,7 @@ def container(
     addresses = {"rabbitmq:5672": "amqp", "rabbitmq:15672": "broker_api", "redis:6379": "redis"}
     addresses |= {f"{service}-web:8000": service for service in SERVICES}
     addresses |= {f"{service}-db:5432": "postgres" for service in SERVICES}
-    addresses["gateway:8080"] = "gateway"
+    addresses |= {"gateway:8080": "gateway", "mailsink:1025": "mail"}
     variables = {}
     for variable, template in _containers()[name]["environment"].items():
         text = VARIABLE.sub(value, str(template))
@@ -112,11 +112,19 @@ def gateway(layout: Layout, ports: Ports, environment: Mapping[str, str]) -> dic
     return {name: text for name, text in (found | own).items() if text}
 
 
+def mailsink(layout: Layout, ports: Ports) -> dict[str, str]:
+    """Return where the mail sink takes mails and shows them: here alone, for they hold tokens."""
+    found = container(layout, ports, "mailsink", {})
+    own = {"MAIL_SINK_SMTP": ports["mail"], "MAIL_SINK_PAGE": ports["mail_page"]}
+    return found | {name: f"{HOST}:{port}" for name, port in own.items()}
+
+
 def operations(layout: Layout, ports: Ports) -> dict[str, str]:
     """Return what audit, demo, suites and benchmarks need: every right there is."""
     return {
         **container(layout, ports, "ops", {"STAFF_EMAIL": STAFF_EMAIL}),
         "SOUK_STATE_DIR": str(layout.state),
+        "SOUK_MAIL_URL": base_url(ports["mail_page"]),
         **{f"{name.upper()}_URL": base_url(ports[name]) for name in SERVICES},
     }
 
@@ -127,5 +135,6 @@ def write(layout: Layout, ports: Ports) -> None:
     for name in SERVICES:
         write_variables(layout.env / f"{name}.env", service(layout, ports, name, environment))
     write_variables(layout.env / "gateway.env", gateway(layout, ports, environment))
+    write_variables(layout.env / "mailsink.env", mailsink(layout, ports))
     write_variables(layout.env / "ops.env", operations(layout, ports))
     write_file(layout.address, base_url(ports["gateway"]) + "\n", mode=0o644)

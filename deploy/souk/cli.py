@@ -18,6 +18,7 @@ Command = Callable[[Options], int | None]
 Argument = tuple[str, dict[str, Any]]
 WELCOME = """
 Souk is up: {address}
+Its mails:  {mails} (unless EMAIL_URL names a mail server)
 
   make demo            a small catalogue, a few customers and orders
   make status          every process and its readiness
@@ -90,7 +91,8 @@ def up(_: Options) -> None:
         print(f"Souk is up already: {found.address()} (nothing to do)")
         return
     log_step("everything is ready")
-    print(WELCOME.format(address=found.address(), secrets=found.secrets_file))
+    address, mails = found.address(), found.mail_address()
+    print(WELCOME.format(address=address, mails=mails, secrets=found.secrets_file))
 
 
 @command()

@@ -37,6 +37,7 @@ class Runtime(Protocol):
     def status(self) -> bool: ...  # prints it; False: something is down or wants attention
     def is_running(self) -> bool: ...
     def address(self) -> str: ...  # the gateway's URL
+    def mail_address(self) -> str: ...  # that of the page of mails
     def logs(self, process: str) -> int: ...  # follows those of a process; "": of all
     def scale(self, service: str, process: str, count: int) -> None: ...
 

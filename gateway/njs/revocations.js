@@ -89,7 +89,7 @@ function write(folder, each) {
 
 // A few at a time: on a busy disk each may take milliseconds, and other requests wait meanwhile.
 async function writeAll(folder, marks) {
-    for (let i = 0; i < marks.length; i++) {
+    for (var i = 0; i < marks.length; i++) {
         write(folder, marks[i]);
         if (i % 5 === 4) {
             await new Promise((resolve) => setTimeout(resolve, 1));
@@ -114,22 +114,26 @@ async function ask(r, horizon) {
     return answerOf(reply.responseText);
 }
 
+async function news(r, known) {
+    const answer = await ask(r, known);
+    if (answer.horizon >= known) {
+        return answer;
+    }
+    // The ids of transactions have gone back: users' database was restored.
+    const whole = await ask(r, 0);
+    return whole;
+}
+
 // Takes over what is new to the gateway.
 async function follow(r) {
     const horizons = r.variables.revoked_dir + '/horizon';
     const known = fs.readdirSync(horizons).reduce((highest, name) => Math.max(highest, Number(name) || 0), 0);
-    let answer = await ask(r, known);
-    if (answer.horizon < known) {
-        // The ids of transactions have gone back: users' database was restored.
-        answer = await ask(r, 0);
-    }
+    const answer = await news(r, known);
     const marks = r.variables.revoked_dir + '/marks';
     await writeAll(marks, answer.marks);
     // While nothing is new the old horizon does as well.
     if (answer.marks.length > 0 || answer.horizon < known) {
         leaveOnly(horizons, String(answer.horizon));
-    }
-    if (Math.floor(Date.now() / 1000) % 60 < 3) {
         dropExpired(marks);
     }
 }

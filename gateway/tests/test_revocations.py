@@ -1,6 +1,7 @@
 """Sessions that ended are refused at the edge, too: users is asked for them again and again."""
 
 import json
+import os
 import time
 import uuid
 from collections.abc import Callable
@@ -352,6 +353,22 @@ def test_long_list_is_taken_over_as_a_whole(
     for session in (sessions[0], sessions[-1]):
         await_refusal(gateway, signer.token(sid=session))
     wait_until(lambda: marks(gateway) == set(sessions), "all of them")
+
+
+def test_file_of_a_session_goes_when_its_last_token_has_expired(
+    own_gateway: StartGateway, own_services: Services, signer: Signer
+) -> None:
+    gateway, old, recent, new = own_gateway(), str(uuid7()), str(uuid7()), str(uuid7())
+    tell(own_services.users, 6, revoked(session=old), revoked(session=recent))
+    await_refusal(gateway, signer.token(sid=old))
+    for session, age_seconds in ((old, 311), (recent, 290)):
+        changed = time.time() - age_seconds
+        os.utime(gateway.directory / "revoked" / "marks" / session, (changed, changed))
+
+    tell(own_services.users, 7, revoked(session=new))
+    await_refusal(gateway, signer.token(sid=new))
+
+    wait_until(lambda: marks(gateway) == {recent, new}, "the old file to go")
 
 
 def test_list_is_not_for_clients(gateway: Gateway, services: Services) -> None:

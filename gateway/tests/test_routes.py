@@ -21,6 +21,12 @@ ROUTES = [
     ("POST", "/api/users/me/second-factor/", "users", False),
     ("POST", "/api/users/me/second-factor/disable/", "users", False),
     ("DELETE", "/api/users/0190a5b4-0000-7000-8000-000000000001/second-factor/", "users", False),
+    ("POST", "/api/users/me/verification/", "users", False),
+    ("POST", "/api/users/me/email/", "users", False),
+    ("POST", "/api/users/verification/", "users", True),
+    ("POST", "/api/users/email/", "users", True),
+    ("POST", "/api/users/password-reset/", "users", True),
+    ("POST", "/api/users/password-reset/confirm/", "users", True),
     ("GET", f"/api/users/{PRODUCT[-36:]}/roles/", "users", False),
     ("PUT", f"/api/users/{PRODUCT[-36:]}/roles/", "users", False),
     ("POST", f"/api/users/{PRODUCT[-36:]}/deactivate/", "users", False),
@@ -72,6 +78,10 @@ PROVEN_BY_THEIR_BODY = [
     ("POST", "/api/auth/second-factor/"),
     ("POST", "/api/auth/oauth/token/"),
     ("POST", "/api/users/"),
+    ("POST", "/api/users/verification/"),
+    ("POST", "/api/users/email/"),
+    ("POST", "/api/users/password-reset/"),
+    ("POST", "/api/users/password-reset/confirm/"),
 ]
 
 

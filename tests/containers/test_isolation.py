@@ -27,6 +27,7 @@ SERVERS = {
     "products-web": 8000,
     "orders-web": 8000,
     "gateway": 8080,
+    "mailsink": 1025,
 }
 #: Process → the servers that it uses. Servers use none; beat has nothing to do with the database.
 USES = {
@@ -36,6 +37,8 @@ USES = {
         for process in ("relay", "consumer", "worker")
     },
     **{f"{name}-beat": {"rabbitmq", "redis"} for name in SERVICES},
+    "users-worker": {"users-db", "rabbitmq", "redis", "mailsink"},
+    "products-worker": {"products-db", "rabbitmq", "redis", "mailsink"},
     "users-web": {"users-db", "rabbitmq", "redis"},
     "products-web": {"products-db", "rabbitmq", "redis", "users-web"},
     "orders-web": {"orders-db", "rabbitmq", "redis", "users-web", "products-web"},
@@ -136,7 +139,8 @@ def test_database_is_reached_by_its_service_only(reached, service):
     assert {name for name in by if not name.startswith(f"{service}-")} == set()
 
 
-def test_nothing_but_the_gateway_is_published(containers):
+def test_nothing_but_gateway_and_mail_page_is_published(containers):
+    """The page holds tokens: only this machine reaches it (docs/adr/0098-mails-have-a-sink.md)."""
     published = {
         engine.service_of(item): [each["HostIp"] for each in binding]
         for item in containers.all()
@@ -144,10 +148,10 @@ def test_nothing_but_the_gateway_is_published(containers):
         if binding
     }
 
-    assert published == {"gateway": ["127.0.0.1"]}
+    assert published == {"gateway": ["127.0.0.1"], "mailsink": ["127.0.0.1"]}
 
 
-def test_every_network_but_the_gateways_own_is_internal(containers):
+def test_every_network_but_those_of_published_ports_is_internal(containers):
     """Docker gives also those a default route; nothing is forwarded from them."""
     networks = {
         network for item in containers.all() for network in item["NetworkSettings"]["Networks"]
@@ -161,13 +165,15 @@ def test_every_network_but_the_gateways_own_is_internal(containers):
         if not network["Internal"]
     }
 
-    assert open_ones == {"public": {"com.docker.network.bridge.enable_ip_masquerade": "false"}}
-    assert "public" not in {
-        network.rpartition("_")[2]
+    unmasked = {"com.docker.network.bridge.enable_ip_masquerade": "false"}
+    assert open_ones == {"public": unmasked, "mailsink-page": unmasked}
+    on_open_ones = {
+        (engine.service_of(item), name)
         for item in containers.all()
-        if engine.service_of(item) != "gateway"
         for network in item["NetworkSettings"]["Networks"]
+        if (name := network.rpartition("_")[2]) in open_ones
     }
+    assert on_open_ones == {("gateway", "public"), ("mailsink", "mailsink-page")}
 
 
 def test_nobody_is_root_or_can_write_its_root(containers, seen):

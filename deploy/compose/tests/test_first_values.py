@@ -22,6 +22,7 @@ def test_first_values_are_random_and_stay(tmp_path: Path) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert first_values.write_missing(file) == []
     assert read_variables(file) == first
+    assert {"GATEWAY_PORT", "MAIL_PAGE_PORT"} <= set(written)
     first_values.write_missing(other)
     assert not set(secrets) & set(read_variables(other).values())
 

@@ -31,7 +31,14 @@ def test_variables_are_only_ours_to_read(layout: Layout) -> None:
     variables.write(layout, PORTS)
 
     found = sorted(path.name for path in layout.env.iterdir())
-    assert found == ["gateway.env", "ops.env", "orders.env", "products.env", "users.env"]
+    assert found == [
+        "gateway.env",
+        "mailsink.env",
+        "ops.env",
+        "orders.env",
+        "products.env",
+        "users.env",
+    ]
     assert {mode(path) for path in layout.env.iterdir()} == {0o600}
 
 

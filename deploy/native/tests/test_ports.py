@@ -8,7 +8,7 @@ from native import ports
 from native.layout import Layout
 from souk.console import CommandError
 
-ANY = {"GATEWAY_PORT": "0"}
+ANY = {"GATEWAY_PORT": "0", "MAIL_PAGE_PORT": "0"}
 
 
 @pytest.fixture

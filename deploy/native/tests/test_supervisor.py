@@ -111,7 +111,7 @@ def test_down_leaves_no_process_and_says_whether_there_was_one(supervised: Layou
 def test_every_process_of_the_shop_has_a_program(layout: Layout) -> None:
     found = programs.services(layout)
 
-    assert {each.name for each in found} == {"gateway", *PROCESSES}
+    assert {each.name for each in found} == {"gateway", "mailsink", *PROCESSES}
     for each in found:
         # With the variables of its own service, none of another's secrets.
         assert each.command[2:4] == ["run", each.name.partition("-")[0]]

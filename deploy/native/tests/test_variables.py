@@ -13,7 +13,7 @@ CONTAINERS = yaml.safe_load((REPOSITORY / "compose.yaml").read_text())["services
 HOSTS = [f"@{name}:" for name in CONTAINERS] + [f"//{name}:" for name in CONTAINERS]
 
 
-@pytest.mark.parametrize("name", [*PROCESSES, *stack.ONE_SHOTS, "gateway", "ops"])
+@pytest.mark.parametrize("name", [*PROCESSES, *stack.ONE_SHOTS, "gateway", "mailsink", "ops"])
 def test_container_without_its_network_has_the_same_variables(layout: Layout, name: str) -> None:
     found = variables.container(layout, PORTS, name, {})
 
@@ -50,4 +50,21 @@ def test_suites_and_tools_find_each_service_and_the_gateway(layout: Layout) -> N
     assert found["GATEWAY_URL"] == f"http://127.0.0.1:{PORTS['gateway']}"
     assert found["ORDERS_URL"] == f"http://127.0.0.1:{PORTS['orders']}"
     assert found["OPS_DATABASE_URL_ORDERS"].endswith(f"@127.0.0.1:{PORTS['postgres']}/orders")
+    assert found["SOUK_MAIL_URL"] == f"http://127.0.0.1:{PORTS['mail_page']}"
     assert found["SOUK_STATE_DIR"] == str(layout.state)
+
+
+def test_mails_go_to_the_sink_unless_a_server_is_named(layout: Layout) -> None:
+    server = {"EMAIL_URL": "smtp://user:word@mail.example.org:587/?tls=true"}
+
+    for name in ("users", "products"):
+        unset = variables.service(layout, PORTS, name, {})["EMAIL_URL"]
+        assert unset == f"smtp://127.0.0.1:{PORTS['mail']}"
+        assert variables.service(layout, PORTS, name, server)["EMAIL_URL"] == server["EMAIL_URL"]
+
+
+def test_mail_sink_listens_for_this_machine_alone(layout: Layout) -> None:
+    assert variables.mailsink(layout, PORTS) == {
+        "MAIL_SINK_SMTP": f"127.0.0.1:{PORTS['mail']}",
+        "MAIL_SINK_PAGE": f"127.0.0.1:{PORTS['mail_page']}",
+    }

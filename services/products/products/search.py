@@ -154,7 +154,8 @@ def ranked(rows: QuerySet[Any], search: Search) -> QuerySet[Any]:
     rank = SearchRank(F("document"), search.loose, normalization=Value(NORMALIZATION))
     relevance = Cast(is_whole + rank, FloatField())
     matching: QuerySet[Any] = rows.filter(AnyOf.keys(list(candidates)))
-    return matching.annotate(relevance=relevance)
+    with_relevance: QuerySet[Any] = matching.annotate(relevance=relevance)
+    return with_relevance
 
 
 def highlighted(rows: QuerySet[Any], search: Search, language: str) -> QuerySet[Any]:

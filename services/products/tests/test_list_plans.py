@@ -94,3 +94,15 @@ def test_branch_by_time_reads_a_page_of_each_category_wherever_its_products_are(
             read |= {path: rows_read(nobody, path) for path in (first, second)}
 
     assert {path: rows for path, rows in read.items() if rows > 7 * 21} == {}
+
+
+@pytest.mark.django_db
+def test_frequencies_of_attributes_are_looked_up_in_a_large_sample() -> None:
+    """In one of a hundred rows, values of many products are missing, and would all be sorted."""
+    query = """
+        SELECT attstattarget FROM pg_attribute
+        WHERE attrelid = 'product'::regclass AND attname = 'attributes'
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        assert cursor.fetchone() == (1000,)

@@ -5,6 +5,7 @@ import logging
 from celery import shared_task
 from django.db import DatabaseError, InterfaceError
 
+from servicekit.mails import sending
 from servicekit.operations import heartbeats, purge
 
 logger = logging.getLogger(__name__)
@@ -12,6 +13,8 @@ logger = logging.getLogger(__name__)
 #: A worker does one job at a time, and a job that the service waits for may come every five
 #: seconds.
 PURGE_SECONDS = 2.0
+#: Beside the mail server's ten seconds, less than a worker may be without a sign of life.
+MAIL_SECONDS = 3.0
 
 
 @shared_task(name="servicekit.purge")  # type: ignore[untyped-decorator]
@@ -26,3 +29,9 @@ def purge_old_rows() -> int:
         return 0
     heartbeats.beat("worker")  # its absence shows that jobs are not done
     return deleted
+
+
+@shared_task(name="servicekit.send_mails")  # type: ignore[untyped-decorator]
+def send_mails() -> int:
+    """Send the mails that are due (a job of the services that write mails); return how many."""
+    return sending.send_waiting(seconds=MAIL_SECONDS)

@@ -24,6 +24,8 @@ def make_account(account_id: UUID | None = None, **overrides: Any) -> Account:
         email=overrides.pop("email", f"ada-{next(_numbers)}@example.org"),
         password=overrides.pop("password", PASSWORD),
         name=overrides.pop("name", "Ada"),
+        # A token of a mail would stay behind with the id that the account had first.
+        is_asked_to_verify=not account_id,
     )
     if account_id:
         overrides["id"] = account_id

@@ -34,6 +34,14 @@ GOOD: dict[tuple[str, str], dict[str, Any]] = {
         "city": "London",
         "country": "GB",
     },
+    ("POST", "/api/users/verification/"): {"token": "x"},
+    ("POST", "/api/users/email/"): {"token": "x"},
+    ("POST", "/api/users/me/email/"): {
+        "new_email": "bob@example.org",
+        "current_password": PASSWORD,
+    },
+    ("POST", "/api/users/password-reset/"): {"email": "ada@example.org"},
+    ("POST", "/api/users/password-reset/confirm/"): {"token": "x", "new_password": PASSWORD},
     ("POST", PASSWORDS): {"current_password": PASSWORD, "new_password": "another good one"},
 }
 MEMBERS = [(*route, member) for route, body in GOOD.items() for member in body]

@@ -94,7 +94,7 @@ def test_fifty_guesses_at_once_are_no_more_than_five() -> None:
 
     looked_at = at_once(*[lambda: guess(email)] * 50)
 
-    assert sum(looked_at) == login_attempts.FREE_TRIES
+    assert sum(looked_at) == login_attempts.OF_A_SOURCE.free_tries
 
 
 @pytest.mark.django_db
@@ -103,7 +103,7 @@ def test_refusal_says_when_to_come_back_and_hashes_nothing(
 ) -> None:
     account = make_account()
     body = {"email": account.email, "password": "not the password"}
-    for _ in range(login_attempts.FREE_TRIES):
+    for _ in range(login_attempts.OF_A_SOURCE.free_tries):
         problem(nobody.post(LOG_IN, body, X_Real_IP=HERE), 401, "wrong_credentials")
     for method in ("encode", "verify"):
         monkeypatch.setattr(Argon2PasswordHasher, method, pytest.fail)
@@ -138,7 +138,7 @@ def test_current_password_is_not_for_guessing_either(ring: None) -> None:
     body = {"current_password": "not the password", "new_password": "a completely new one"}
     headers = {"Authorization": f"Bearer {token}", "X_Real_IP": HERE}
     caller = Caller()
-    for _ in range(login_attempts.FREE_TRIES):
+    for _ in range(login_attempts.OF_A_SOURCE.free_tries):
         problem(caller.post("/api/users/me/password/", body, **headers), 403, "wrong_password")
 
     problem(caller.post("/api/users/me/password/", body, **headers), 429, "too_many_attempts")
@@ -185,5 +185,5 @@ def test_office_behind_one_address_logs_in_while_somebody_there_guesses(ring: No
         looked_at += guess(victim, HERE)
         assert sessions.log_in(email=email, password=PASSWORD, source=HERE)["access_token"]
 
-    assert looked_at == login_attempts.FREE_TRIES
+    assert looked_at == login_attempts.OF_A_SOURCE.free_tries
     assert not guess(victim, HERE)

@@ -15,7 +15,7 @@ from servicekit.testing.text_search import rows_with
 from tests.factories import PASSWORD, make_account
 from tests.people import EVENTS, ME, REFRESH, SESSIONS, TOKEN, Person
 from users.models import RefreshToken, SecurityEvent
-from users.services import accounts, security_log
+from users.services import accounts, roles, security_log
 from users.services.security_log import Kind
 
 NEW = "another good one"
@@ -132,9 +132,9 @@ def test_what_operators_do_is_logged_without_an_origin() -> None:
     account = make_account()
 
     accounts.set_password(account=account, password=NEW)
-    accounts.make_staff(account=account)
-    accounts.make_staff(account=account)
-    accounts.revoke_staff(account=account)
+    roles.make_staff(account=account)
+    roles.make_staff(account=account)
+    roles.revoke_staff(account=account)
     accounts.deactivate(account=account)
     accounts.reactivate(account=account)
 

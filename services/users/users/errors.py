@@ -220,3 +220,27 @@ class TooManyAddresses(Conflict):
 
 class DefaultAddressNeeded(Conflict):
     """One of an account's addresses is the default."""
+
+
+class UnusableToken(Problem):
+    """A token of a mail is unknown, used, expired, or for something else; which is not told."""
+
+    status_code = 400
+    title = "The token cannot be used"
+
+    def __init__(self) -> None:
+        super().__init__("It is unknown, used or expired. Ask for another mail.")
+
+
+class EmailVerified(Conflict):
+    """The account's address is verified already."""
+
+    def __init__(self) -> None:
+        super().__init__("The address is verified.")
+
+
+class SameEmail(Conflict):
+    """The new address is the account's already."""
+
+    def __init__(self) -> None:
+        super().__init__("The account has this address.")

@@ -25,7 +25,11 @@ SERVICEKIT = kit.from_environment(
     token_keys="users.services.signing_keys.jwks",  # noqa: S106 - a name, no secret
     token_signer="users.services.signing_keys.signing_key",  # noqa: S106
     expected_processes=("relay", "worker"),
-    jobs={"users.rotate_signing_key_when_due": 600.0},
+    jobs={
+        "users.answer_mail_requests": 5.0,
+        "users.rotate_signing_key_when_due": 600.0,
+        "servicekit.send_mails": 5.0,
+    },
     purges="users.purges.PURGES",
     prepare=("ensure_signing_keys", "ensure_staff"),
 )
@@ -44,6 +48,11 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
+# EMAIL_BACKEND, EMAIL_HOST and so on.
+globals().update(env.email("EMAIL_URL"))
+DEFAULT_FROM_EMAIL = env.email_address("MAIL_FROM", "souk@localhost")
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
+
 REST_FRAMEWORK = kit.REST_FRAMEWORK
 SIMPLE_JWT = kit.SIMPLE_JWT
 SPECTACULAR_SETTINGS = kit.spectacular("Souk users", "Accounts, tokens and signing keys.", SCOPES)
@@ -55,5 +64,8 @@ SPECTACULAR_SETTINGS["APPEND_COMPONENTS"]["securitySchemes"]["clientSecret"] = {
 SILENCED_SYSTEM_CHECKS = kit.SILENCED_SYSTEM_CHECKS
 
 LOGGING = logs.logging("users")
+# Of mails; everything else speaks English.
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -2,7 +2,16 @@
 
 from celery import shared_task
 
-from users.services import key_schedule
+from users.services import key_schedule, mail_requests
+
+#: A worker does one job at a time.
+ANSWER_SECONDS = 3.0
+
+
+@shared_task(name="users.answer_mail_requests")  # type: ignore[untyped-decorator]
+def answer_mail_requests() -> int:
+    """Answer who asked for a mail to an address; return how many requests."""
+    return mail_requests.answer_requests(seconds=ANSWER_SECONDS)
 
 
 @shared_task(name="users.rotate_signing_key_when_due")  # type: ignore[untyped-decorator]

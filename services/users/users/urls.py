@@ -7,6 +7,13 @@ from users.api.account_viewsets import AccountViewSet, SecurityEventViewSet
 from users.api.address_viewsets import AddressViewSet
 from users.api.client_token_viewsets import ClientTokenViewSet
 from users.api.client_viewsets import ServiceClientViewSet
+from users.api.mail_viewsets import (
+    EmailViewSet,
+    OwnEmailViewSet,
+    OwnVerificationViewSet,
+    PasswordResetViewSet,
+    VerificationViewSet,
+)
 from users.api.own_account_viewsets import OwnAccountViewSet
 from users.api.own_session_viewsets import OwnSecurityEventViewSet, OwnSessionViewSet
 from users.api.second_factor_viewsets import (
@@ -35,6 +42,11 @@ router.register("users/me/sessions", OwnSessionViewSet, basename="own-session")
 router.register("auth", SessionViewSet, basename="session")
 router.register("auth/oauth", ClientTokenViewSet, basename="client-token")
 router.register("clients", ServiceClientViewSet, basename="client")
+router.register("users/verification", VerificationViewSet, basename="verification")
+router.register("users/me/verification", OwnVerificationViewSet, basename="own-verification")
+router.register("users/password-reset", PasswordResetViewSet, basename="password-reset")
+router.register("users/email", EmailViewSet, basename="email")
+router.register("users/me/email", OwnEmailViewSet, basename="own-email")
 router.register("auth", SecondStepViewSet, basename="second-step")
 router.register("users/me", OwnSecondFactorViewSet, basename="own-second-factor")
 router.register("users", SecondFactorViewSet, basename="second-factor")

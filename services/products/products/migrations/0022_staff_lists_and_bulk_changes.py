@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
 
     atomic = False
 
-    dependencies = [("products", "0020_popularity_indexes")]
+    dependencies = [("products", "0021_statistics_of_attributes")]
 
     operations = [
         without_index("operation", "bulkoperation", django.db.models.deletion.CASCADE, "changes"),

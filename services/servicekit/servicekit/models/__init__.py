@@ -4,6 +4,7 @@ from servicekit.models.dead_letters import DeadLetter, DeadLetterAction
 from servicekit.models.heartbeats import Heartbeat
 from servicekit.models.idempotency import IdempotencyKey
 from servicekit.models.inbox import InboxEvent
+from servicekit.models.mails import Mail
 from servicekit.models.outbox import OutboxAction, OutboxEvent
 from servicekit.models.revocations import RevokedSession
 
@@ -13,6 +14,7 @@ __all__ = [
     "Heartbeat",
     "IdempotencyKey",
     "InboxEvent",
+    "Mail",
     "OutboxAction",
     "OutboxEvent",
     "RevokedSession",

@@ -15,7 +15,10 @@ SECRET_NAMES = re.compile(
     r"password|passwd|token|secret|authorization|cookie|^key$|_key$",
     re.IGNORECASE,
 )
-SECRET_VALUES = re.compile(r"eyJ[\w-]{5,}\.[\w-]+\.[\w-]+|(?<=://)[^/@\s:]*:[^/@\s]+(?=@)")
+# Access tokens, passwords in URLs, and a mail's token that a client puts into the query.
+SECRET_VALUES = re.compile(
+    r"eyJ[\w-]{5,}\.[\w-]+\.[\w-]+|(?<=://)[^/@\s:]*:[^/@\s]+(?=@)|(?<=[?&]token=)[^&\s'\"]+"
+)
 REDACTED = "[redacted]"
 
 

@@ -117,7 +117,22 @@ DEAD_LETTERS = Purge(
     """,
     days=90,
 )
-OF_THE_KIT = (OUTBOX, DISCARDED_EVENTS, INBOX, IDEMPOTENCY_KEYS, REVOKED_SESSIONS, DEAD_LETTERS)
+#: As long as an event that could cause the mail again is known to be handled (INBOX).
+MAILS = Purge("mail", delete_older("mail", age="claimed_at"), days=30)
+#: What could not be sent in time holds an address and maybe a secret.
+UNSENT_MAILS = Purge(
+    "mail (unsent)", delete_older("mail", age="expires_at", also="claimed_at IS NULL"), days=0
+)
+OF_THE_KIT = (
+    OUTBOX,
+    DISCARDED_EVENTS,
+    INBOX,
+    IDEMPOTENCY_KEYS,
+    REVOKED_SESSIONS,
+    DEAD_LETTERS,
+    MAILS,
+    UNSENT_MAILS,
+)
 
 
 def purges() -> list[Purge]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.db.models import F
 from django.db.models.functions import Now
 
-from servicekit.models import DeadLetter, OutboxEvent
+from servicekit.models import DeadLetter, Mail, OutboxEvent
 from servicekit.operations.metrics import Gauge
 
 
@@ -38,6 +38,11 @@ def waiting_dead_letters() -> int:
     return DeadLetter.objects.filter(state=DeadLetter.State.WAITING).count()
 
 
+def waiting_mails() -> int:
+    """Return how many mails are to be sent."""
+    return Mail.objects.filter(claimed_at__isnull=True).count()
+
+
 def gauges() -> list[Gauge]:
     """Return the kit's gauges (servicekit.operations.metrics.DatabaseGauges)."""
     oldest = oldest_unsent_event()
@@ -48,4 +53,5 @@ def gauges() -> list[Gauge]:
         Gauge("souk_outbox_oldest_age_seconds", "Age of the oldest unpublished event", age_seconds),
         Gauge("souk_outbox_parked", "Events that wait for a person", parked_events()),
         Gauge("souk_dead_letters_waiting", "Dead letters to look at", waiting_dead_letters()),
+        Gauge("souk_mails_waiting", "Mails not yet sent", waiting_mails()),
     ]

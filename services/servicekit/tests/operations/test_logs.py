@@ -128,6 +128,7 @@ SHAPES = {
     "database": lambda: "postgres://souk:hunter2@db:5432/orders is away",
     "broker": lambda: "amqp://souk:hunter2@broker:5672//",
     "redis": lambda: "redis://:hunter2@cache:6379/0",
+    "token of a mail": lambda: "<WSGIRequest: POST '/x/?a=1&token=hunter2'>",
     "odd password": lambda: "amqp://souk:hunter2:x%2Fy@broker",
 }
 

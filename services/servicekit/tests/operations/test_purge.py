@@ -59,6 +59,14 @@ FILL = {
             FROM generate_series(1, %(count)s) AS n RETURNING id)
         INSERT INTO dead_letter_action (letter_id, action, by, note, at)
         SELECT id, 'discarded', 'ada', '', now() - %(age)s::interval FROM letters""",
+    "mail": """
+        INSERT INTO mail (cause, kind, language, recipient, context, expires_at, claimed_at)
+        SELECT gen_random_uuid(), 'k', 'en', '', '{}', now(), now() - %(age)s::interval
+        FROM generate_series(1, %(count)s)""",
+    "mail (unsent)": """
+        INSERT INTO mail (cause, kind, language, recipient, context, expires_at)
+        SELECT gen_random_uuid(), 'k', 'en', 'ada@example.org', '{}', now() - %(age)s::interval
+        FROM generate_series(1, %(count)s)""",
 }
 #: For each table: old enough to go, and just young enough to stay.
 AGES = {
@@ -68,6 +76,8 @@ AGES = {
     "idempotency_key": ("7 days 1 minute", "6 days 23 hours 59 minutes"),
     "revoked_session": ("1 second", "-1 minute"),
     "dead_letter": ("90 days 1 minute", "89 days 23 hours 59 minutes"),
+    "mail": ("30 days 1 minute", "29 days 23 hours 59 minutes"),
+    "mail (unsent)": ("1 second", "-1 minute"),
 }
 
 

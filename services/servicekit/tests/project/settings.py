@@ -1,6 +1,7 @@
 """A service with nothing but the kit, for the kit's own tests."""
 
 import os
+from pathlib import Path
 
 from servicekit import env, settings
 from servicekit.conf import KitSettings
@@ -19,6 +20,15 @@ SERVICEKIT = KitSettings(
     expected_processes=("relay", "consumer"),
     jwks_url="http://127.0.0.1:1/.well-known/jwks.json",
 )
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [Path(__file__).parent / "templates"],
+        "APP_DIRS": True,
+    }
+]
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 USE_TZ = True
 TIME_ZONE = "UTC"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -12,6 +12,7 @@ from users.models.accounts import (
 from users.models.addresses import MAX_ADDRESSES, Address
 from users.models.countries import COUNTRIES
 from users.models.login_attempts import LoginAttempt
+from users.models.mail_tokens import MailRequest, MailToken
 from users.models.second_factors import LogInChallenge, RecoveryCode, TotpDevice
 from users.models.security_events import MAX_DEVICE_LENGTH, SecurityEvent
 from users.models.service_clients import ServiceClient
@@ -31,6 +32,8 @@ __all__ = [
     "Language",
     "LogInChallenge",
     "LoginAttempt",
+    "MailRequest",
+    "MailToken",
     "RecoveryCode",
     "RefreshToken",
     "SecurityEvent",

@@ -10,22 +10,31 @@ from django.utils import timezone
 
 from servicekit.messaging.outbox import publish
 from users.errors import EmailTaken, WrongPassword
-from users.events import UserDeactivated, UserRegistered, UserUpdated
+from users.events import UserDeactivated, UserRegistered
 from users.models import Account
 from users.roles import ADMIN
-from users.services import login_attempts, security_log
+from users.services import account_mails, login_attempts, mail_tokens, security_log
+from users.services.account_events import publish_state
+from users.services.mail_tokens import Purpose
 from users.services.security_log import Kind, Origin
 from users.services.sessions import end_sessions
 
+#: What a new password makes worthless.
+AFTER_THE_PASSWORD = (Purpose.PASSWORD_RESET, Purpose.EMAIL_CHANGE)
 
-def register(*, email: str, password: str | None, name: str = "") -> Account:
+
+def register(
+    *, email: str, password: str | None, name: str = "", is_asked_to_verify: bool = True
+) -> Account:
     """Create an account and publish UserRegistered; without a password it cannot log in.
+
+    A mail asks its owner to verify the address, unless operators make the account.
 
     Raises:
         InvalidEmail: the address is not usable.
         EmailTaken: the address has an account.
     """
-    return _create(email, password, Account(name=name))
+    return _create(email, password, Account(name=name), is_asked_to_verify=is_asked_to_verify)
 
 
 def register_superuser(*, email: str, password: str | None) -> Account:
@@ -88,6 +97,7 @@ def set_password(*, account: Account, password: str) -> None:
         Account.objects.filter(pk=account.pk).update(password=hashed)
         end_sessions(account=account, reason="password")
         security_log.record(Kind.PASSWORD_CHANGED, account_id=account.pk)
+        _forget_tokens_and_tell(account)
 
 
 def deactivate(*, account: Account, **origin: Unpack[Origin]) -> bool:
@@ -101,20 +111,6 @@ def deactivate(*, account: Account, **origin: Unpack[Origin]) -> bool:
 def reactivate(*, account: Account, **origin: Unpack[Origin]) -> bool:
     """Let a deactivated account log in again; return whether it was deactivated."""
     return _change(account, Kind.REACTIVATED, {"is_active": True}, **origin)
-
-
-def publish_state(account: Account) -> None:
-    """Publish the state of an account, with the version that the caller gave it."""
-    event = UserUpdated(
-        user_id=account.pk,
-        version=account.version,
-        active=account.is_active,
-        roles=account.roles,
-        email_verified=account.email_verified,
-        language=account.language,
-        marketing_consent=account.marketing_consent,
-    )
-    publish(event, subject=str(account.pk), sequence=account.version)
 
 
 #: Why sessions end with what happened to their account.
@@ -151,7 +147,9 @@ def _publish_deactivated(account: Account) -> None:
     publish(event, subject=str(account.pk), sequence=account.version)
 
 
-def _create(email: str, password: str | None, account: Account) -> Account:
+def _create(
+    email: str, password: str | None, account: Account, *, is_asked_to_verify: bool = False
+) -> Account:
     account.email = Account.objects.normalize_email(email)
     # Before the transaction: a hash takes longer than all of its statements.
     account.password = make_password(password)
@@ -167,6 +165,8 @@ def _create(email: str, password: str | None, account: Account) -> Account:
                 registered_at=account.registered_at,
             )
             publish(event, subject=str(account.pk), sequence=account.version)
+            if is_asked_to_verify:
+                account_mails.send_verification(account=account)
     except IntegrityError as error:
         if "email" not in str(error):
             raise
@@ -186,4 +186,11 @@ def _replace_password(checked: Account, new: str, session_id: UUID | None, origi
             return False
         end_sessions(account=checked, reason="password", except_session=session_id)
         security_log.record(Kind.PASSWORD_CHANGED, account_id=checked.pk, **origin)
+        _forget_tokens_and_tell(checked)
     return True
+
+
+def _forget_tokens_and_tell(account: Account) -> None:
+    """Who knew the old password may have asked for another address, and may read old mails."""
+    mail_tokens.withdraw(account=account, purposes=AFTER_THE_PASSWORD)
+    account_mails.tell_password_changed(account=account)

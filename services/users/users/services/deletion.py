@@ -10,11 +10,12 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from servicekit.mails import writing
 from servicekit.messaging.outbox import publish
 from servicekit.models import OutboxEvent
 from users.errors import WrongPassword
 from users.events import UserDeleted
-from users.models import Account, RefreshToken
+from users.models import Account, MailRequest, RefreshToken
 from users.services import accounts, login_attempts, security_log
 from users.services.roles import keep_an_admin
 from users.services.security_log import Kind, Origin
@@ -73,6 +74,8 @@ def _delete(account_id: UUID, **expected: str) -> bool:
         security_log.record(Kind.DELETED, account_id=account_id)
         OutboxEvent.objects.filter(subject=str(account_id), type__in=PERSONAL_EVENTS).delete()
         login_attempts.forget(email=account.email)
+        MailRequest.objects.filter(email=account.email).delete()
+        writing.withdraw(recipient=account.email)
         version = account.version + 1
         account.delete()
         event = UserDeleted(user_id=account_id, deleted_at=timezone.now())

@@ -8,17 +8,28 @@ attacker cannot lock the owner out (docs/adr/0055-guesses-are-slowed-down.md).
 
 import hashlib
 import math
+from dataclasses import dataclass
 
 from django.db import connection
 
 from users.errors import TooManyAttempts
 from users.models import Account, InvalidEmail, LoginAttempt
 
-#: Tries without a pause. The first pause after them is 15 s, each further pause twice as long, up
-#: to 15 minutes: with 5 free tries that allows 10 in a quarter of an hour, with 20 about 30.
-FREE_TRIES, FREE_TRIES_OF_ALL = 5, 20
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 15, 900
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Tries without a pause; after them the first pause, and each further pause twice as long."""
+
+    free_tries: int
+    first_pause_seconds: int = 15
+    longest_pause_seconds: int = 900
+
+
+#: With 5 free tries there are 10 in a quarter of an hour, with 20 about 30.
+OF_A_SOURCE, OF_ALL = Pace(5), Pace(20)
 FORGET_AFTER_HOURS, KNOWN_FOR_DAYS = 24, 30
+#: Mails that were asked for are counted apart (mail_limits.py).
+MAILS_TO = "mails to "
 #: Stands for all sources together.
 EVERYWHERE = ""
 #: The source of calls that do not come from a client's request.
@@ -75,7 +86,7 @@ def take_try(*, email: str, source: str) -> None:
     Raises:
         TooManyAttempts: the try must wait.
     """
-    _take_try(_account_key(email), source)
+    _take_try(account_key(email), source)
 
 
 def take_try_of_client(*, client_id: str, source: str) -> None:
@@ -84,16 +95,25 @@ def take_try_of_client(*, client_id: str, source: str) -> None:
     Raises:
         TooManyAttempts: the next try must wait.
     """
-    _take_try(hashlib.sha256(f"client:{client_id}".encode()).digest(), source)
+    _take_try(account_key(client_id, purpose="client:"), source)
 
 
 def _take_try(account: bytes, source: str) -> None:
+    is_known = _is_known(account, source)
+    count(account, source, OF_ALL if is_known else OF_A_SOURCE)
+    if not is_known:
+        count(account, EVERYWHERE, OF_ALL)
+
+
+def is_known(*, email: str, source: str) -> bool:
+    """Return whether the account has logged in from there lately."""
+    return _is_known(account_key(email), source)
+
+
+def _is_known(account: bytes, source: str) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(IS_KNOWN, [account, source, KNOWN_FOR_DAYS])
-        is_known = bool(cursor.fetchone()[0])
-    _take(account, source, FREE_TRIES_OF_ALL if is_known else FREE_TRIES)
-    if not is_known:
-        _take(account, EVERYWHERE, FREE_TRIES_OF_ALL)
+        return bool(cursor.fetchone()[0])
 
 
 def forgive(*, email: str, source: str, tries: int = 1) -> None:
@@ -102,7 +122,7 @@ def forgive(*, email: str, source: str, tries: int = 1) -> None:
     `tries` is how many the log-in itself took.
     """
     values: dict[str, str | int | bytes] = {
-        "account": _account_key(email),
+        "account": account_key(email),
         "source": source,
         "known": KNOWN_FOR_DAYS,
         "own": tries,
@@ -113,17 +133,23 @@ def forgive(*, email: str, source: str, tries: int = 1) -> None:
 
 
 def forget(*, email: str) -> None:
-    """Forget every try at the password of an address whose account is deleted."""
-    LoginAttempt.objects.filter(account=_account_key(email)).delete()
+    """Forget every try at the password of an address whose account is deleted, and at its mails."""
+    keys = [account_key(email), account_key(email, purpose=MAILS_TO)]
+    LoginAttempt.objects.filter(account__in=keys).delete()
 
 
-def _take(account: bytes, source: str, free: int) -> None:
+def count(account: bytes, source: str, pace: Pace) -> None:
+    """Count a try of a source, or of EVERYWHERE; `account` is a key that account_key made.
+
+    Raises:
+        TooManyAttempts: the try must wait.
+    """
     values: dict[str, str | int | bytes] = {
         "account": account,
         "source": source,
-        "free": free,
-        "first": FIRST_PAUSE_SECONDS,
-        "longest": LONGEST_PAUSE_SECONDS,
+        "free": pace.free_tries,
+        "first": pace.first_pause_seconds,
+        "longest": pace.longest_pause_seconds,
         "forget": FORGET_AFTER_HOURS,
     }
     with connection.cursor() as cursor:
@@ -135,10 +161,13 @@ def _take(account: bytes, source: str, free: int) -> None:
     raise TooManyAttempts(wait_seconds=max(1, math.ceil(row[0] if row else 1)))
 
 
-def _account_key(email: str) -> bytes:
-    """Return a hash of the address: the table need not hold the addresses of strangers."""
+def account_key(email: str, *, purpose: str = "") -> bytes:
+    """Return a hash of the address: the table need not hold the addresses of strangers.
+
+    Tries with another `purpose` than a password's are counted apart.
+    """
     try:
         spelling = Account.objects.normalize_email(email)
     except InvalidEmail:
         spelling = email
-    return hashlib.sha256(spelling.encode()).digest()
+    return hashlib.sha256(f"{purpose}{spelling}".encode()).digest()

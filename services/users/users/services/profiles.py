@@ -9,7 +9,7 @@ from django.utils import timezone
 from servicekit.http.problems import NotFound
 from users.errors import StaleVersion
 from users.models import Account
-from users.services.accounts import publish_state
+from users.services.account_events import publish_state
 
 
 def edit_profile(

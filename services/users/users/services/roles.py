@@ -19,6 +19,7 @@ from users.errors import LastAdmin
 from users.models import Account
 from users.roles import ADMIN, STAFF_ROLES
 from users.services import accounts, security_log
+from users.services.account_events import publish_state
 from users.services.security_log import Kind, Origin
 from users.services.sessions import end_sessions
 
@@ -156,7 +157,7 @@ def _write(
     account.save(update_fields=["is_staff", "is_superuser", "version"])
     end_sessions(account=account, reason="role")
     security_log.record(Kind.ROLES_CHANGED, account_id=account.pk, by=by, **origin)
-    accounts.publish_state(account)
+    publish_state(account)
     logger.info(
         "roles changed",
         extra={

@@ -68,7 +68,7 @@ class Command(BaseCommand):
             validate_password(password, Account(email=email))
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
-        return accounts.register(email=email, password=password)
+        return accounts.register(email=email, password=password, is_asked_to_verify=False)
 
 
 def _password_line() -> str:

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('users', '0006_profiles_addresses_devices_and_security_log'),
+        ('users', '0007_mails_of_accounts'),
     ]
 
     operations = [
