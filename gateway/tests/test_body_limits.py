@@ -18,6 +18,8 @@ LIMITS = [
     ("POST", "/api/auth/revoke/", SMALL),
     ("POST", "/api/users/", SMALL), ("PATCH", "/api/users/me/", SMALL),
     ("POST", "/api/users/me/password/", SMALL),
+    ("POST", "/api/auth/second-factor/", SMALL),
+    ("POST", "/api/users/me/second-factor/", SMALL),
     ("POST", f"{PRODUCT}purchase/", SMALL), ("POST", f"{PRODUCT}stock/", SMALL),
     ("POST", "/api/categories/", SMALL),
     ("POST", "/api/products/", LARGE), ("PATCH", PRODUCT, LARGE), ("POST", "/api/orders/", LARGE),

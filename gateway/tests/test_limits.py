@@ -47,6 +47,8 @@ def test_log_in_has_a_rate_of_its_own(own_gateway: StartGateway) -> None:
 
     assert statuses == [200, 200, 429]
     assert gateway.request("POST", "/api/users/", {}, b"{}").status == 429
+    assert gateway.request("POST", "/api/auth/second-factor/", {}, b"{}").status == 429
+    assert gateway.request("POST", "/api/users/me/second-factor/confirm/").status == 429
     assert gateway.get("/api/products/").status == 200
 
 

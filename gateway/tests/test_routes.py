@@ -16,6 +16,11 @@ ROUTES = [
     ("GET", "/api/users/", "users", False),
     ("GET", "/api/users/me/", "users", False),
     ("POST", "/api/users/me/password/", "users", False),
+    ("POST", "/api/auth/second-factor/", "users", True),
+    ("GET", "/api/users/me/second-factor/", "users", False),
+    ("POST", "/api/users/me/second-factor/", "users", False),
+    ("POST", "/api/users/me/second-factor/disable/", "users", False),
+    ("DELETE", "/api/users/0190a5b4-0000-7000-8000-000000000001/second-factor/", "users", False),
     ("POST", "/api/users/me/verification/", "users", False),
     ("POST", "/api/users/me/email/", "users", False),
     ("POST", "/api/users/verification/", "users", True),
@@ -70,6 +75,7 @@ ROUTES = [
 # An old token in the header is not read there (test_tokens.py).
 PROVEN_BY_THEIR_BODY = [
     ("POST", "/api/auth/token/"),
+    ("POST", "/api/auth/second-factor/"),
     ("POST", "/api/auth/oauth/token/"),
     ("POST", "/api/users/"),
     ("POST", "/api/users/verification/"),

@@ -208,6 +208,7 @@ def test_access_token_says_what_it_must_and_no_more(ring: None) -> None:
         "sid": str(Session.objects.get().pk),
         "roles": ["customer", "staff", "admin"],
         "email_verified": True,
+        "amr": ["pwd"],
     }
     assert token_id not in {str(account.pk), claims["sid"]}
 

@@ -33,6 +33,88 @@ class TooManyAttempts(Problem):
         super().__init__("Try again later.", headers={"Retry-After": str(wait_seconds)})
 
 
+class SecondFactorRequired(Problem):
+    """Address and password are right, and the account has a second factor: send a code."""
+
+    status_code = 401
+    auth_header = 'Bearer realm="souk"'
+
+    def __init__(self, *, challenge: str, expires_in: int) -> None:
+        super().__init__(
+            "Send the challenge with a code to /api/auth/second-factor/.",
+            members={"challenge": challenge, "expires_in": expires_in},
+            headers={"Cache-Control": "no-store"},
+        )
+
+
+class InvalidChallenge(Problem):
+    """The challenge is unknown, answered, used up, expired or void: log in again."""
+
+    status_code = 401
+    auth_header = 'Bearer realm="souk"'
+
+    def __init__(self) -> None:
+        super().__init__("Log in again.")
+
+
+class WrongLogInCode(Problem):
+    """The code of a log-in is not one of the account's now, or was used before."""
+
+    status_code = 401
+    code = "wrong_code"
+    title = "Wrong code"
+    auth_header = 'Bearer realm="souk"'
+
+    def __init__(self, *, tries_left: int) -> None:
+        super().__init__(
+            "It is wrong, or was used before: each code works once.",
+            members={"tries_left": tries_left},
+        )
+
+
+class WrongCode(Problem):
+    """The code is not one of the account's now, or was used before."""
+
+    status_code = 403
+
+    def __init__(self) -> None:
+        super().__init__("It is wrong, or was used before: each code works once.")
+
+
+class SecondFactorOn(Conflict):
+    """The account has a second factor."""
+
+    def __init__(self) -> None:
+        super().__init__("There is a second factor. Switch it off before you set up another.")
+
+
+class SecondFactorOff(Conflict):
+    """The account has no second factor."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no second factor.")
+
+
+class NoSetUp(Conflict):
+    """No set-up of a second factor waits for a code."""
+
+    code = "second_factor_not_begun"
+    title = "Second factor not begun"
+
+    def __init__(self) -> None:
+        super().__init__("No set-up was begun in the last 15 minutes. Begin again.")
+
+
+class UnreadableSecondFactor(ServiceUnavailable):
+    """An app's secret was encrypted under a key that is not in KEY_ENCRYPTION_KEY."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Codes of the app cannot be checked now. A recovery code can.",
+            code="second_factor_unreadable",
+        )
+
+
 class LastAdmin(Conflict):
     """Nobody else is an active admin."""
 

@@ -52,6 +52,14 @@ SECURITY_EVENTS = Purge("security_event", delete_older("security_event", age="at
 MAIL_TOKENS = Purge("mail_token", delete_older("mail_token", age="expires_at"), days=0)
 # Answered within seconds, unless no worker runs: by then nobody waits for the mail.
 MAIL_REQUESTS = Purge("mail_request", delete_older("mail_request", age="created_at"), days=1)
+LOG_IN_CHALLENGES = Purge(
+    "log_in_challenge", delete_older("log_in_challenge", age="expires_at", key="digest"), days=1
+)
+UNCONFIRMED_SECOND_FACTORS = Purge(
+    "totp_device",
+    delete_older("totp_device", age="created_at", key="account_id", also="confirmed_at IS NULL"),
+    days=1,
+)
 PURGES = [
     REFRESH_TOKENS,
     SESSIONS,
@@ -60,4 +68,6 @@ PURGES = [
     SECURITY_EVENTS,
     MAIL_TOKENS,
     MAIL_REQUESTS,
+    LOG_IN_CHALLENGES,
+    UNCONFIRMED_SECOND_FACTORS,
 ]

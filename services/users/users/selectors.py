@@ -1,13 +1,15 @@
 """Every read of accounts, their sessions, and machine clients."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from users.models import Account, Address, SecurityEvent, ServiceClient, Session
+from users.models import Account, Address, SecurityEvent, ServiceClient, Session, TotpDevice
 
 
 def list_accounts() -> QuerySet[Account]:
@@ -53,3 +55,15 @@ def list_sessions(account_id: UUID, *, current_id: UUID | None) -> QuerySet[Sess
 def list_security_events(account_id: UUID) -> QuerySet[SecurityEvent]:
     """Return what the security log holds of an account, also of a deleted account."""
     return SecurityEvent.objects.filter(account_id=account_id)
+
+
+def second_factor_of(account: Account) -> dict[str, Any]:
+    """Return the state of an account's second factor; nothing secret."""
+    device = TotpDevice.objects.filter(account=account, confirmed_at__isnull=False).first()
+    unused = account.recovery_codes.filter(used_at__isnull=True)
+    return {
+        "enabled": device is not None,
+        "enabled_at": device and device.confirmed_at,
+        "recovery_codes_left": unused.count(),
+        "is_required": settings.SECOND_FACTOR_FOR_STAFF and account.is_staff,
+    }

@@ -35,6 +35,7 @@ SERVICEKIT = kit.from_environment(
 )
 
 KEY_ENCRYPTION_KEYS = env.encryption_keys("KEY_ENCRYPTION_KEY")
+SECOND_FACTOR_FOR_STAFF = env.boolean("SECOND_FACTOR_FOR_STAFF", False)
 # How long a key signs before the next takes its place (docs/operations.md, "Keys").
 SIGNING_KEY_DAYS = env.integer("SIGNING_KEY_DAYS", 30, minimum=1, maximum=365)
 AUTH_USER_MODEL = "users.Account"

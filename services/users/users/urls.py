@@ -16,6 +16,11 @@ from users.api.mail_viewsets import (
 )
 from users.api.own_account_viewsets import OwnAccountViewSet
 from users.api.own_session_viewsets import OwnSecurityEventViewSet, OwnSessionViewSet
+from users.api.second_factor_viewsets import (
+    OwnSecondFactorViewSet,
+    SecondFactorViewSet,
+    SecondStepViewSet,
+)
 from users.api.session_viewsets import SessionViewSet
 from users.api.staff_viewsets import StaffViewSet
 from users.api.user_viewsets import UserViewSet
@@ -42,6 +47,9 @@ router.register("users/me/verification", OwnVerificationViewSet, basename="own-v
 router.register("users/password-reset", PasswordResetViewSet, basename="password-reset")
 router.register("users/email", EmailViewSet, basename="email")
 router.register("users/me/email", OwnEmailViewSet, basename="own-email")
+router.register("auth", SecondStepViewSet, basename="second-step")
+router.register("users/me", OwnSecondFactorViewSet, basename="own-second-factor")
+router.register("users", SecondFactorViewSet, basename="second-factor")
 
 urlpatterns = [
     path("", include("servicekit.urls")),

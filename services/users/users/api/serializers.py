@@ -108,6 +108,8 @@ class TokensRead(serializers.Serializer[Any]):
     expires_in = serializers.IntegerField()
     refresh_token = serializers.CharField()
     refresh_expires_in = serializers.IntegerField()
+    # Only for staff who must set it up: until then their tokens have no role of staff.
+    second_factor_missing = serializers.BooleanField(required=False)
 
 
 class KeyRead(serializers.Serializer[Any]):

@@ -13,6 +13,7 @@ from users.models.addresses import MAX_ADDRESSES, Address
 from users.models.countries import COUNTRIES
 from users.models.login_attempts import LoginAttempt
 from users.models.mail_tokens import MailRequest, MailToken
+from users.models.second_factors import LogInChallenge, RecoveryCode, TotpDevice
 from users.models.security_events import MAX_DEVICE_LENGTH, SecurityEvent
 from users.models.service_clients import ServiceClient
 from users.models.sessions import RefreshToken, Session
@@ -29,13 +30,16 @@ __all__ = [
     "Address",
     "InvalidEmail",
     "Language",
+    "LogInChallenge",
     "LoginAttempt",
     "MailRequest",
     "MailToken",
+    "RecoveryCode",
     "RefreshToken",
     "SecurityEvent",
     "ServiceClient",
     "Session",
     "SigningKey",
+    "TotpDevice",
     "validate_email",
 ]

@@ -56,7 +56,7 @@ TAKE = """
 # Of all sources together only the owner's own try is forgotten: a log-in must not give attackers a
 # fresh set of free tries.
 TAKE_BACK = """
-    UPDATE login_attempt SET tries = greatest(tries - 1, 0)
+    UPDATE login_attempt SET tries = greatest(tries - %(own)s, 0)
     WHERE account = %(account)s AND source = ''
         AND NOT EXISTS (
             SELECT FROM login_attempt WHERE account = %(account)s AND source = %(source)s
@@ -116,12 +116,16 @@ def _is_known(account: bytes, source: str) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def forgive(*, email: str, source: str) -> None:
-    """Forget the tries of a source after the right password; the source is known from now on."""
+def forgive(*, email: str, source: str, tries: int = 1) -> None:
+    """Forget the tries of a source after the right password; the source is known from now on.
+
+    `tries` is how many the log-in itself took.
+    """
     values: dict[str, str | int | bytes] = {
         "account": account_key(email),
         "source": source,
         "known": KNOWN_FOR_DAYS,
+        "own": tries,
     }
     with connection.cursor() as cursor:
         cursor.execute(TAKE_BACK, values)

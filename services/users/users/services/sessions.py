@@ -14,6 +14,7 @@ from uuid import UUID
 
 import orjson
 from cryptography.fernet import InvalidToken
+from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.utils import timezone
@@ -22,11 +23,19 @@ from servicekit.auth import revocations
 from servicekit.auth.tokens import AccessToken
 from servicekit.http.problems import NotFound
 from servicekit.messaging.outbox import publish
-from users.errors import InvalidRefreshToken, WrongCredentials
+from users.errors import InvalidRefreshToken, SecondFactorRequired, WrongCredentials
 from users.events import UserSessionsRevoked
 from users.models import MAX_DEVICE_LENGTH, Account, RefreshToken, Session
+from users.roles import CUSTOMER
 from users.selectors import alive_sessions
-from users.services import login_attempts, security_log, signing_keys
+from users.services import (
+    login_attempts,
+    login_challenges,
+    second_factor_codes,
+    security_log,
+    signing_keys,
+)
+from users.services.login_challenges import Challenge
 from users.services.security_log import Kind, Origin
 
 logger = logging.getLogger(__name__)
@@ -44,6 +53,7 @@ def log_in(*, email: str, password: str, **origin: Unpack[Origin]) -> Tokens:
     Raises:
         TooManyAttempts: the password was guessed at too often; it was not looked at.
         WrongCredentials: no active account has them. The time taken does not tell which is wrong.
+        SecondFactorRequired: they are right, and the account has a second factor (second_step.py).
     """
     source = origin.get("source", login_attempts.UNKNOWN)
     login_attempts.take_try(email=email, source=source)
@@ -51,6 +61,8 @@ def log_in(*, email: str, password: str, **origin: Unpack[Origin]) -> Tokens:
     for _ in range(2):
         checked = _checked(email, password)
         tokens = checked and _begin(checked, origin)
+        if isinstance(tokens, Challenge):
+            raise SecondFactorRequired(challenge=tokens.token, expires_in=tokens.expires_in)
         if tokens:
             login_attempts.forgive(email=email, source=source)
             return tokens
@@ -58,6 +70,22 @@ def log_in(*, email: str, password: str, **origin: Unpack[Origin]) -> Tokens:
             break
     security_log.count_failed_log_in(email=email, **origin)
     raise WrongCredentials
+
+
+def begin_session(*, account: Account, amr: str, **origin: Unpack[Origin]) -> Tokens:
+    """Begin a session of an account that the caller's transaction has locked.
+
+    `amr` says how the account was proved: words of RFC 8176, separated by spaces.
+    """
+    session = Session.objects.create(
+        account=account,
+        expires_at=timezone.now() + REFRESH_LIFE,
+        amr=amr,
+        device=origin.get("device", "")[:MAX_DEVICE_LENGTH],
+        network=security_log.network_of(origin.get("source", "")),
+    )
+    security_log.record_device(account_id=account.pk, **origin)
+    return _issue(account, session)
 
 
 def refresh(*, refresh_token: str, **origin: Unpack[Origin]) -> Tokens:
@@ -145,8 +173,9 @@ def _checked(email: str, password: str) -> Account | None:
     return account if account.check_password(password) and account.is_active else None
 
 
-def _begin(checked: Account, origin: Origin) -> Tokens | None:
-    """Begin a session of the account as it was checked, or return None when it was changed since.
+def _begin(checked: Account, origin: Origin) -> Tokens | Challenge | None:
+    """Begin a session of the account as it was checked, or return None when it was changed since;
+    a challenge where it has a second factor.
 
     A change of password meanwhile has ended its sessions and would not know of this new session.
     """
@@ -155,34 +184,40 @@ def _begin(checked: Account, origin: Origin) -> Tokens | None:
         account = rows.filter(pk=checked.pk, password=checked.password, is_active=True).first()
         if account is None:
             return None
-        session = Session.objects.create(
-            account=account,
-            expires_at=timezone.now() + REFRESH_LIFE,
-            device=origin.get("device", "")[:MAX_DEVICE_LENGTH],
-            network=security_log.network_of(origin.get("source", "")),
-        )
-        security_log.record_device(account_id=account.pk, **origin)
-        return _issue(account, session)
+        if second_factor_codes.is_on(account):
+            return login_challenges.issue(account=account)
+        return begin_session(account=account, amr="pwd", **origin)
 
 
 def _issue(account: Account, session: Session) -> Tokens:
     token = secrets.token_urlsafe(32)
     RefreshToken.objects.create(session=session, digest=_digest(token))
-    return {
+    tokens = {
         "access_token": _access_token(account, session),
         "token_type": "Bearer",
         "expires_in": signing_keys.LIFE_SECONDS,
         "refresh_token": token,
         "refresh_expires_in": int((session.expires_at - timezone.now()).total_seconds()),
     }
+    if _lacks_second_factor(account, session):
+        tokens["second_factor_missing"] = True
+    return tokens
+
+
+def _lacks_second_factor(account: Account, session: Session) -> bool:
+    """Whether it is a session of staff that must prove a second factor, and did not."""
+    is_needed = settings.SECOND_FACTOR_FOR_STAFF and account.is_staff
+    return is_needed and "otp" not in session.amr.split()
 
 
 def _access_token(account: Account, session: Session) -> str:
     token = AccessToken.for_session(
         subject=account.pk,
         session_id=session.pk,
-        roles=account.roles,
+        # Without the factor, staff may set it up, and nothing else.
+        roles=[CUSTOMER] if _lacks_second_factor(account, session) else account.roles,
         email_verified=account.email_verified,
+        amr=session.amr.split(),
     )
     return str(token)
 

@@ -3,19 +3,19 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from users.errors import UnreadableKeys
-from users.services import signing_keys
+from users.services import second_factor_codes, signing_keys
 
 
 class Command(BaseCommand):
     help = (
-        "Make the first signing keys where there are none, and encrypt all under the first "
-        "KEY_ENCRYPTION_KEY; it may run any number of times."
+        "Make the first signing keys where there are none, and encrypt all, and the secrets of "
+        "second factors, under the first KEY_ENCRYPTION_KEY; it may run any number of times."
     )
 
     def handle(self, **_options: Any) -> None:
         try:
             made = signing_keys.ensure_signing_keys()
-            renewed = signing_keys.renew_encryption()
+            renewed = signing_keys.renew_encryption() + second_factor_codes.renew_encryption()
         except UnreadableKeys as error:
             raise CommandError(
                 "KEY_ENCRYPTION_KEY does not decrypt the signing keys: put the key that they were "
