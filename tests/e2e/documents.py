@@ -5,6 +5,7 @@ answers must be.
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -73,12 +74,16 @@ def ask_often(
             and value.isascii()
             and value.isprintable()
         }
+        content = sent.get("data")
+        if isinstance(content, dict):
+            content = urlencode(content, doseq=True, errors="replace").encode()
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
         answer = send(
             method,
             sent["url"],
             params=sent.get("params"),
             json=sent.get("json"),
-            content=sent.get("data"),
+            content=content,
             headers=headers,
         )
         _judge(answer, f"{answer.request.method} {answer.request.url} {sent}")

@@ -48,5 +48,5 @@ def first_of_branch(
         return rows.none()
     first = FIRST.format(page=found, way="DESC" if descending else "ASC")
     # The text is the ORM's own.
-    keys = RawSQL(first, [list(categories), *own, count])  # noqa: S611
+    keys = RawSQL(first, [list(categories), *own, count])  # noqa: S611 # nosec B611
     return rows.filter(AnyOf(F("pk"), keys))[:count]

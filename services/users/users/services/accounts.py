@@ -100,17 +100,17 @@ def set_password(*, account: Account, password: str) -> None:
         _forget_tokens_and_tell(account)
 
 
-def deactivate(*, account: Account, **origin: Unpack[Origin]) -> bool:
+def deactivate(*, account: Account, by: UUID | None = None, **origin: Unpack[Origin]) -> bool:
     """Refuse the account from now on; return whether that is new.
 
     Its sessions end, in every service within seconds.
     """
-    return _change(account, Kind.DEACTIVATED, {"is_active": False}, **origin)
+    return _change(account, Kind.DEACTIVATED, {"is_active": False}, by, **origin)
 
 
-def reactivate(*, account: Account, **origin: Unpack[Origin]) -> bool:
+def reactivate(*, account: Account, by: UUID | None = None, **origin: Unpack[Origin]) -> bool:
     """Let a deactivated account log in again; return whether it was deactivated."""
-    return _change(account, Kind.REACTIVATED, {"is_active": True}, **origin)
+    return _change(account, Kind.REACTIVATED, {"is_active": True}, by, **origin)
 
 
 #: Why sessions end with what happened to their account.
@@ -121,7 +121,11 @@ END_REASONS = {
 
 
 def _change(
-    account: Account, kind: Kind, values: dict[str, bool], **origin: Unpack[Origin]
+    account: Account,
+    kind: Kind,
+    values: dict[str, bool],
+    by: UUID | None,
+    **origin: Unpack[Origin],
 ) -> bool:
     """Set columns that tokens depend on and end the sessions; return whether anything changed."""
     with transaction.atomic():
@@ -133,7 +137,7 @@ def _change(
         locked.version += 1
         locked.save(update_fields=[*values, "version"])
         end_sessions(account=locked, reason=END_REASONS[kind])
-        security_log.record(kind, account_id=locked.pk, **origin)
+        security_log.record(kind, account_id=locked.pk, by=by, **origin)
         publish_state(locked)
         if kind == Kind.DEACTIVATED:
             _publish_deactivated(locked)

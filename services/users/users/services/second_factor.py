@@ -140,7 +140,7 @@ def disable(
         _remove(account, origin)
 
 
-def remove(*, account: Account, **origin: Unpack[Origin]) -> bool:
+def remove(*, account: Account, by: UUID | None = None) -> bool:
     """Take the second factor from an account whose owner has lost it, as operators may; return
     whether it had one.
 
@@ -150,7 +150,7 @@ def remove(*, account: Account, **origin: Unpack[Origin]) -> bool:
         locked = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
         if not second_factor_codes.is_on(locked):
             return False
-        _remove(locked, origin)
+        _remove(locked, {}, by=by)
     return True
 
 
@@ -190,12 +190,12 @@ def _spend(account: Account, code: str) -> None:
         raise WrongCode
 
 
-def _remove(account: Account, origin: Origin) -> None:
+def _remove(account: Account, origin: Origin, *, by: UUID | None = None) -> None:
     TotpDevice.objects.filter(account=account).delete()
     account.recovery_codes.all().delete()
     LogInChallenge.objects.filter(account=account).delete()
     end_sessions(account=account, reason="second_factor")
-    _tell(account, Kind.SECOND_FACTOR_OFF, origin)
+    _tell(account, Kind.SECOND_FACTOR_OFF, origin, by=by)
 
 
 @contextmanager
@@ -221,8 +221,8 @@ def _proven(account_id: UUID, password: str, origin: Origin) -> Iterator[Account
     login_attempts.forgive(email=checked.email, source=source)
 
 
-def _tell(account: Account, kind: Kind, origin: Origin) -> None:
+def _tell(account: Account, kind: Kind, origin: Origin, *, by: UUID | None = None) -> None:
     """Write down what changed, in the transaction that changes it: the place for the owner's mail,
     too.
     """
-    security_log.record(kind, account_id=account.pk, **origin)
+    security_log.record(kind, account_id=account.pk, by=by, **origin)

@@ -22,13 +22,11 @@ IPV4_PREFIX, IPV6_PREFIX = 24, 48
 class Origin(TypedDict, total=False):
     """Where a request comes from (api.sources.origin_of); empty for operators' commands.
 
-    `source` is what log-in attempts are counted by, `device` what the client calls itself, `by`
-    the member of staff who asks for it.
+    `source` is what log-in attempts are counted by, `device` what the client calls itself.
     """
 
     source: str
     device: str
-    by: UUID
 
 
 # The account is looked up by the statement that counts: whether there is such an account makes no
@@ -42,14 +40,19 @@ COUNT = """
 """
 
 
-def record(kind: Kind, *, account_id: UUID, **origin: Unpack[Origin]) -> None:
-    """Write down what happened to an account; call it in the transaction that does it."""
+def record(
+    kind: Kind, *, account_id: UUID, by: UUID | None = None, **origin: Unpack[Origin]
+) -> None:
+    """Write down what happened to an account; call it in the transaction that does it.
+
+    `by` is the member of staff who did it.
+    """
     SecurityEvent.objects.create(
         account_id=account_id,
         kind=kind,
         network=network_of(origin.get("source", "")),
         device=origin.get("device", "")[:MAX_DEVICE_LENGTH],
-        by=origin.get("by"),
+        by=by,
     )
 
 
