@@ -52,6 +52,6 @@ BULK_OPERATIONS = Purge(
     ),
     days=KEPT_DAYS,
 )
-# They count for 30 days (services/popularity.py).
+# They count for 30 days (services/recommendations/popularity.py).
 PRODUCT_VIEWS = Purge("product_views", delete_older("product_views", age="day"), days=31)
 PURGES = [PRODUCT_VIEWS, BULK_CHANGES, BULK_ERRORS, IMPORT_KEYS, IMPORT_CHUNKS, BULK_OPERATIONS]

@@ -20,7 +20,7 @@ CACHES = {"default": env.cache("products")}
 # The gateway answers for MEDIA_URL; in S3 it is the address of the bucket.
 MEDIA_URL = env.text("MEDIA_URL", "/media/")
 STORAGES = {"default": env.storage(url=MEDIA_URL)}
-# An image is the largest body (api/image_viewsets.py); each view has a limit of its own below.
+# An image is the largest body (image_viewsets.py); each view has a limit of its own below.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

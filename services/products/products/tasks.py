@@ -5,16 +5,9 @@ from uuid import UUID
 from celery import shared_task
 
 from products.api.batches import batches
-from products.services import (
-    alert_mails,
-    image_files,
-    images,
-    popularity,
-    related,
-    stock_check,
-    unsettled,
-)
+from products.services import alert_mails, image_files, images, stock_check, unsettled
 from products.services.bulk import running
+from products.services.recommendations import popularity, related
 
 #: Beside the mail server's ten seconds, less than a worker may be without a sign of life.
 CLAIM_SECONDS = 4.0

@@ -1,9 +1,9 @@
 from django.urls import include, path
 
-from products.api.attribute_viewsets import AttributeViewSet
+from products.api.attributes.attribute_viewsets import AttributeViewSet
 from products.api.bulk_viewsets import BulkOperationViewSet
 from products.api.category_viewsets import CategoryViewSet
-from products.api.image_viewsets import ProductImageViewSet
+from products.api.images.image_viewsets import ProductImageViewSet
 from products.api.import_viewsets import ExportViewSet, ImportViewSet
 from products.api.movement_viewsets import MovementViewSet
 from products.api.product_viewsets import ProductViewSet

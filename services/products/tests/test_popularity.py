@@ -19,10 +19,10 @@ from products.models import (
     Purchase,
     RelatedProduct,
 )
-from products.services import popularity, related
 from products.services.categories import create_category
-from products.services.popularity import ViewCounter
 from products.services.products import delete_product, edit_product
+from products.services.recommendations import popularity, related
+from products.services.recommendations.popularity import ViewCounter
 from products.services.reviews import write_review
 from servicekit.operations import purge
 from servicekit.testing.client import Caller, decoded, problem

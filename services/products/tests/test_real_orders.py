@@ -9,8 +9,13 @@ import pytest
 
 from products.handlers import router
 from products.models import Product, ProductSales, Purchase
-from products.services.popularity import VIEWS_PER_UNIT, count_popularity
-from products.services.related import BUYERS, MIN_CUSTOMERS, PURCHASES_OF_EACH, relate_products
+from products.services.recommendations.popularity import VIEWS_PER_UNIT, count_popularity
+from products.services.recommendations.related import (
+    BUYERS,
+    MIN_CUSTOMERS,
+    PURCHASES_OF_EACH,
+    relate_products,
+)
 from servicekit.testing.client import Caller, decoded
 from servicekit.testing.deliver import deliver
 from tests.bulk import make_products

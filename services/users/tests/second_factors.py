@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from tests.factories import PASSWORD, make_account
 from users.models import Account, TotpDevice
-from users.services import second_factor, signing_keys, totp
+from users.services import signing_keys
+from users.services.factors import second_factor, totp
 
 
 @dataclass

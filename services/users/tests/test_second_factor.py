@@ -22,13 +22,8 @@ from users.errors import (
 )
 from users.models import Account, RecoveryCode, Session, TotpDevice
 from users.selectors import second_factor_of
-from users.services import (
-    second_factor,
-    second_factor_codes,
-    second_step,
-    sessions,
-    totp,
-)
+from users.services import sessions
+from users.services.factors import second_factor, second_factor_codes, second_step, totp
 
 pytestmark = pytest.mark.django_db
 REVOKED = "users.user_sessions_revoked.v1"

@@ -24,15 +24,8 @@ from users.errors import (
     WrongLogInCode,
 )
 from users.models import Account, LogInChallenge, SecurityEvent, TotpDevice
-from users.services import (
-    accounts,
-    second_factor,
-    second_factor_codes,
-    second_step,
-    sessions,
-    signing_keys,
-    totp,
-)
+from users.services import accounts, sessions, signing_keys
+from users.services.factors import second_factor, second_factor_codes, second_step, totp
 
 pytestmark = pytest.mark.django_db
 REVOKED = "users.user_sessions_revoked.v1"

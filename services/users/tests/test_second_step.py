@@ -20,14 +20,8 @@ from users.errors import (
     WrongLogInCode,
 )
 from users.models import LoginAttempt, LogInChallenge, RecoveryCode, Session, TotpDevice
-from users.services import (
-    accounts,
-    login_attempts,
-    second_factor,
-    second_factor_codes,
-    second_step,
-    sessions,
-)
+from users.services import accounts, login_attempts, sessions
+from users.services.factors import second_factor, second_factor_codes, second_step
 
 pytestmark = pytest.mark.django_db
 SOURCE = "192.0.2.7"

@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from users.services import totp
+from users.services.factors import totp
 
 #: RFC 6238, appendix B: with SHA-1, the last six of its eight digits.
 SECRET = b"12345678901234567890"

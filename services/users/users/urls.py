@@ -5,8 +5,13 @@ from servicekit.http.exception_handler import handler400, handler403, handler404
 from servicekit.http.routers import Router
 from users.api.account_viewsets import AccountViewSet, SecurityEventViewSet
 from users.api.address_viewsets import AddressViewSet
-from users.api.client_token_viewsets import ClientTokenViewSet
-from users.api.client_viewsets import ServiceClientViewSet
+from users.api.clients.client_token_viewsets import ClientTokenViewSet
+from users.api.clients.client_viewsets import ServiceClientViewSet
+from users.api.factors.second_factor_viewsets import (
+    OwnSecondFactorViewSet,
+    SecondFactorViewSet,
+    SecondStepViewSet,
+)
 from users.api.mail_viewsets import (
     EmailViewSet,
     OwnEmailViewSet,
@@ -16,11 +21,6 @@ from users.api.mail_viewsets import (
 )
 from users.api.own_account_viewsets import OwnAccountViewSet
 from users.api.own_session_viewsets import OwnSecurityEventViewSet, OwnSessionViewSet
-from users.api.second_factor_viewsets import (
-    OwnSecondFactorViewSet,
-    SecondFactorViewSet,
-    SecondStepViewSet,
-)
 from users.api.session_viewsets import SessionViewSet
 from users.api.staff_viewsets import StaffViewSet
 from users.api.user_viewsets import UserViewSet

@@ -12,7 +12,7 @@ from demo.progress import Progress
 
 #: Products of one transaction.
 AT_ONCE = 20_000
-#: As products counts them (services/popularity.py).
+#: As products counts them (services/recommendations/popularity.py).
 VIEWS_PER_UNIT = 10
 FAST = (
     "SET synchronous_commit = off",

@@ -8,7 +8,7 @@ import orjson
 from django.db.models import QuerySet
 from rest_framework import serializers
 
-from products.api.attribute_serializers import AttributesField
+from products.api.attributes.attribute_serializers import AttributesField
 from products.api.translation_serializers import ProductTranslationsField
 from products.file_cells import COLUMNS, escaped
 from products.services.imports.columns import TRANSLATED

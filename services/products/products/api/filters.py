@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef, QuerySet
 
 from products import search, selectors
-from products.api.attribute_filter import AttributesFilter
+from products.api.attributes.attribute_filter import AttributesFilter
 from products.api.permissions import CountsStock, SeesHidden
 from products.api.serializers import ProductRead
 from products.api.wording import LANGUAGES, TRANSLATED

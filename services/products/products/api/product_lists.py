@@ -16,8 +16,8 @@ from rest_framework.viewsets import GenericViewSet
 
 from products import search, selectors
 from products.api import serializers
-from products.api.facet_answers import facets_of
-from products.api.facet_serializers import FacetsRead
+from products.api.facets.facet_answers import facets_of
+from products.api.facets.facet_serializers import FacetsRead
 from products.api.filters import BY_RELEVANCE, LIST_COLUMNS, ProductFilterSet
 from products.api.headers import IF_NONE_MATCH
 from products.api.permissions import EditsCatalogueOrReads, SeesHidden

@@ -16,8 +16,8 @@ from products.api.permissions import CountsStock
 from products.api.product_details import detail, tag, versions_to_match
 from products.api.product_lists import ProductListMixin
 from products.api.wording import LANGUAGE, language_of
-from products.services import popularity
 from products.services.products import create_product, delete_product, edit_product
+from products.services.recommendations import popularity
 from products.services.stock import adjust_stock
 from servicekit.auth.authentication import caller_of, is_staff
 from servicekit.http import idempotency

@@ -7,8 +7,8 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from products.api.attribute_serializers import AttributesField
-from products.api.image_serializers import FileField, ImageRead
+from products.api.attributes.attribute_serializers import AttributesField
+from products.api.images.image_serializers import FileField, ImageRead
 from products.api.translation_serializers import (
     CategoryTranslations,
     CategoryTranslationsField,

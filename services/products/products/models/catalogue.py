@@ -110,7 +110,7 @@ class Product(Timestamped):
     rating_count = models.IntegerField(default=0, db_default=0)
     #: The file that lists show; services/images.py keeps it that of the first image.
     image = models.CharField(max_length=60, default="", blank=True, db_default="")
-    #: Of the last 30 days (services/popularity.py).
+    #: Of the last 30 days (services/recommendations/popularity.py).
     popularity = models.IntegerField(default=0, db_default=0)
     version = models.IntegerField(default=1)
     deleted_at = models.DateTimeField(null=True)

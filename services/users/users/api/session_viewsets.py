@@ -9,8 +9,8 @@ from rest_framework.viewsets import GenericViewSet
 
 from servicekit.http.problems import CONTENT_TYPE as PROBLEM
 from servicekit.http.viewsets import StrictViewSetMixin
+from users.api.factors.second_factor_serializers import LogInRefusedRead
 from users.api.headers import NO_STORE
-from users.api.second_factor_serializers import LogInRefusedRead
 from users.api.serializers import LogIn, RefreshToken, TokensRead
 from users.api.sources import origin_of
 from users.models import Session

@@ -28,14 +28,9 @@ from users.events import UserSessionsRevoked
 from users.models import MAX_DEVICE_LENGTH, Account, RefreshToken, Session
 from users.roles import CUSTOMER
 from users.selectors import alive_sessions
-from users.services import (
-    login_attempts,
-    login_challenges,
-    second_factor_codes,
-    security_log,
-    signing_keys,
-)
-from users.services.login_challenges import Challenge
+from users.services import login_attempts, security_log, signing_keys
+from users.services.factors import login_challenges, second_factor_codes
+from users.services.factors.login_challenges import Challenge
 from users.services.security_log import Kind, Origin
 
 logger = logging.getLogger(__name__)

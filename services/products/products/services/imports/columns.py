@@ -17,7 +17,7 @@ TRANSLATED = tuple(
     if language != BASE_LANGUAGE
     for name in ("name", "description")
 )
-#: A column for each attribute, "attribute:colour"; the key as api/attribute_serializers.py has it.
+#: A column for each attribute, "attribute:colour"; the key as attribute_serializers.py has it.
 ATTRIBUTE = re.compile(r"attribute:[a-z][a-z0-9_]{0,49}")
 #: The UCI Online Retail set, and shops that exported like it.
 ALIASES = {

@@ -3,7 +3,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from users.errors import UnreadableKeys
-from users.services import second_factor_codes, signing_keys
+from users.services import signing_keys
+from users.services.factors import second_factor_codes
 
 
 class Command(BaseCommand):

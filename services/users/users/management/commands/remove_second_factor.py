@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from users.management.accounts import account_for
-from users.services import second_factor
+from users.services.factors import second_factor
 
 
 class Command(BaseCommand):

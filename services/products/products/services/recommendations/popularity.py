@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db import Error, connection, transaction
 from django.utils import timezone
 
-from products.services.walks import walk
+from products.services.recommendations.walks import walk
 
 logger = logging.getLogger(__name__)
 

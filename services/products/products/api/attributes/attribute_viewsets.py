@@ -11,7 +11,11 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from products import selectors
-from products.api.attribute_serializers import AttributeEdit, AttributeRead, AttributeWrite
+from products.api.attributes.attribute_serializers import (
+    AttributeEdit,
+    AttributeRead,
+    AttributeWrite,
+)
 from products.api.permissions import EditsCatalogueOrReads
 from products.api.translated import TranslatedViewSetMixin
 from products.api.wording import LANGUAGE

@@ -8,7 +8,7 @@ from rest_framework import serializers
 from servicekit.http.fields import CleanCharField
 from servicekit.http.serializers import StrictSerializer
 from users.api.serializers import PasswordField
-from users.services.second_factor_codes import APP_CODE, RECOVERY_CODE
+from users.services.factors.second_factor_codes import APP_CODE, RECOVERY_CODE
 
 #: A recovery code has 24 letters and digits and five hyphens; people add blanks.
 MAX_CODE_LENGTH = 40

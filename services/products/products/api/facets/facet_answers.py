@@ -6,8 +6,8 @@ from django.db.models import QuerySet
 from rest_framework.request import Request
 
 from products import facets
-from products.api.attribute_filter import AttributesField, written
-from products.api.facet_serializers import FacetsRead
+from products.api.attributes.attribute_filter import AttributesField, written
+from products.api.facets.facet_serializers import FacetsRead
 from products.api.filters import WholeFilterSet
 from products.api.wording import category_in, language_of
 

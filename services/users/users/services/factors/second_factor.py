@@ -23,15 +23,9 @@ from users.errors import (
     WrongPassword,
 )
 from users.models import Account, LogInChallenge, Session, TotpDevice
-from users.services import (
-    login_attempts,
-    roles,
-    second_factor_codes,
-    security_log,
-    signing_keys,
-    totp,
-)
-from users.services.second_step import AMR
+from users.services import login_attempts, roles, security_log, signing_keys
+from users.services.factors import second_factor_codes, totp
+from users.services.factors.second_step import AMR
 from users.services.security_log import Kind, Origin
 from users.services.sessions import end_sessions
 

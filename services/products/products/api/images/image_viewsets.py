@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from products import selectors
-from products.api.image_serializers import ImageAlt, ImageChange, ImageList, ImageRead
+from products.api.images.image_serializers import ImageAlt, ImageChange, ImageList, ImageRead
 from products.api.permissions import EditsCatalogueOrReads, SeesHidden
 from products.models import ProductImage
 from products.services.images import add_image, delete_image, edit_image

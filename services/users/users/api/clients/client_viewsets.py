@@ -14,7 +14,7 @@ from servicekit.auth.authentication import caller_of
 from servicekit.http.pagination import Ordering
 from servicekit.http.viewsets import StrictViewSetMixin
 from users import selectors
-from users.api.client_serializers import (
+from users.api.clients.client_serializers import (
     ClientRead,
     ClientRotate,
     ClientWithSecretRead,

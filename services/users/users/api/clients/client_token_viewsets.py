@@ -8,8 +8,8 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from servicekit.http.viewsets import StrictViewSetMixin
-from users.api.client_credentials import FormParser, credentials_of, form_of
-from users.api.client_serializers import ClientTokenRead, ClientTokenWrite
+from users.api.clients.client_credentials import FormParser, credentials_of, form_of
+from users.api.clients.client_serializers import ClientTokenRead, ClientTokenWrite
 from users.api.sources import source_of
 from users.errors import InvalidTokenRequest, UnsupportedGrantType
 from users.models import ServiceClient

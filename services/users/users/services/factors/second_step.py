@@ -5,7 +5,8 @@ from typing import Unpack
 from django.db import transaction
 
 from users.errors import WrongLogInCode
-from users.services import login_attempts, login_challenges, second_factor_codes, security_log
+from users.services import login_attempts, security_log
+from users.services.factors import login_challenges, second_factor_codes
 from users.services.security_log import Origin
 from users.services.sessions import Tokens, begin_session
 

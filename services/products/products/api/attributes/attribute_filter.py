@@ -10,7 +10,7 @@ from django import forms
 from django.db.models import BooleanField, F, Func, Q, QuerySet, Value
 
 from products import selectors
-from products.api.attribute_serializers import KEY
+from products.api.attributes.attribute_serializers import KEY
 from servicekit.http.filters import StrictFilter
 from servicekit.http.problems import InvalidInput
 

@@ -14,10 +14,7 @@ from servicekit.auth.authentication import caller_of
 from servicekit.http.problems import CONTENT_TYPE as PROBLEM
 from servicekit.http.viewsets import StrictViewSetMixin
 from users import selectors
-from users.api.headers import NO_STORE
-from users.api.own import OwnViewSet
-from users.api.permissions import IsAdmin
-from users.api.second_factor_serializers import (
+from users.api.factors.second_factor_serializers import (
     AnswerChallenge,
     BeginSecondFactor,
     ConfirmSecondFactor,
@@ -27,10 +24,13 @@ from users.api.second_factor_serializers import (
     SecondFactorRead,
     SetUpRead,
 )
+from users.api.headers import NO_STORE
+from users.api.own import OwnViewSet
+from users.api.permissions import IsAdmin
 from users.api.serializers import TokensRead
 from users.api.sources import origin_of
 from users.models import Account
-from users.services import second_factor, second_step
+from users.services.factors import second_factor, second_step
 
 PATH = "second-factor"
 CODES = [

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db import connection
 
 from products.selectors import MOST_RELATED
-from products.services.walks import walk
+from products.services.recommendations.walks import walk
 
 #: Of a product's buyers the latest, and of their purchases the latest: what everybody buys costs no
 #: more than what few buy.

@@ -17,7 +17,8 @@ from django.utils import timezone
 
 from users.errors import UnreadableSecondFactor
 from users.models import Account, RecoveryCode, TotpDevice
-from users.services import signing_keys, totp
+from users.services import signing_keys
+from users.services.factors import totp
 
 RECOVERY_CODES, RECOVERY_CODE_BYTES = 10, 15
 #: As people type them: the digits of an app, or a recovery code with or without its hyphens.

@@ -1,0 +1,1 @@
+"""What products can be described by."""

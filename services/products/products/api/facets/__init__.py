@@ -1,0 +1,1 @@
+"""Counts beside the list of products."""

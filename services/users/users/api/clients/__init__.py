@@ -1,0 +1,1 @@
+"""Machine clients and their tokens."""

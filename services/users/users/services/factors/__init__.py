@@ -1,0 +1,1 @@
+"""The second factor: its codes, and the log-in in two steps."""
