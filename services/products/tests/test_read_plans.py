@@ -14,6 +14,7 @@ from django.db import connection
 
 from products import facets
 from products.api.product_viewsets import ProductViewSet
+from products.branches import MERGED
 from products.search import MANY
 from products.search import RANKED as MOST_RANKED
 from servicekit.testing.client import Caller, decoded
@@ -25,6 +26,10 @@ CATALOGUE = Path(__file__).with_name("catalogue.sql").read_text(encoding="utf-8"
 LARGE = {"product", "review", "stock_movement", "stock_alert", "search_word", "related_product"}
 #: A page and its next row, once more for the page behind it; what goes with a product.
 PAGE = 2 * 21 + 50
+#: A page of each category of a branch (branches.py), and the page.
+BRANCH = PAGE + 21 * MERGED
+#: What has a fifth of the ledger may be met by following the ledger.
+LEDGER = 1000
 #: A filter that leaves a hundredth is met by following the order, or by sorting what it leaves.
 FILTERED = PRODUCTS // 10
 #: Each row is read as a candidate of either kind, and to be ranked.
@@ -38,7 +43,7 @@ BY_EVERYBODY = {
     **{
         f"{LIST}?{query}": most
         for query, most in {
-            "category=house": PAGE,
+            "category=house": BRANCH,
             "category=leaf-7": PAGE,
             "category=leaf-7&ordering=price": FILTERED,
             "category=nothing": 0,
@@ -78,9 +83,9 @@ BY_STAFF = {
     f"{LIST}?low_stock=true": PAGE,
     f"{LIST}?active=all": PAGE,
     f"{LIST}?active=false": FILTERED,
-    f"{LIST}{HOT}/stock/": 2 * PAGE,
-    f"{LIST}{HOT}/stock/movements/": PAGE,
-    f"{LIST}{HOT}/stock/movements/?kind=initial": PAGE,
+    f"{LIST}{HOT}/stock/": LEDGER,
+    f"{LIST}{HOT}/stock/movements/": LEDGER,
+    f"{LIST}{HOT}/stock/movements/?kind=initial": LEDGER,
     "/api/bulk-operations/": PAGE,
 }
 
