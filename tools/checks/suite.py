@@ -151,10 +151,12 @@ def run_pytest(
     """
     log_step(f"tests of {name}")
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="souk-report-") as scratch_folder:
+    with tempfile.TemporaryDirectory(prefix="souk-") as scratch_folder:
         report = Path(scratch_folder) / "report.xml"
         # -P: not with the folder itself on the path, where native's `supervisor` hides the package.
         command = [str(PYTHON), "-P", "-m", "pytest", "-q", f"--junitxml={report}", *words]
+        # Not pytest's folder for all runs of a user: each run at once closes it to all but itself.
+        command.append(f"--basetemp={Path(scratch_folder, 'files')}")
         seconds = LONGER_SECONDS.get(name, PART_SECONDS)
         code = run_bounded(command, folder, variables, seconds, output)
         passed, failed, skipped = counts(report)
