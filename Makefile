@@ -122,7 +122,7 @@ translations: ## compile the catalogues of the mails (msgfmt, of Debian's gettex
 	@for po in services/*/*/locale/*/LC_MESSAGES/*.po; do msgfmt --check-format -o "$${po%.po}.mo" "$$po" || exit 1; done
 
 settings: ## pass on to the containers what .env.example has for every service; ARGS=--check only compares
-	@cd deploy && $(PYTHON) -m compose.service_settings $(ARGS)
+	@cd tools && $(PYTHON) -m checks.service_settings $(ARGS)
 
 requirements: ## lock again and export the hashed requirement files
 	@test -x $(UV) || { $(PYTHON) -m venv .venv/uv && .venv/uv/bin/pip install --quiet 'uv>=0.9,<1'; }

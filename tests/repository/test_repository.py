@@ -79,10 +79,10 @@ def test_every_setting_of_the_services_is_read_and_passed_on() -> None:
     assert section
     documented = set(re.findall(r"^#([A-Z][A-Z0-9_]*)=", section[1], re.MULTILINE))
     read = {name for path in sources("services") for name in variables_read(path)}
-    command = [sys.executable, "-m", "compose.service_settings", "--check"]
+    command = [sys.executable, "-m", "checks.service_settings", "--check"]
 
     check = subprocess.run(
-        command, cwd=REPOSITORY / "deploy", capture_output=True, text=True, check=False
+        command, cwd=REPOSITORY / "tools", capture_output=True, text=True, check=False
     )
 
     assert documented - read == set(), "nothing reads them"

@@ -1,4 +1,4 @@
-from compose.service_settings import with_settings
+from checks.service_settings import with_settings
 
 EXAMPLE = """\
 # --- For containers: written by make env ---
