@@ -1,18 +1,12 @@
 """Staff are mailed once for each time that a stock falls low, by a real mail server."""
 
-import asyncio
-import email
 import logging
-import socket
 from collections.abc import Iterator
 from datetime import timedelta
-from email.message import EmailMessage
-from email.policy import default as policy
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
 from django.db import transaction
 from django.utils import timezone
 from uuid_utils.compat import uuid7
@@ -24,6 +18,7 @@ from products.services import alert_mails
 from products.services.products import delete_product
 from products.services.stock import adjust_stock
 from servicekit.testing.deliver import deliver, outbox_events
+from servicekit.testing.mailbox import Mailbox, free_port, serving, text_of, use_server
 from servicekit.testing.races import at_once
 from tests.factories import make_product, placed
 
@@ -31,56 +26,22 @@ STAFF = uuid7()
 LOW = "products.stock_low.v1"
 
 
-class Mailbox:
-    """A mail server's handler: keeps what it takes, or does as it is told."""
-
-    def __init__(self) -> None:
-        self.messages: list[EmailMessage] = []
-        self.refusal = ""
-        self.hangs_up = False
-
-    async def handle_DATA(self, server: Any, _session: Any, envelope: Any) -> str:
-        if self.refusal:
-            return self.refusal
-        message = email.message_from_bytes(envelope.content, policy=policy)
-        assert isinstance(message, EmailMessage)
-        self.messages.append(message)
-        if self.hangs_up:
-            server.transport.abort()
-            await asyncio.sleep(0)
-        return "250 OK"
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 @pytest.fixture
 def port(settings: Any) -> int:
     """Where the settings say that the mail server listens; nothing does yet."""
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", free_port()
+    use_server(settings, free_port())
     settings.STOCK_ALERT_RECIPIENTS = ["ada@example.org", "bob@example.org"]
     return int(settings.EMAIL_PORT)
 
 
 @pytest.fixture
 def mailbox(port: int) -> Iterator[Mailbox]:
-    box = Mailbox()
-    server = Controller(box, hostname="127.0.0.1", port=port)
-    server.start()
-    yield box
-    server.stop()
+    with serving(Mailbox(), port) as box:
+        yield box
 
 
 def make_low(**fields: Any) -> Product:
     return make_product(**{"stock": 3, "low_stock_threshold": 5, **fields})
-
-
-def text_of(message: EmailMessage) -> str:
-    return str(message.get_content()).replace("\r\n", "\n")
 
 
 def unmailed() -> int:
@@ -167,13 +128,8 @@ def test_server_that_is_away_loses_nothing(port: int, caplog: pytest.LogCaptureF
     assert unmailed() == 1
     assert "mail server is away" in caplog.text
 
-    box = Mailbox()
-    server = Controller(box, hostname="127.0.0.1", port=port)
-    server.start()
-    try:
+    with serving(Mailbox(), port) as box:
         assert [tasks.mail_alerts() for _ in range(2)] == [1, 0]
-    finally:
-        server.stop()
     assert len(box.messages) == 1
 
 
