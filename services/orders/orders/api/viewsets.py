@@ -131,6 +131,7 @@ class OrderViewSet(StrictViewSetMixin, GenericViewSet[Order]):
         # Somebody else's order is a 404 here: a stranger must not learn that it exists.
         is_own = self.get_object()["user_id"] == caller_of(request).id
         if not is_own:
+            # It raises, and the refusal names the role that would do.
             CancelsEveryOrder().has_permission(request, self)
         cancel_order(order_id=order_id, by_staff=not is_own)
         # Read again: the stock may have decided the order meanwhile.
