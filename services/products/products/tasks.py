@@ -9,8 +9,6 @@ from products.services import alert_mails, image_files, images, stock_check, uns
 from products.services.bulk import running
 from products.services.recommendations import popularity, related
 
-#: Beside the mail server's ten seconds, less than a worker may be without a sign of life.
-CLAIM_SECONDS = 4.0
 #: A worker does one job at a time.
 SWEEP_SECONDS = 3.0
 #: Less than the five seconds after which the next job comes.
@@ -31,8 +29,8 @@ def settle_reservations() -> int:
 
 @shared_task(name="products.mail_alerts")  # type: ignore[untyped-decorator]
 def mail_alerts() -> int:
-    """Mail the alerts of low stock that no mail told of yet; return how many."""
-    return alert_mails.mail_alerts(seconds=CLAIM_SECONDS)
+    """Write mails of the alerts of low stock that no mail told of yet; return of how many."""
+    return alert_mails.write_alert_mails(seconds=SWEEP_SECONDS)
 
 
 @shared_task(name="products.make_thumbnails")  # type: ignore[untyped-decorator]

@@ -17,5 +17,6 @@ def test_every_scheduled_task_is_there() -> None:
         "products.run_bulk_operations",
         "products.settle_reservations",
         "servicekit.purge",
+        "servicekit.send_mails",
     }
     assert tasks_of_the_schedule <= set(app.tasks)

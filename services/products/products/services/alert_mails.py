@@ -1,124 +1,98 @@
-"""One mail to staff for each time that a stock falls to its threshold; many at once share a mail.
+"""Mails to staff: each time that a stock falls to its threshold is told once; alerts share a mail.
 
-**At most once.** An alert is claimed, and that is committed, before its mail is sent: a worker that
-dies between the two, or a connection that breaks before the server's answer, sends no second mail.
-What such a crash loses is the mail alone: the alert stays open, the event is out, and
-`low_stock=true` lists the product. A server that is away or says no loses nothing: the connection
-is opened before anything is claimed, and what was refused is given back.
+An alert is marked in the transaction that writes its mail, which the kit's job then sends at most
+once (docs/adr/0097-mails-have-an-outbox.md).
 """
 
-import logging
 import time
-from smtplib import SMTPRecipientsRefused, SMTPResponseException
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.core import mail
-from django.core.mail import EmailMessage
-from django.core.mail.backends.base import BaseEmailBackend
-from django.db import connection
-from django.template.loader import render_to_string
+from django.db import connection, transaction
 
 from products.models import Product
 from products.services.alerts import StockLevel
-
-logger = logging.getLogger(__name__)
+from servicekit.mails.writing import write
 
 #: Products that a mail names; it counts the others.
 NAMED = 50
-#: Rows of one statement: whoever restocks one of these products waits for it.
-CLAIMED_AT_ONCE = 5_000
+#: Alerts of one mail and one transaction: whoever restocks one of the products waits for it.
+TOLD_AT_ONCE = 10_000
 # Older alerts are no news: they waited for recipients, or for a server that was away for a week.
-WAITING = "mailed_at IS NULL AND opened_at > statement_timestamp() - interval '7 days'"
-ANY_WAITING = f"SELECT EXISTS (SELECT FROM stock_alert WHERE {WAITING})"  # noqa: S608 - our own
-# Two workers never claim the same alert. The ORM has no UPDATE … RETURNING.
-CLAIM = f"""
+USEFUL_FOR = timedelta(days=7)
+# Two workers never tell of the same alert. The ORM has no UPDATE … RETURNING.
+MARK = """
     WITH waiting AS (
-        SELECT id FROM stock_alert WHERE {WAITING}
+        SELECT id FROM stock_alert
+        WHERE mailed_at IS NULL AND opened_at > statement_timestamp() - %s
         ORDER BY opened_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
     )
     UPDATE stock_alert SET mailed_at = statement_timestamp() FROM waiting
     WHERE stock_alert.id = waiting.id RETURNING stock_alert.id, product_id
-"""  # noqa: S608 - our own
-GIVE_BACK = "UPDATE stock_alert SET mailed_at = NULL WHERE id = ANY(%s)"
-
-#: Products by the ids of their alerts.
-Claimed = dict[int, UUID]
+"""
 
 
-def mail_alerts(*, seconds: float) -> int:
-    """Mail the alerts that no mail told of yet, all in one; return how many.
+def write_alert_mails(*, seconds: float) -> int:
+    """Write mails of the alerts that no mail told of yet; return of how many.
 
-    Alerts are claimed for `seconds` at most; the next run mails the others.
+    After `seconds` it begins no other; the next run goes on.
     """
-    if not settings.STOCK_ALERT_RECIPIENTS or not _is_any_waiting():
-        return 0
-    try:
-        with mail.get_connection() as server:
-            claimed = _claim(seconds)
-            return _send(claimed, server) if claimed else 0
-    except OSError as error:
-        logger.warning("mail server is away", extra={"error": str(error)[:300]})
-        return 0
-
-
-def _is_any_waiting() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(ANY_WAITING)
-        return bool(cursor.fetchone()[0])
-
-
-def _claim(seconds: float) -> Claimed:
-    """Claim alerts, a transaction for each statement, until none waits or the time is over."""
     until = time.monotonic() + seconds
-    claimed: Claimed = {}
-    while True:
-        with connection.cursor() as cursor:
-            cursor.execute(CLAIM, [CLAIMED_AT_ONCE])
-            rows = dict(cursor.fetchall())
-        claimed |= rows
-        if len(rows) < CLAIMED_AT_ONCE or time.monotonic() > until:
-            return claimed
+    total = told = _write_one()
+    while told >= TOLD_AT_ONCE and time.monotonic() < until:
+        told = _write_one()
+        total += told
+    return total
 
 
-def _send(claimed: Claimed, server: BaseEmailBackend) -> int:
-    try:
-        _message(list(dict.fromkeys(claimed.values())), server).send()
-    except (SMTPResponseException, SMTPRecipientsRefused) as error:
-        with connection.cursor() as cursor:
-            cursor.execute(GIVE_BACK, [list(claimed)])
-        logger.exception("mail server refuses", extra={"error": str(error)[:300]})
+def _write_one() -> int:
+    """Write a mail to each recipient; return of how many alerts it tells."""
+    if not settings.STOCK_ALERT_RECIPIENTS:
         return 0
-    except OSError as error:
-        # It may have been taken: to send it again could mail twice.
-        lost = {"alerts": len(claimed), "error": str(error)[:300]}
-        logger.exception("mail of low stock may be lost", extra=lost)
-        return 0
-    return len(claimed)
+    with transaction.atomic():
+        alerts = _mark()
+        if alerts:
+            _write(cause=f"stock_alert:{min(alerts)}", context=_context(set(alerts.values())))
+    return len(alerts)
 
 
-def _message(product_ids: list[UUID], server: BaseEmailBackend) -> EmailMessage:
-    products = Product.objects.filter(pk__in=product_ids[:NAMED]).order_by("name", "pk")
-    context = {
+def _mark() -> dict[int, UUID]:
+    """Mark alerts as told; return their products by their ids."""
+    with connection.cursor() as cursor:
+        cursor.execute(MARK, [USEFUL_FOR, TOLD_AT_ONCE])
+        return dict(cursor.fetchall())
+
+
+def _write(*, cause: str, context: Mapping[str, Any]) -> None:
+    for number, recipient in enumerate(settings.STOCK_ALERT_RECIPIENTS, start=1):
+        write(
+            cause=f"{cause}:{number}",
+            kind="products/mails/low_stock",
+            recipient=recipient,
+            language=settings.LANGUAGE_CODE,
+            context=context,
+            useful_for=USEFUL_FOR,
+        )
+
+
+def _context(product_ids: set[UUID]) -> dict[str, Any]:
+    products = Product.objects.filter(pk__in=product_ids).order_by("name", "pk")[:NAMED]
+    return {
         "products": [_described(product) for product in products],
         "number": len(product_ids),
         "others": max(0, len(product_ids) - NAMED),
     }
-    return EmailMessage(
-        " ".join(render_to_string("products/low_stock_subject.txt", context).split()),
-        render_to_string("products/low_stock_body.txt", context),
-        to=settings.STOCK_ALERT_RECIPIENTS,
-        connection=server,
-    )
 
 
 def _described(product: Product) -> dict[str, Any]:
-    """Return what the mail says of a product, as it is now; names stay in their line."""
+    """Return what the mail says of a product, as it is now."""
     level = StockLevel(product.pk, product.stock, product.low_stock_threshold)
     return {
-        "name": " ".join(product.name.split()),
-        "sku": " ".join(product.sku.split()),
+        "name": product.name,
+        "sku": product.sku,
         "stock": product.stock,
         "threshold": product.low_stock_threshold,
         "is_low": level.is_low and product.deleted_at is None,

@@ -1,7 +1,7 @@
 """What a mail says, by its templates and in its recipient's language.
 
-Templates are plain text; the HTML part is made from that text. Values of the context are text: they
-stay in their line, add no header, and nothing in them is markup or template.
+Templates are plain text; the HTML part is made from that text. Texts of the context stay in their
+line, add no header, and nothing in them is markup or template.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ def render(
     *, kind: str, language: str, recipient: str, context: Mapping[str, Any]
 ) -> EmailMultiAlternatives:
     """Return the mail of a kind; in the settings' language where `language` has no translation."""
-    values = {name: _one_line(value) for name, value in context.items()}
+    values = _one_line(context)
     with translation.override(_supported(language)):
         subject = _one_line(render_to_string(f"{kind}_subject.txt", values))
         text = render_to_string(f"{kind}_body.txt", values).strip() + "\n"
@@ -32,7 +32,12 @@ def render(
 
 
 def _one_line(value: Any) -> Any:
-    return " ".join(value.split()) if isinstance(value, str) else value
+    """Return a value of JSON with every text of it in one line."""
+    if isinstance(value, str):
+        return " ".join(value.split())
+    if isinstance(value, Mapping):
+        return {name: _one_line(member) for name, member in value.items()}
+    return [_one_line(member) for member in value] if isinstance(value, list) else value
 
 
 def _supported(language: str) -> str:

@@ -5,6 +5,7 @@ The reasons are in docs/adr/0097-mails-have-an-outbox.md.
 
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from django.core.validators import validate_email
 from django.db import connection
@@ -24,14 +25,15 @@ def write(
     kind: str,
     recipient: str,
     language: str,
-    context: Mapping[str, str | int],
+    context: Mapping[str, Any],
     useful_for: timedelta,
 ) -> None:
     """Write a mail, which the job servicekit.send_mails sends after the transaction's commit.
 
     `cause` names what the mail tells of, without anything personal: a cause that has a mail gets
-    no other. `kind` is the path of the templates, KIND_subject.txt and KIND_body.txt. A mail that
-    could not be sent within `useful_for` is not sent any more.
+    no other. `kind` is the path of the templates, KIND_subject.txt and KIND_body.txt; `context` is
+    JSON: texts, numbers, lists and objects of them. A mail that could not be sent within
+    `useful_for` is not sent any more.
 
     Raises:
         OutsideTransaction: no transaction is open.
