@@ -2,7 +2,7 @@
 
 from collections import Counter
 from decimal import Decimal
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -40,6 +40,7 @@ class Shortage(Part):
 class ProductChanged(PublishedEvent):
     """A product was created or edited: its whole state. A consumer keeps the highest version."""
 
+    is_urgent: ClassVar[bool] = False
     product_id: UUID
     version: int
     slug: str
@@ -60,6 +61,7 @@ class ProductChanged(PublishedEvent):
 class ProductDeleted(PublishedEvent):
     """A product is gone for good; orders keep their copies of its name and price."""
 
+    is_urgent: ClassVar[bool] = False
     product_id: UUID
     version: int
 
@@ -95,6 +97,7 @@ class ReservationUnsettled(PublishedEvent):
 class StockLow(PublishedEvent):
     """A product's stock fell to its threshold; the next such event follows a rise above it."""
 
+    is_urgent: ClassVar[bool] = False
     product_id: UUID
     slug: str
     name: str

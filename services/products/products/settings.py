@@ -29,7 +29,7 @@ SERVICEKIT = kit.from_environment(
     jobs={
         # Four times a day: a difference is a fault, and orders go on being sold by a wrong number.
         "products.check_stock": 6 * 3600.0,
-        "products.run_bulk_operations": 5.0,
+        "products.run_bulk_operations": 2.0,
         "products.settle_reservations": 600.0,
         "products.mail_alerts": 20.0,
         "servicekit.send_mails": 5.0,

@@ -32,7 +32,9 @@ from products.services.bulk.operations import (
 )
 from products.services.bulk.outcomes import LeftAlone
 from products.services.categories import create_category, edit_category
+from products.services.product_states import state_of
 from products.services.products import delete_product, edit_product
+from servicekit.messaging.outbox import publish_many
 from servicekit.models import OutboxEvent
 from servicekit.testing.deliver import deliver, outbox_events
 from servicekit.testing.processes import running_process
@@ -305,7 +307,7 @@ def test_operation_is_done_batch_by_batch_and_stops_when_cancelled() -> None:
     make_products(2 * batches.BATCH + 1)
     operation = start_operation(kind="change_prices", parameters={"filter": {}, "percent": "5"})
 
-    # With a batch's events unsent, the next batch waits.
+    # With two batches' events unsent, the next batch waits.
     run(seconds=0.2)
     operation.refresh_from_db()
     first = (operation.state, operation.done, operation.total)
@@ -326,18 +328,16 @@ def test_operation_is_done_batch_by_batch_and_stops_when_cancelled() -> None:
 
 @pytest.mark.django_db
 def test_operation_waits_while_the_relay_is_behind() -> None:
-    make_product()
-    send_events()
-    Product.objects.update(price=1)
-    for product in make_products(running.MAX_UNSENT_EVENTS + 1):
-        edit_product(product_id=product.pk, changes={"price": Decimal(2)})
+    products = make_products(running.MAX_UNSENT_EVENTS + 1)
+    with transaction.atomic():
+        publish_many([state_of(product, None) for product in products])
     operation = start_operation(kind="activate", parameters={"filter": {}})
 
     assert run(seconds=0.1) == 0
     operation.refresh_from_db()
     assert operation.state == "queued"
     send_events()
-    assert run(seconds=10) == 1
+    assert run(seconds=10) == 2
 
 
 @pytest.mark.django_db

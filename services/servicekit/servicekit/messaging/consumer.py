@@ -118,10 +118,7 @@ class Consumer:
             logger.info("consumer ready", extra={"queues": [queue.name for queue in queues.work]})
             while not self._stopping:
                 self._receive(connection, heartbeat_thread, queues.all)
-                for queue in queues.work:
-                    self._process(heartbeat_thread, queue, self._processor.handle)
-                for queue in queues.dead:
-                    self._process(heartbeat_thread, queue, _store_dead_letters)
+                self._process_all(heartbeat_thread, queues)
                 self._check_topology(heartbeat_thread, queues)
                 self._record_heartbeat(queues.finding)
         finally:
@@ -150,24 +147,35 @@ class Consumer:
         for queue in queues:
             queue.resume_postponed()
 
+    def _process_all(self, heartbeat_thread: HeartbeatThread, queues: Subscriptions) -> None:
+        """Handle a batch of each queue, and rest unless more is waiting in one of them.
+
+        To rest for a queue while another is full would make both wait.
+        """
+        started = time.monotonic()
+        handlers: list[tuple[Subscription, Handle]] = [
+            *((queue, self._processor.handle) for queue in queues.work),
+            *((queue, _store_dead_letters) for queue in queues.dead),
+        ]
+        are_full = [self._process(heartbeat_thread, queue, handle) for queue, handle in handlers]
+        pause_after_partial_batch(started, is_full=any(are_full))
+
     def _process(
         self, heartbeat_thread: HeartbeatThread, queue: Subscription, handle: Handle
-    ) -> None:
-        """Handle one batch of a queue, and acknowledge it.
+    ) -> bool:
+        """Handle one batch of a queue, and acknowledge it; return whether more may be waiting.
 
         Only one: the other queues, and what arrives meanwhile, are looked at before the next.
         """
         if not queue.prefetched:
-            return
-        started = time.monotonic()
+            return False
         batch = queue.take(self._batch)
         outcome = self._retry_while_unavailable(partial(handle, queue.name, batch))
         if outcome is None:
-            return  # stopped before the database was back: unacknowledged, the batch goes back
+            return False  # stopped before the database was back: the batch goes back
         with heartbeat_thread.lock:
             queue.settle(batch, outcome)
-        is_full = bool(queue.prefetched) or len(batch) == self._batch
-        pause_after_partial_batch(started, is_full=is_full)
+        return bool(queue.prefetched) or len(batch) == self._batch
 
     def _retry_while_unavailable(self, work: Callable[..., T]) -> T | None:
         """Do the work, however long the database is away; None if told to stop before it is back.

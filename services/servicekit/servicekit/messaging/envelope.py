@@ -56,11 +56,14 @@ def wire_name(service: str, class_name: str, major: int) -> str:
 class PublishedEvent(BaseModel):
     """Base of the events that a service publishes.
 
-    The service is the first part of the defining module's name.
+    The service is the first part of the defining module's name. An event that is not urgent lets
+    those of the service that are go first. All events of an aggregate must be alike, since order is
+    kept among urgent events and among the others (docs/adr/0086-urgent-events-go-first.md).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     major: ClassVar[int] = 1
+    is_urgent: ClassVar[bool] = True
     type: ClassVar[str]
 
     @classmethod

@@ -7,8 +7,9 @@ by its return, and the connection is dropped after any error.
 """
 
 import contextlib
+import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,6 +112,21 @@ class Publisher:
                 connection.collect(socket_timeout=1)
 
 
+@contextlib.contextmanager
+def _corked(connection: socket.socket) -> Iterator[None]:
+    """Send what is written in the block in full segments (tcp(7), TCP_CORK).
+
+    Otherwise each message is a segment, for which the kernel wakes the broker.
+    """
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+    try:
+        yield
+    finally:
+        # Of a connection that is lost the caller learns by itself.
+        with contextlib.suppress(OSError):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+
+
 class _ConfirmingChannel:
     """A channel in confirm mode, for one window at a time, and not used again after an error."""
 
@@ -131,7 +147,8 @@ class _ConfirmingChannel:
         self._refused = {}
         # basic_publish() looks for incoming frames and sets the socket's timeout for each message,
         # which takes half of its time. Here the timeout is set once for the window.
-        with self._connection.connection.transport.having_timeout(self._timeout):
+        transport = self._connection.connection.transport
+        with transport.having_timeout(self._timeout), _corked(transport.sock):
             for message in messages:
                 self._last_tag += 1
                 self._unconfirmed[self._last_tag] = message

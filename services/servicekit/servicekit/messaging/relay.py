@@ -1,5 +1,8 @@
 """The relay: publishes unsent outbox rows, oldest first, and marks each after its own confirm.
 
+Urgent events go first, and a bounded window of the others after each window of theirs
+(servicekit.messaging.outbox_lanes).
+
 One relay of a service is active, the one that holds an advisory lock; the others stand by. Lock,
 look-up and marks share a connection, so a relay that has lost the lock can do nothing more. It asks
 for unsent rows, never for rows after a high-water mark: positions are handed out before commit, so
@@ -11,6 +14,8 @@ import logging
 import random
 import signal
 import time
+from collections.abc import Sequence
+from importlib import import_module
 from types import FrameType
 from typing import Any
 
@@ -20,7 +25,8 @@ from django.db import DatabaseError, InterfaceError, connection
 from servicekit.conf import kit_settings
 from servicekit.database import direct_connection
 from servicekit.messaging.envelope import CONTENT_TYPE, MAX_DATA_BYTES, Envelope
-from servicekit.messaging.outbox_scan import RefusedTypes, ScanStart
+from servicekit.messaging.outbox_lanes import Lane, lanes, patient_types
+from servicekit.messaging.outbox_scan import RefusedTypes
 from servicekit.messaging.pacing import pause_after_partial_batch
 from servicekit.messaging.publisher import (
     ChannelRefused,
@@ -35,29 +41,13 @@ from servicekit.operations import heartbeats, metrics
 logger = logging.getLogger(__name__)
 
 LOCK = 0x50_55_4B  # any number: the lock is per database, and each service has its own
-#: The most that a window holds beside a single event. An event may have 256 KiB, and the container
-#: of a relay has 160 MB.
-WINDOW_BYTES = 4 * 1024 * 1024
 #: The adaptive poll (docs/adr/0002-relay-polls.md): frequent after work, then less and less.
 SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, PAUSE_GROWTH = 0.002, 0.010, 1.05
 KEEP_ALIVE_SECONDS = 1.0
 
 # Raw SQL: the statements belong to the connection that holds the lock, which is not Django's, and
-# the ORM has neither advisory locks nor binary results.
+# the ORM has no advisory locks.
 TAKE_LOCK = "SELECT pg_try_advisory_lock(%s)"
-# The window ends with the row that passes the limit of bytes; octet_length does not read the value.
-UNSENT = """
-    SELECT position, id, type, subject, sequence, data, traceparent, causation, created_at FROM (
-        SELECT *,
-            sum(octet_length(data)) OVER (ORDER BY position) - octet_length(data) AS bytes_before
-        FROM (
-            SELECT * FROM outbox
-            WHERE sent_at IS NULL AND parked_at IS NULL AND position >= %s AND type <> ALL(%s)
-                AND (not_before IS NULL OR not_before <= clock_timestamp())
-            ORDER BY position LIMIT %s
-        ) AS oldest
-    ) AS measured WHERE bytes_before < %s ORDER BY position
-"""
 MARK_SENT = "UPDATE outbox SET sent_at = clock_timestamp() WHERE position = ANY(%s)"
 # The reason is for operators. Only an event that closes the channel by itself waits on its own.
 MARK_REFUSED = """
@@ -75,12 +65,13 @@ PARK = """
 class Relay:
     """Publishes the outbox of a service until it is told to stop."""
 
-    def __init__(self, publisher: Publisher, *, batch: int = 500) -> None:
+    def __init__(
+        self, publisher: Publisher, *, batch: int = 500, patient_types: Sequence[str] = ()
+    ) -> None:
+        """Send windows of at most `batch` rows; rows of `patient_types` let the others go first."""
         self._publisher = publisher
-        self._batch = batch
-        self._window = batch
+        self.lanes = lanes(batch, patient_types)
         self._refused_types = RefusedTypes()
-        self.scan_start = ScanStart()
         self._database: psycopg.Connection[Any] | None = None
         self._failures = 0
         self._stopping = False
@@ -115,26 +106,12 @@ class Relay:
                 database.close()
 
     def step(self) -> int:
-        """Publish a window of unsent rows; return how many were sent.
+        """Publish a window of each lane; return how many rows were sent.
 
         Raises:
-            PublishingFailed: the broker is away; every row is still unsent.
+            PublishingFailed: the broker is away; what was not confirmed is still unsent.
         """
-        start = self.scan_start.position()
-        rows = self._unsent(start)
-        if not rows:
-            return 0
-        if start == 0 and self._is_full(rows):
-            self.scan_start.request_full_scan()  # more old rows may be behind this window
-        types = [row[2] for row in rows]
-        messages, unsendable = _messages(list(self._refused_types.publishable(rows, types)))
-        for position, reason in unsendable.items():
-            self._park(position, reason)
-        outcome = self._publish(messages) if messages else Outcome([], {})
-        self._pause_refused_types(messages, outcome)
-        if outcome.confirmed:
-            self._mark_sent(outcome.confirmed)
-        return len(outcome.confirmed)
+        return sum(self._send_window(lane) for lane in self.lanes)
 
     def execute(
         self, statement: str, parameters: list[Any], *, binary: bool = False
@@ -144,38 +121,43 @@ class Relay:
             self._database = direct_connection()
         return self._database.execute(statement, parameters, binary=binary)
 
-    def _unsent(self, start: int) -> list[tuple[Any, ...]]:
-        parameters = [start, self._refused_types.paused(), self._window, WINDOW_BYTES]
-        return self.execute(UNSENT, parameters, binary=True).fetchall()
+    def _send_window(self, lane: Lane) -> int:
+        rows = lane.unsent(self.execute, self._refused_types.paused())
+        if not rows:
+            return 0
+        types = [row[2] for row in rows]
+        messages, unsendable = _messages(list(self._refused_types.publishable(rows, types)))
+        for position, reason in unsendable.items():
+            self._park(position, reason)
+        outcome = self._publish(lane, messages) if messages else Outcome([], {})
+        self._pause_refused_types(lane, messages, outcome)
+        if outcome.confirmed:
+            self._mark_sent(lane, outcome.confirmed)
+        return len(outcome.confirmed)
 
-    def _is_full(self, rows: list[tuple[Any, ...]]) -> bool:
-        return len(rows) >= self._window or sum(len(row[5]) for row in rows) >= WINDOW_BYTES
-
-    def _publish(self, messages: list[Message]) -> Outcome:
+    def _publish(self, lane: Lane, messages: list[Message]) -> Outcome:
         """Publish a window.
 
-        Over some messages the broker closes the channel without saying which. From then on each is
-        published alone, until the event at fault is found; every confirm doubles the window again.
+        Over some messages the broker closes the channel without saying which. From then on each of
+        the lane is published alone, until the event at fault is found.
         """
         try:
             return self._publisher.publish(messages)
         except ChannelRefused as error:
-            self._window = 1
-            self.scan_start.request_full_scan()
+            lane.narrow()
             if len(messages) == 1:
                 self._mark_refused(messages[0].key, str(error), is_delayed=True)
             raise
 
-    def _mark_sent(self, positions: list[int]) -> None:
+    def _mark_sent(self, lane: Lane, positions: list[int]) -> None:
         # A crash before this statement repeats the publish, which the inboxes absorb. Marked before
         # the confirm, a row could be lost.
         self.execute(MARK_SENT, [positions])
-        self.scan_start.record_sent(positions)
+        lane.record_sent(positions)
         metrics.EVENTS_PUBLISHED.inc(len(positions))
         self._failures = 0
-        self._window = min(self._window * 2, self._batch)
 
-    def _pause_refused_types(self, messages: list[Message], outcome: Outcome) -> None:
+    def _pause_refused_types(self, lane: Lane, messages: list[Message], outcome: Outcome) -> None:
         """Pause the types of refused events, and release those of which an event was taken."""
         refused: dict[str, int] = {}
         for message in messages:
@@ -187,7 +169,7 @@ class Relay:
         taken = {message.routing_key for message in messages} - refused.keys()
         if self._refused_types.release(taken):
             # The rows of a released type lie before what was sent meanwhile.
-            self.scan_start.request_full_scan()
+            lane.scan_start.request_full_scan()
 
     def _take_lock(self) -> None:
         """Stand by until no other relay of this service has the lock."""
@@ -208,9 +190,9 @@ class Relay:
                 self._publisher.keep_alive()
                 next_keep_alive = time.monotonic() + KEEP_ALIVE_SECONDS
             started = time.monotonic()
-            sent = self.step()
-            if sent:
-                pause_after_partial_batch(started, is_full=sent >= self._window)
+            if self.step():
+                is_full = any(lane.is_full for lane in self.lanes)
+                pause_after_partial_batch(started, is_full=is_full)
                 pause = SHORTEST_PAUSE_SECONDS
             else:
                 time.sleep(pause)
@@ -287,4 +269,6 @@ def _message(row: tuple[Any, ...]) -> Message:
 
 def relay_from_settings() -> Relay:
     """Return the relay of the service whose settings are loaded."""
-    return Relay(Publisher(kit_settings.broker_url), batch=kit_settings.relay_batch)
+    patient = patient_types(import_module(f"{kit_settings.service}.events"))
+    publisher = Publisher(kit_settings.broker_url)
+    return Relay(publisher, batch=kit_settings.relay_batch, patient_types=patient)

@@ -63,10 +63,10 @@ def test_poll_does_not_read_what_an_open_snapshot_keeps(
         while relay.step():
             pass
         for _ in range(2):
-            relay.scan_start.request_full_scan()
+            relay.lanes[0].scan_start.request_full_scan()
             assert relay.step() == 0
         full_look = entries_read_by(
-            lambda: relay.scan_start.request_full_scan() or relay.step(), relay
+            lambda: relay.lanes[0].scan_start.request_full_scan() or relay.step(), relay
         )
         quick_look = entries_read_by(relay.step, relay)
 
@@ -104,7 +104,7 @@ def test_event_of_a_transaction_that_ends_much_later_leaves_too(
         )
         publish("quick")
         for _ in range(3):
-            relay.scan_start.request_full_scan()
+            relay.lanes[0].scan_start.request_full_scan()
             relay.step()
         slow.execute("COMMIT")
 

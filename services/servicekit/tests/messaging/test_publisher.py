@@ -1,5 +1,7 @@
 """The publisher: each confirm belongs to its message, and a silent broker is given up in time."""
 
+import socket
+import sys
 from contextlib import closing
 
 import pytest
@@ -51,3 +53,22 @@ def test_confirms_of_a_window_match_their_messages(broker_url: str) -> None:
 
     assert set(outcome.refused) == {n for n in range(300) if n % 3 == 0}
     assert set(outcome.confirmed) == {n for n in range(300) if n % 3}
+
+
+def test_window_travels_in_few_segments(broker_url: str) -> None:
+    """For each segment the kernel wakes the broker, and both pay for it."""
+    with closing(Publisher(broker_url)) as publisher:
+        publisher.publish([message(0)])
+        before = _segments_sent(publisher)
+
+        publisher.publish([message(n) for n in range(1, 1001)])
+
+        # Acknowledgements of the broker's confirms are segments, too.
+        assert _segments_sent(publisher) - before < 500
+
+
+def _segments_sent(publisher: Publisher) -> int:
+    """Return tcpi_segs_out of struct tcp_info (linux/tcp.h)."""
+    connection = publisher._connection.connection.transport.sock  # type: ignore[union-attr]
+    information = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 140)
+    return int.from_bytes(information[136:140], sys.byteorder)

@@ -21,7 +21,7 @@ from products.services.bulk.decisions import Candidate, Decide
 from products.services.bulk.outcomes import LeftAlone, Outcome
 from products.services.product_states import STATE, STATE_COLUMNS
 
-#: Products of one transaction. Orders' events wait behind those of one batch at most.
+#: Products of one transaction: a purchase of one of them waits for its end.
 BATCH = 300
 FIRST = UUID(int=0)
 CANDIDATE_COLUMNS = tuple(column.name for column in fields(Candidate))

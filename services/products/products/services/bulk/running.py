@@ -29,9 +29,10 @@ logger = logging.getLogger(__name__)
 
 State = BulkOperation.State
 RunBatch = Callable[[BulkOperation], Outcome]
-#: With more events waiting for the relay, a batch waits, so that an order's event does not stand
-#: behind thousands.
-MAX_UNSENT_EVENTS = 100
+#: With more events waiting for the relay, a batch waits: the worker is ahead by what relay and
+#: worker need to go on side by side, and the outbox stays small, whatever is changed. The events of
+#: orders do not wait for these (docs/adr/0086-urgent-events-go-first.md).
+MAX_UNSENT_EVENTS = 500
 PAUSE_SECONDS = 0.01
 PASSING = (is_database_away, is_try_again, is_timed_out, needs_new_connection)
 PROGRESS = (
