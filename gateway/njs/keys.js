@@ -90,4 +90,11 @@ async function find(r, kid) {
     return asked === null ? known : withId(asked, kid);
 }
 
-export default {fetchKeys, find};
+// 200 once a key set was had, whatever becomes of users from then on.
+async function ready(r) {
+    const current = await keysAt(r, '/keys/current');
+    r.headersOut['Content-Type'] = 'application/json';
+    r.return(current === null ? 503 : 200, current === null ? '' : '{"status": "ok"}');
+}
+
+export default {fetchKeys, find, ready};

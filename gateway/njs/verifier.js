@@ -82,4 +82,4 @@ async function verify(r) {
     }
 }
 
-export default {verify, fetchKeys: keys.fetchKeys};
+export default {verify, fetchKeys: keys.fetchKeys, ready: keys.ready};

@@ -1,8 +1,8 @@
 """The signing key changes under traffic: nobody is logged out.
 
-On a fresh shop this waits 90 s, since a key is published before it signs, and six minutes for each
-further rotation (ROTATIONS; services/users/tests/test_key_schedule.py has ten of them on a clock of
-its own). RUNTIME says how the shop runs, and so whose command rotates the key.
+On a fresh shop this waits 90 s, since a key is published before it signs; tests/rotation has ten
+rotations, in a shop whose ring turns faster. RUNTIME says how the shop runs, and so whose command
+rotates the key.
 """
 
 import os
@@ -32,8 +32,6 @@ WITHDRAW = [*MANAGE, "rotate_signing_key", "--withdraw"]
 #: (KEYS_COOLDOWN, and the services' own).
 REFUSED_SECONDS, KNOWN_SECONDS = 60, 25
 PATHS = ("/api/users/me/", "/api/orders/?page_size=1", "/api/products/?page_size=1")
-
-ROTATIONS = int(os.environ.get("ROTATIONS", "1"))
 
 # A shop that rotated a moment ago must wait until the key before is over; tokens live shorter than
 # that.
@@ -77,13 +75,13 @@ def test_rotation_refuses_no_valid_token(shop, customer, rotate):
     reader = threading.Thread(target=keep_reading)
     reader.start()
     try:
-        statuses = [rotate_and_log_in(shop, customer, rotate) for _ in range(ROTATIONS)]
+        status = rotate_and_log_in(shop, customer, rotate)
     finally:
         done.set()
         reader.join()
 
     assert refused == []
-    assert statuses == [200] * ROTATIONS
+    assert status == 200
 
 
 def rotate_and_log_in(shop, customer, rotate):
@@ -95,21 +93,29 @@ def rotate_and_log_in(shop, customer, rotate):
     return shop.call("GET", "/api/orders/", fresh).status_code
 
 
-def test_tokens_of_a_stolen_key_are_refused_everywhere_within_a_minute(shop, customer, own_shop):
-    """The manual's procedure, as written: `make rotate-keys ARGS=--withdraw`."""
+def test_tokens_of_a_stolen_key_are_refused_everywhere_within_a_minute(
+    shop, customer, own_shop, record_property
+):
+    """The manual's procedure, as written: `make rotate-keys ARGS=--withdraw`.
+
+    The report (junit) has after how many seconds each path refused.
+    """
     stolen = key_ids(shop)
     assert [shop.call("GET", path, customer).status_code for path in PATHS] == [200, 200, 200]
 
     said = subprocess.run(WITHDRAW, check=True, capture_output=True, text=True, timeout=60).stdout
+    withdrawn_at = time.monotonic()
 
     assert all(kid in said for kid in stolen)
     assert int(re.findall(r"must refresh their access token: (\d+);", said)[0]) >= 1
-    for path in PATHS:
-        wait_until(
-            lambda path=path: shop.call("GET", path, customer).status_code == 401,
-            seconds=REFUSED_SECONDS,
-            what=f"{path} refuses the withdrawn key",
-        )
+    accepting = set(PATHS)
+    while accepting:
+        for path in sorted(accepting):
+            # Ten refusals in a row are all the processes of a service.
+            if {shop.call("GET", path, customer).status_code for _ in range(10)} == {401}:
+                record_property(path, f"refused {time.monotonic() - withdrawn_at:.1f} s after")
+                accepting.discard(path)
+        assert time.monotonic() < withdrawn_at + REFUSED_SECONDS, f"{accepting} accept it"
     refresh(shop, customer)
     for path in PATHS:
         wait_until(

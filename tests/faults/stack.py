@@ -1,6 +1,7 @@
 """The stack from the operator's side: its processes, its databases, its broker, its audit."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 from harness import wait_until
 
@@ -77,6 +79,23 @@ class Stack:
         with self.stopped(name):
             pass
 
+    def restart_web(self, *services: str) -> None:
+        """Restart their web processes, and wait until each of them answers."""
+        with self.stopped(*(f"{name}-web" for name in services)):
+            pass
+        for name in services:
+            url = f"{self.ops[f'{name.upper()}_URL']}/livez"
+            wait_until(lambda url=url: _answers(url), seconds=60, what=f"{name} answers")
+
+    def forget_keys(self) -> None:
+        """Have gateway and services begin anew, with no key set of before."""
+        with self.stopped("gateway"):
+            shutil.rmtree(self.layout.run / "gateway" / "keys")
+        for name in ("products", "orders"):
+            with self.stopped(f"{name}-web"):
+                (self.layout.run / f"jwks-{name}.json").unlink(missing_ok=True)
+        wait_until(lambda: _answers(f"{self.ops.gateway}/healthz"), seconds=60, what="it answers")
+
     @contextmanager
     def database(self, service: str) -> Iterator[psycopg.Connection[Any]]:
         with psycopg.connect(
@@ -135,6 +154,13 @@ class Stack:
 
     def _variables(self) -> dict[str, str]:
         return {**os.environ, "SOUK_STATE_DIR": str(self.layout.state)}
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=5, trust_env=False).is_success
+    except httpx.TransportError:
+        return False
 
 
 def pause(seconds: float) -> None:

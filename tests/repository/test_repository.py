@@ -157,10 +157,12 @@ def facts_of_roles(service: str) -> dict[str, Any]:
     return facts
 
 
-def test_issuer_gives_tokens_the_longest_life_that_is_accepted() -> None:
-    issued = (REPOSITORY / "services/users/users/services/signing_keys.py").read_text()
+def test_issuer_gives_tokens_no_longer_life_than_is_accepted() -> None:
+    rules = seconds_in("services/servicekit/servicekit/auth/token_rules.py")
+    issued = (REPOSITORY / "services/users/users/settings.py").read_text()
 
-    assert re.findall(r"^LIFE_SECONDS = (.*)$", issued, re.MULTILINE) == ["LONGEST_LIFE_SECONDS"]
+    limits = re.findall(r'"ACCESS_TOKEN_SECONDS", (\d+), minimum=\d+, maximum=(\d+)', issued)
+    assert limits == [(str(int(rules["LONGEST_LIFE_SECONDS"])),) * 2]
 
 
 def seconds_in(path: str) -> dict[str, float]:
@@ -193,7 +195,7 @@ def test_withdrawn_key_is_refused_in_the_time_that_its_command_promises() -> Non
     assert (
         ring + script["TOO_OLD_SECONDS"] + answer_seconds + verifier["VERDICT_SECONDS"] <= promised
     )
-    assert ring + users["JWKS_MAX_AGE_SECONDS"] <= promised
+    assert ring + users["LONGEST_MAX_AGE_SECONDS"] <= promised
     assert max(gateway["KEYS_REFRESH"], gateway["KEYS_COOLDOWN"]) <= script["TOO_OLD_SECONDS"]
 
 

@@ -95,6 +95,8 @@ class Gateway:
             start_new_session=True,
         )
         wait_until(self._answers, "the gateway to answer")
+        # As gateway/start does at the same time: from here on users has been asked for its keys.
+        self.get("/readyz")
 
     def _answers(self) -> bool:
         assert self.process is not None

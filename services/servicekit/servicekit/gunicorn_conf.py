@@ -63,12 +63,13 @@ def post_fork(_server: Any, worker: Any) -> None:
 
 
 def post_worker_init(_worker: Any) -> None:
-    """Ask users for what was revoked, for as long as the worker lives."""
+    """Ask users for its keys and for what was revoked, for as long as the worker lives."""
     from django.apps import apps
 
     if apps.ready:  # it serves a Django project, and no other application
-        from servicekit.auth import revocation_list
+        from servicekit.auth import key_refresh, revocation_list
 
+        key_refresh.follow_in_background()
         revocation_list.follow_in_background()
 
 

@@ -82,6 +82,7 @@ class OfTheService(TypedDict, total=False):
 
     token_keys: str
     token_signer: str
+    token_life_seconds: int
     expected_processes: tuple[str, ...]
     readiness_checks: Mapping[str, str]
     gauges: tuple[str, ...]

@@ -1,16 +1,20 @@
 """The key ring: published before it signs, kept while its tokens live, never in the clear."""
 
+import runpy
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import jwt
 import orjson
 import pytest
 from cryptography.fernet import Fernet, InvalidToken
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+import users
 from servicekit.auth import jwks, revocations
 from servicekit.auth import tokens as access_tokens
 from servicekit.auth.token_rules import LEEWAY_SECONDS, LONGEST_LIFE_SECONDS
@@ -353,6 +357,22 @@ def test_ring_turns_more_slowly_than_verifiers_forget() -> None:
     )
     assert last_token_seconds <= signing_keys.KEEP_PREVIOUS_SECONDS
     assert signing_keys.LIFE_SECONDS <= LONGEST_LIFE_SECONDS
+
+
+def test_ring_at_its_fastest_turns_more_slowly_than_verifiers_may_ask(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A verifier that has not asked since the next key was published may ask at its first token."""
+    margin = 12  # the least that SIGNING_KEY_MARGIN_SECONDS may be
+    asking_seconds = jwks.CONNECT_SECONDS + jwks.READ_SECONDS
+
+    monkeypatch.setenv("SIGNING_KEY_MARGIN_SECONDS", str(margin - 1))
+    with pytest.raises(ImproperlyConfigured, match="SIGNING_KEY_MARGIN_SECONDS"):
+        runpy.run_path(str(Path(users.__file__).with_name("settings.py")))
+    assert margin + margin // 2 >= (
+        jwks.UNKNOWN_KEY_PAUSE_SECONDS + asking_seconds + signing_keys.RING_CACHE_SECONDS
+    )
+    assert margin >= signing_keys.RING_CACHE_SECONDS + LEEWAY_SECONDS
 
 
 @pytest.mark.django_db(transaction=True)

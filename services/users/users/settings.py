@@ -24,6 +24,7 @@ SERVICEKIT = kit.from_environment(
     # The keys are at home here: tokens are checked against the ring itself.
     token_keys="users.services.signing_keys.jwks",  # noqa: S106 - a name, no secret
     token_signer="users.services.signing_keys.signing_key",  # noqa: S106
+    token_life_seconds=env.integer("ACCESS_TOKEN_SECONDS", 300, minimum=6, maximum=300),
     expected_processes=("relay", "worker"),
     jobs={
         "users.answer_mail_requests": 5.0,
@@ -38,6 +39,7 @@ KEY_ENCRYPTION_KEYS = env.encryption_keys("KEY_ENCRYPTION_KEY")
 SECOND_FACTOR_FOR_STAFF = env.boolean("SECOND_FACTOR_FOR_STAFF", False)
 # How long a key signs before the next takes its place (docs/operations.md, "Keys").
 SIGNING_KEY_DAYS = env.integer("SIGNING_KEY_DAYS", 30, minimum=1, maximum=365)
+SIGNING_KEY_MARGIN_SECONDS = env.integer("SIGNING_KEY_MARGIN_SECONDS", 60, minimum=12, maximum=3600)
 AUTH_USER_MODEL = "users.Account"
 PASSWORD_HASHERS = ["users.hashers.SoukArgon2Hasher"]
 # In this order; an answer names the first that objects.

@@ -1,15 +1,18 @@
 """The public keys that access tokens are signed with: fetched from users, remembered, and kept when
 users is away.
 
-A request never waits for a slow users service while a recent set is at hand: one thread fetches,
-outside any lock that readers take. Only where nobody has asked for a while does the first request
-wait for a newer set, so that a withdrawn key is refused in time even by a process that was idle.
+A web process has its set from its start on, and keeps it fresh whether or not anybody shows a
+token (docs/adr/0101-keys-are-had-from-the-start.md). A request never waits for a slow users service
+while a recent set is at hand: one thread fetches, outside any lock that readers take. Only where
+nobody has asked for a while does the first request wait for a newer set, so that a withdrawn key is
+refused in time even by a process that was stopped for a while.
 The setting `token_keys` (the dotted path of a function that returns the JWKS as a dict) replaces
 the fetch where the keys are at home.
 """
 
 import json
 import logging
+import platform
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -104,6 +107,13 @@ class KeySet:
         else:
             self._fetch_and_release()
 
+    def refresh_unasked(self) -> None:
+        """Fetch in this thread if the set is old, or if there is none yet.
+
+        For a thread of its own that calls this every NO_KEYS_PAUSE_SECONDS.
+        """
+        self._refresh_or_wait(REFRESH_SECONDS if self.keys else NO_KEYS_PAUSE_SECONDS)
+
     def _age(self) -> float:
         return time.monotonic() - self._asked_at
 
@@ -131,6 +141,9 @@ class KeySet:
             self._accept(read_keys(raw))
         except (requests.RequestException, UnusableKeySet, OSError) as error:
             logger.warning("key set not refreshed", extra={"reason": str(error)[:200]})
+            if not self.keys and self._cache_file is not None:
+                # A neighbour may have had an answer since.
+                self._load(self._cache_file)
         else:
             self._save(raw)
         finally:
@@ -154,8 +167,10 @@ class KeySet:
     def _save(self, raw: bytes) -> None:
         if self._cache_file is None:
             return
-        # Written beside and renamed: a process that dies here leaves the old file whole.
-        partial = self._cache_file.with_name(f"{self._cache_file.name}.{threading.get_native_id()}")
+        # Written beside and renamed: a process that dies here leaves the old file whole. Containers
+        # that share the folder have ids of threads in common.
+        writer = f"{platform.node()}-{threading.get_native_id()}"
+        partial = self._cache_file.with_name(f"{self._cache_file.name}.{writer}")
         try:
             partial.write_bytes(raw)
             partial.replace(self._cache_file)
@@ -263,6 +278,11 @@ def generation() -> int:
     keys = _key_set()
     keys.refresh_if_old()
     return keys.generation
+
+
+def refresh_unasked() -> None:
+    """Fetch this process's set if it is old or missing (see KeySet.refresh_unasked)."""
+    _key_set().refresh_unasked()
 
 
 def forget() -> None:

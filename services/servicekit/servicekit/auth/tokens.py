@@ -72,7 +72,7 @@ class AccessToken(Token):
         email_verified: bool,
         amr: Iterable[str] = ("pwd",),
     ) -> Self:
-        """Return a new token of a session, which lives five minutes.
+        """Return a new token of a session, which lives `token_life_seconds`.
 
         `amr` says how its bearer logged in (RFC 8176); no service of ours reads it.
         """
@@ -85,7 +85,7 @@ class AccessToken(Token):
 
     @classmethod
     def for_client(cls, *, client_id: UUID, session_id: UUID, scopes: Iterable[str]) -> Self:
-        """Return a new token of a machine client (RFC 9068), which lives five minutes."""
+        """Return a new token of a machine client (RFC 9068), which lives as long."""
         claims = {
             "client_id": str(client_id),
             "scope": " ".join(sorted(scopes)),
@@ -102,7 +102,7 @@ class AccessToken(Token):
             "sub": str(subject),
             "iat": now,
             "nbf": now,
-            "exp": now + LONGEST_LIFE_SECONDS,
+            "exp": now + kit_settings.token_life_seconds,
             "jti": str(uuid7()),
             "sid": str(session_id),
             **claims,

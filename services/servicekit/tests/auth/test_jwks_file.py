@@ -61,3 +61,14 @@ def test_file_that_cannot_be_written_stops_nobody(server: KeyServer, tmp_path: P
     keys = KeySet(lambda: jwks.fetch_over_http(server.url), background=True, cache_file=file)
 
     assert is_first(keys.find("first"))
+
+
+def test_process_without_keys_takes_those_that_its_neighbour_has_had(
+    server: KeyServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "keys.json"
+    server.answer = answering(b"", 503)
+    keys = KeySet(lambda: jwks.fetch_over_http(server.url), background=True, cache_file=file)
+    file.write_bytes(body_of(FIRST))
+
+    assert is_first(keys.find("first"))

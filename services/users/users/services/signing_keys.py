@@ -26,18 +26,20 @@ from django.utils import timezone
 from jwt.algorithms import ECAlgorithm
 
 from servicekit.auth.backend import SigningKey as CurrentKey
-from servicekit.auth.token_rules import LONGEST_LIFE_SECONDS
+from servicekit.conf import kit_settings
 from users import selectors
 from users.errors import NoSigningKey, UnreadableKeys
 from users.models import SigningKey
 
-LIFE_SECONDS = LONGEST_LIFE_SECONDS
-JWKS_MAX_AGE_SECONDS = 30
+LIFE_SECONDS: int = kit_settings.token_life_seconds
+MARGIN_SECONDS: int = settings.SIGNING_KEY_MARGIN_SECONDS
+LONGEST_MAX_AGE_SECONDS = 30
+JWKS_MAX_AGE_SECONDS = min(LONGEST_MAX_AGE_SECONDS, MARGIN_SECONDS // 2)
 #: Published at least this long before it signs: everybody's cached set is older than that by then.
-PUBLISH_AHEAD_SECONDS = JWKS_MAX_AGE_SECONDS + 60
+PUBLISH_AHEAD_SECONDS = JWKS_MAX_AGE_SECONDS + MARGIN_SECONDS
 #: Kept this long after it signed its last token: a token's life, the leeway, and processes that
 #: still hold the old ring.
-KEEP_PREVIOUS_SECONDS = LIFE_SECONDS + 60
+KEEP_PREVIOUS_SECONDS = LIFE_SECONDS + MARGIN_SECONDS
 RING_CACHE_SECONDS = 5.0
 #: A withdrawn key is refused everywhere by then; tests/repository adds up what each verifier may
 #: take.
