@@ -1,6 +1,7 @@
 from django.urls import include, path
 
-from orders.api.viewsets import OrderViewSet, PurchaseViewSet
+from orders.api.order_viewsets import OrderViewSet
+from orders.api.purchase_viewsets import PurchaseViewSet
 from servicekit.http.exception_handler import handler400, handler403, handler404, handler500
 from servicekit.http.routers import Router
 

@@ -1,11 +1,11 @@
-"""Orders, their history, and the copy of the catalogue that prices them."""
+"""Orders: their states, and how they move from one to the next."""
 
 from collections.abc import Mapping
 from decimal import Decimal
 from types import MappingProxyType
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
@@ -86,72 +86,3 @@ class Order(models.Model):
 
     def __str__(self) -> str:
         return f"{self.id} {self.status}"
-
-
-class OrderLine(models.Model):
-    """A product in an order, with the name and price it had when it was placed."""
-
-    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="lines")
-    product_id = models.UUIDField()
-    name = models.CharField(max_length=200)
-    unit_price = models.DecimalField(max_digits=12, decimal_places=2)
-    quantity = models.IntegerField()
-
-    class Meta:
-        db_table = "order_line"
-        constraints = [
-            models.UniqueConstraint(fields=["order", "product_id"], name="order_line_product_once"),
-            models.CheckConstraint(
-                condition=Q(quantity__gt=0), name="order_line_quantity_positive"
-            ),
-            models.CheckConstraint(
-                condition=Q(unit_price__gte=0), name="order_line_price_not_negative"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.quantity} x {self.name}"
-
-
-class OrderHistory(models.Model):
-    """A row for each state an order has had, with the event that brought it there."""
-
-    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="history")
-    version = models.IntegerField()
-    from_status = models.CharField(max_length=10, default="", blank=True)
-    to_status = models.CharField(max_length=10)
-    event_id = models.UUIDField(null=True)
-    note = models.CharField(max_length=200, default="", blank=True)
-    at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        db_table = "order_history"
-        constraints = [
-            models.UniqueConstraint(fields=["order", "version"], name="order_history_version_once"),
-            models.CheckConstraint(
-                condition=~Q(from_status=F("to_status")), name="order_history_moves"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.from_status or 'nothing'} → {self.to_status}"
-
-
-class CatalogueProduct(models.Model):
-    """The copy of a product: the newest version that an event or a rebuild brought."""
-
-    product_id = models.UUIDField(primary_key=True)
-    version = models.IntegerField()
-    slug = models.CharField(max_length=100, default="", blank=True)
-    name = models.CharField(max_length=200, default="", blank=True)
-    price = models.DecimalField(max_digits=12, decimal_places=2, default=0)
-    currency = models.CharField(max_length=3, default="", blank=True)
-    active = models.BooleanField(default=False)
-    deleted = models.BooleanField(default=False)
-    updated_at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        db_table = "catalogue_product"
-
-    def __str__(self) -> str:
-        return f"{self.slug} v{self.version}"
