@@ -12,7 +12,7 @@ from orders.api.visible import order_body, visible_orders
 from orders.api.waiting import preferred_seconds, wait_for_outcome
 from orders.errors import OrderEnded, OutOfStock
 from orders.models import Status
-from orders.services.placement import OrderItem, place_order
+from orders.services.placement import OrderItem, Terms, place_order
 from servicekit.auth.authentication import caller_of
 from servicekit.http import idempotency
 from servicekit.http.idempotency import Answer, IdempotentRequest
@@ -23,6 +23,7 @@ def place(
     items: Sequence[OrderItem],
     operation: str,
     *,
+    terms: Terms,
     about: str = "",
     wait: int | None = None,
 ) -> Answer:
@@ -41,7 +42,7 @@ def place(
     keyed = idempotency.from_request(request, operation, caller=caller_id, about=about)
     answer = idempotency.perform(
         keyed,
-        lambda: OrderRead.body(place_order(user_id=caller_id, items=items)),
+        lambda: OrderRead.body(place_order(user_id=caller_id, items=items, terms=terms)),
         # An open answer is kept until the outcome settles it: a repeat waits for that, too.
         status=201 if seconds is None else idempotency.OPEN,
     )
