@@ -24,7 +24,6 @@ SERVICEKIT = kit.from_environment(
     # The keys are at home here: tokens are checked against the ring itself.
     token_keys="users.services.signing_keys.jwks",  # noqa: S106 - a name, no secret
     token_signer="users.services.signing_keys.signing_key",  # noqa: S106
-    expected_processes=("relay", "worker"),
     jobs={
         "users.answer_mail_requests": 5.0,
         "users.rotate_signing_key_when_due": 600.0,
@@ -50,6 +49,8 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # EMAIL_BACKEND, EMAIL_HOST and so on.
 globals().update(env.email("EMAIL_URL"))
+# Of orders; orders tells of them by events.
+ORDER_MAILS = env.boolean("ORDER_MAILS", True)
 DEFAULT_FROM_EMAIL = env.email_address("MAIL_FROM", "souk@localhost")
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
 
