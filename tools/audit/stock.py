@@ -49,7 +49,7 @@ NOT_NEGATIVE = """
 
 
 def conservation(sources: Sources) -> Result:
-    """I1: per product, available + sold and kept + held by orders in flight = initial + staff changes."""
+    """I1: per product, available + sold and kept + held in flight = initial + staff changes."""
     in_flight = [row[0] for row in sources.orders.rows(IN_FLIGHT)]
     accounted: Counter[str] = Counter()
     for rows in (
