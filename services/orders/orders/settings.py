@@ -20,7 +20,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 SERVICEKIT = kit.from_environment(
     "orders",
-    jobs={"orders.expire_overdue_orders": 5.0},
+    jobs={"orders.expire_overdue_orders": 5.0, "orders.forget_customers": 60.0},
     readiness_checks={"overdue": "orders.operations.check_overdue"},
     gauges=("orders.operations.gauges",),
 )

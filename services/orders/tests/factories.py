@@ -15,12 +15,15 @@ from orders.events import (
     StockReserved,
     UserSessionsRevoked,
 )
-from orders.models import CatalogueProduct, Order
+from orders.handlers import router
+from orders.models import Actor, CatalogueProduct, Order
 from orders.services.placement import OrderItem, place_order
+from orders.services.transitions import By
 from servicekit.messaging.delivery import Delivery
-from servicekit.testing.deliver import make_delivery
+from servicekit.testing.deliver import deliver, make_delivery
 
 _numbers = count(1)
+BY_PACKER = By(Actor.STAFF, UUID("00000000-0000-7000-8000-00000000000f"))
 
 
 def make_product(**overrides: Any) -> CatalogueProduct:
@@ -49,6 +52,14 @@ def make_order(
     if overrides:
         Order.objects.filter(pk=placed["id"]).update(**overrides)
     return Order.objects.get(pk=placed["id"])
+
+
+def make_confirmed(lines: Mapping[UUID, int] | None = None, user_id: UUID | None = None) -> Order:
+    """Return an order whose stock was reserved, as the consumer learns it."""
+    order = make_order(lines, user_id)
+    deliver(router, "orders.stock", [reserved(order.pk)])
+    order.refresh_from_db()
+    return order
 
 
 def reserved(order_id: UUID) -> Delivery:

@@ -124,8 +124,19 @@ class Migration(migrations.Migration):
             [
                 ("user_id", models.UUIDField(primary_key=True, serialize=False)),
                 ("at", moment()),
+                ("seen_at", moment()),
+                ("is_done", models.BooleanField(default=False)),
             ],
-            {"db_table": "forgotten_customer"},
+            {
+                "db_table": "forgotten_customer",
+                "indexes": [
+                    models.Index(
+                        fields=["seen_at"],
+                        name="forgotten_customer_waiting",
+                        condition=models.Q(is_done=False),
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             "Shipment",

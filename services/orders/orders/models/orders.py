@@ -147,9 +147,18 @@ class ForgottenCustomer(models.Model):
 
     user_id = models.UUIDField(primary_key=True)
     at = models.DateTimeField(db_default=Now())
+    #: When the job last looked for orders that have ended.
+    seen_at = models.DateTimeField(db_default=Now())
+    #: Nothing is left to be forgotten.
+    is_done = models.BooleanField(default=False)
 
     class Meta:
         db_table = "forgotten_customer"
+        indexes = [
+            models.Index(
+                fields=["seen_at"], name="forgotten_customer_waiting", condition=Q(is_done=False)
+            )
+        ]
 
     def __str__(self) -> str:
         return str(self.user_id)
