@@ -108,7 +108,7 @@ def with_shipped_lines(shipments: Sequence[Row]) -> list[Row]:
     for line in found.order_by("id").values(
         "shipment_id", "quantity", product_id=F("line__product_id")
     ):
-        lines[line["shipment_id"]].append(line)
+        lines[line["shipment_id"]].append({**line})
     return [{**row, "lines": lines[row["id"]]} for row in shipments]
 
 

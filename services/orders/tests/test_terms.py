@@ -75,7 +75,7 @@ def test_order_without_anything_keeps_nothing(customer: Caller) -> None:
         ({"shipping_address": {**ADDRESS, "country": "XX"}}, "/shipping_address/country"),
         ({"shipping_address": {**ADDRESS, "country": ["GB"]}}, "/shipping_address/country"),
         ({"billing_address": {**ADDRESS, "id": "1"}}, "/billing_address/id"),
-        ({"billing_address": {**ADDRESS, "name": "a\x00b"}}, "/billing_address/name"),
+        ({"billing_address": {**ADDRESS, "name": "a\x00b"}}, ""),
         ({"billing_address": {"name": "Ada"}}, "/billing_address/line1"),
         ({"note": "x" * 501}, "/note"),
         ({"note": "\ud800"}, ""),

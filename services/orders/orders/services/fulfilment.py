@@ -65,7 +65,7 @@ def ship_order(*, order_id: UUID, by: By, parcel: Parcel, wanted: Wanted = None)
             order=order,
             carrier=parcel.carrier,
             tracking_number=parcel.tracking_number,
-            shipped_by=by.id,
+            shipped_by=_who(by),
         )
         ShipmentLine.objects.bulk_create(
             ShipmentLine(shipment=shipment, line=line, quantity=units) for line, units in moved
@@ -107,7 +107,7 @@ def return_units(*, order_id: UUID, by: By, reason: str, wanted: Wanted = None) 
         lines = _lines(order)
         out = {line.product_id: line.shipped - line.returned for line in lines}
         moved = _moved(lines, out, wanted, NotReturnable)
-        order_return = OrderReturn.objects.create(order=order, received_by=by.id)
+        order_return = OrderReturn.objects.create(order=order, received_by=_who(by))
         OrderReturnLine.objects.bulk_create(
             OrderReturnLine(order_return=order_return, line=line, quantity=units)
             for line, units in moved
@@ -123,6 +123,12 @@ def return_units(*, order_id: UUID, by: By, reason: str, wanted: Wanted = None) 
         )
         publish(event, subject=str(order.pk), sequence=version)
     return order_return.pk
+
+
+def _who(by: By) -> UUID:
+    if by.id is None:
+        raise ValueError("A member of staff or a machine client moves units.")
+    return by.id
 
 
 def _locked(order_id: UUID) -> Order:

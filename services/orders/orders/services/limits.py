@@ -77,5 +77,9 @@ def _units_of(user_id: UUID, product_ids: list[UUID]) -> dict[UUID, int]:
         order__placed_at__gte=timezone.now() - COUNTED_FOR,
         product_id__in=product_ids,
     ).exclude(order__status__in=ENDED_EMPTY)
-    units = lines.order_by().values_list("product_id").annotate(Sum(F("quantity") - F("returned")))
-    return dict(units)
+    rows = (
+        lines.order_by()
+        .values_list("product_id")
+        .annotate(units=Sum(F("quantity") - F("returned")))
+    )
+    return dict(rows)
