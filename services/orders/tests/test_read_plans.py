@@ -24,8 +24,8 @@ FILL = """
         (id, user_id, status, currency, total, version, placed_at, deadline, settled_at)
     SELECT (lpad(to_hex((extract(epoch FROM placed) * 1000)::bigint), 12, '0')
                 || '7000' || '8000' || lpad(to_hex(n), 12, '0'))::uuid,
-        ('00000000-0000-4000-8000-' || lpad((n % 100)::text, 12, '0'))::uuid,
-        CASE WHEN n % 1000 = 0 THEN 'rejected' ELSE 'confirmed' END, 'GBP', 1, 1, placed, placed,
+        ('00000000-0000-4000-8000-' || lpad((n %% 100)::text, 12, '0'))::uuid,
+        CASE WHEN n %% 1000 = 0 THEN 'rejected' ELSE 'confirmed' END, 'GBP', 1, 1, placed, placed,
         placed
     FROM generate_series(1, %(orders)s) AS n,
         LATERAL (SELECT timestamptz '2026-01-01T00:00:00Z' + n * interval '1 second') AS t (placed);
