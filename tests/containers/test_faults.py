@@ -24,6 +24,7 @@ STATELESS = (
     "products-relay",
     "products-consumer",
     "users-relay",
+    "users-consumer",
     *(f"{name}-{process}" for name in SERVICES for process in ("worker", "beat")),
 )
 SERVERS = ("orders-db", "products-db", "users-db", "rabbitmq", "redis", "gateway")

@@ -10,6 +10,7 @@ from compose import engine
 
 PROCESSES = (
     "users-relay",
+    "users-consumer",
     "products-relay",
     "products-consumer",
     "orders-relay",

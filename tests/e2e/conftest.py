@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from harness import Person, Shop
+from mails import MailSink
 
 from shopper.ops import Ops, StackUnknown, load_ops
 
@@ -68,3 +69,10 @@ def stranger(shop: Shop, _stranger_account: Person) -> Person:
 @pytest.fixture
 def product(shop: Shop, staff: Person) -> dict[str, Any]:
     return shop.add_product(staff)
+
+
+@pytest.fixture(scope="session")
+def mails(ops) -> Iterator[MailSink]:
+    sink = MailSink(ops["SOUK_MAIL_URL"])
+    yield sink
+    sink.http.close()

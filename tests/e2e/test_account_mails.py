@@ -3,22 +3,12 @@
 import base64
 import json
 import uuid
-from collections.abc import Iterator
 
-import pytest
 from harness import PASSWORD, assert_problem, wait_until
-from mails import MailSink
 
 VERIFY, VERIFIED = "/api/users/verification/", "Confirm your address"
 ASK_EMAIL, CHANGE = "/api/users/me/email/", "/api/users/email/"
 ASK_RESET, RESET = "/api/users/password-reset/", "/api/users/password-reset/confirm/"
-
-
-@pytest.fixture(scope="session")
-def mails(ops) -> Iterator[MailSink]:
-    sink = MailSink(ops["SOUK_MAIL_URL"])
-    yield sink
-    sink.http.close()
 
 
 def new_address() -> str:

@@ -30,6 +30,7 @@ OURS = (
     "products-web",
     "users-web",
     "users-relay",
+    "users-consumer",
     *(f"{name}-{process}" for name in SERVICES for process in ("worker", "beat")),
 )
 

@@ -19,6 +19,18 @@ class TotalTooLarge(Conflict):
     """Together the lines cost more than an order may: place it in parts."""
 
 
+class PriceChanged(Conflict):
+    """It does not cost what the caller expects: `total` and `currency` are what it costs now."""
+
+
+class TooManyUnits(Conflict):
+    """Of a product, more than a customer may have; `products` says of which, and how many more."""
+
+
+class TooManyPendingOrders(Conflict):
+    """As many of the customer's orders as there may be are undecided."""
+
+
 class OutOfStock(Conflict):
     """The order was placed and rejected: `shortages` names each short line and what is left."""
 
@@ -28,4 +40,20 @@ class OrderEnded(Conflict):
 
 
 class NotCancellable(Conflict):
-    """The order's state does not allow it."""
+    """The order's state does not allow it, or a part of it was shipped."""
+
+
+class NotShippable(Conflict):
+    """Only what is confirmed, and not shipped yet, can be shipped."""
+
+
+class NotDeliverable(Conflict):
+    """Only an order of which everything was shipped can be delivered."""
+
+
+class NotReturnable(Conflict):
+    """More units than were shipped, and did not come back yet."""
+
+
+class NotInOrder(Conflict):
+    """A line names a product that the order does not have."""

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from orders.services import settlement
+from orders.services import privacy, settlement
 
 #: Less than the five seconds after which the next job comes.
 SWEEP_SECONDS = 4.0
@@ -12,3 +12,9 @@ SWEEP_SECONDS = 4.0
 def expire_overdue_orders() -> int:
     """Expire the orders whose deadline has passed; return how many."""
     return settlement.expire_all_overdue(seconds=SWEEP_SECONDS)
+
+
+@shared_task(name="orders.forget_customers")  # type: ignore[untyped-decorator]
+def forget_customers() -> int:
+    """Delete what deleted accounts sent with orders that have ended; return how many there are."""
+    return privacy.forget_all_details(seconds=SWEEP_SECONDS)

@@ -15,12 +15,15 @@ from orders.events import (
     StockReserved,
     UserSessionsRevoked,
 )
-from orders.models import CatalogueProduct, Order
+from orders.handlers import router
+from orders.models import Actor, CatalogueProduct, Order
 from orders.services.placement import OrderItem, place_order
+from orders.services.transitions import By
 from servicekit.messaging.delivery import Delivery
-from servicekit.testing.deliver import make_delivery
+from servicekit.testing.deliver import deliver, make_delivery
 
 _numbers = count(1)
+BY_PACKER = By(Actor.STAFF, UUID("00000000-0000-7000-8000-00000000000f"))
 
 
 def make_product(**overrides: Any) -> CatalogueProduct:
@@ -30,6 +33,7 @@ def make_product(**overrides: Any) -> CatalogueProduct:
         "product_id": uuid7(),
         "version": 1,
         "slug": f"lantern-{number}",
+        "sku": f"L-{number}",
         "name": f"Lantern {number}",
         "price": "3.39",
         "currency": "GBP",
@@ -48,6 +52,14 @@ def make_order(
     if overrides:
         Order.objects.filter(pk=placed["id"]).update(**overrides)
     return Order.objects.get(pk=placed["id"])
+
+
+def make_confirmed(lines: Mapping[UUID, int] | None = None, user_id: UUID | None = None) -> Order:
+    """Return an order whose stock was reserved, as the consumer learns it."""
+    order = make_order(lines, user_id)
+    deliver(router, "orders.stock", [reserved(order.pk)])
+    order.refresh_from_db()
+    return order
 
 
 def reserved(order_id: UUID) -> Delivery:
@@ -73,6 +85,7 @@ def product_changed(product_id: UUID, version: int, **overrides: Any) -> Deliver
         "product_id": str(product_id),
         "version": version,
         "slug": "lantern",
+        "sku": "L-1",
         "name": f"Lantern, version {version}",
         "description": "",
         "price": f"{version}.00",

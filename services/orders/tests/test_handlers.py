@@ -157,3 +157,16 @@ def test_revoked_session_is_known_here() -> None:
     )
 
     assert RevokedSession.objects.get().session == session_id
+
+
+@pytest.mark.django_db(transaction=True)
+def test_copy_of_before_skus_gets_its_sku_and_keeps_the_rest() -> None:
+    """The same version, by a rebuild; a SKU that is there, and a deleted product, stay."""
+    old, known = make_product(version=3, sku="", name="Old"), make_product(version=3, sku="K-1")
+    gone = make_product(version=3, sku="", deleted=True, active=False)
+
+    ids = [old.product_id, known.product_id, gone.product_id]
+    deliver(router, CATALOGUE, [product_changed(each, 3, sku="NEW") for each in ids])
+
+    found = {each.pk: (each.sku, each.deleted) for each in CatalogueProduct.objects.all()}
+    assert [found[each] for each in ids] == [("NEW", False), ("K-1", False), ("", True)]

@@ -6,15 +6,20 @@ import pytest
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
+from orders import tasks
 from orders.events import UserDeleted
 from orders.handlers import router
-from orders.models import Order, OrderHistory, OrderLine
+from orders.models import ForgottenCustomer, Order, OrderDetails, OrderHistory, OrderLine, Shipment
+from orders.services.fulfilment import Parcel, ship_order
+from orders.services.placement import OrderItem, Terms, place_order
+from orders.services.settlement import cancel_order
 from servicekit.models import IdempotencyKey
 from servicekit.testing.deliver import deliver, make_delivery, outbox_events
 from servicekit.testing.text_search import rows_with
-from tests.factories import make_order, reserved
+from tests.factories import BY_PACKER, make_order, make_product, reserved
 
 QUEUE = "orders.users"
+HIDDEN = "Ring at Quillfeather's"
 NAME, EMAIL, STREET = "Ada Quillfeather", "ada.quillfeather@example.org", "12 Larkspur Row"
 
 
@@ -70,3 +75,56 @@ def test_orders_of_a_deleted_account_stay_in_the_books_and_run_to_their_end_u16(
     deliver(router, "orders.stock", [reserved(order.pk)], times=2)
     order.refresh_from_db()
     assert (order.status, order.user_id) == ("confirmed", ada)
+
+
+def place_with_details(user_id: UUID) -> UUID:
+    address = {"name": NAME, "line1": STREET, "city": "London", "country": "GB"}
+    placed = place_order(
+        user_id=user_id,
+        items=[OrderItem(make_product().product_id, 1)],
+        terms=Terms(shipping_address=address, billing_address=address, note=HIDDEN),
+    )
+    order_id: UUID = placed["id"]
+    return order_id
+
+
+@pytest.mark.django_db(transaction=True)
+def test_details_of_ended_orders_are_forgotten_with_the_account_u16() -> None:
+    ada, bob = uuid7(), uuid7()
+    for user_id in (ada, bob):
+        cancel_order(order_id=place_with_details(user_id), reason=f"{NAME} is away")
+    forget(ada)
+
+    tasks.forget_customers()
+    tasks.forget_customers()
+
+    assert OrderDetails.objects.get().order.user_id == bob
+    notes = OrderHistory.objects.exclude(note="").values_list("order__user_id", flat=True)
+    assert list(notes) == [bob]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_details_of_an_open_order_are_kept_until_it_is_shipped_u16() -> None:
+    ada = uuid7()
+    order_id = place_with_details(ada)
+    forget(ada)
+    ForgottenCustomer.objects.update(at="2026-01-01T00:00Z")
+
+    tasks.forget_customers()
+    assert OrderDetails.objects.get().note == HIDDEN
+    deliver(router, "orders.stock", [reserved(order_id)])
+    tasks.forget_customers()
+    assert OrderDetails.objects.exists()
+    ship_order(order_id=order_id, by=BY_PACKER, parcel=Parcel("Post", "JD-7"))
+    assert ForgottenCustomer.objects.get().is_done is False
+    tasks.forget_customers()
+
+    assert [rows_with(text) for text in (NAME, STREET, HIDDEN, "JD-7")] == [
+        {},
+        {},
+        {},
+        {"outbox": 1},
+    ]
+    assert Shipment.objects.get().carrier == "Post"
+    assert ForgottenCustomer.objects.get().is_done is True
+    assert tasks.forget_customers() == 0

@@ -1,11 +1,13 @@
-"""What users publishes is what is committed. It reads nobody's events."""
+"""What users publishes is what is committed; what it reads, somebody publishes."""
 
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
-from servicekit.messaging.contracts import check_contracts
+from servicekit.messaging.contracts import check_consumed, check_contracts
+from servicekit.messaging.topology import Topology
 from users import events
+from users.handlers import router
 
 SERVICES = Path(__file__).parents[2]
 USER = UUID("0190b7a1-0000-7000-8000-000000000004")
@@ -30,3 +32,15 @@ SAMPLES = [
 
 def test_published_events_are_the_committed_contracts() -> None:
     check_contracts(events, SAMPLES, SERVICES / "users" / "contracts")
+
+
+def test_consumed_events_are_published_by_others() -> None:
+    check_consumed(router, SERVICES)
+
+
+def test_handlers_are_what_the_topology_gives(topology: Topology) -> None:
+    handled = {queue: set(handlers) for queue, handlers in router.queues.items()}
+
+    assert handled == {
+        queue: set(types) for queue, types in topology.queues[router.service].items()
+    }

@@ -1,11 +1,13 @@
-"""What users publishes. It reads no events of other services."""
+"""What users publishes; below it, what it reads of others' events."""
 
-from typing import ClassVar
+from decimal import Decimal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
-from servicekit.messaging.envelope import PublishedEvent
+from servicekit.messaging.envelope import ConsumedEvent, PublishedEvent
+from servicekit.wire_types import EventFlag, EventText
 
 
 class UserRegistered(PublishedEvent):
@@ -50,3 +52,37 @@ class UserSessionsRevoked(PublishedEvent):
     user_id: UUID
     session_id: UUID | None
     revoked_at: AwareDatetime
+
+
+# What we read of others' events, to write mails about them. Fields that we do not name are ignored.
+
+_Word = Annotated[EventText, Field(max_length=100)]
+_Name = Annotated[EventText, Field(max_length=200)]
+
+
+class OrderEvent(ConsumedEvent):
+    """What every event about an order says."""
+
+    order_id: UUID
+    user_id: UUID
+    number: Annotated[EventText, Field(max_length=20)]
+
+
+class OrderConfirmed(OrderEvent, service="orders"):
+    total: Decimal = Field(ge=0, max_digits=20, decimal_places=2)
+    currency: Annotated[EventText, Field(min_length=3, max_length=3)]
+
+
+class OrderRejected(OrderEvent, service="orders"):
+    products: list[_Name] = Field(max_length=10)
+
+
+class OrderCancelled(OrderEvent, service="orders"):
+    reason: Literal["customer", "staff"]
+
+
+class OrderShipped(OrderEvent, service="orders"):
+    shipment_id: UUID
+    carrier: _Word
+    tracking_number: _Word
+    is_complete: EventFlag

@@ -25,7 +25,6 @@ SERVICEKIT = kit.from_environment(
     token_keys="users.services.signing_keys.jwks",  # noqa: S106 - a name, no secret
     token_signer="users.services.signing_keys.signing_key",  # noqa: S106
     token_life_seconds=env.integer("ACCESS_TOKEN_SECONDS", 300, minimum=6, maximum=300),
-    expected_processes=("relay", "worker"),
     jobs={
         "users.answer_mail_requests": 5.0,
         "users.rotate_signing_key_when_due": 600.0,
@@ -52,6 +51,8 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # EMAIL_BACKEND, EMAIL_HOST and so on.
 globals().update(env.email("EMAIL_URL"))
+# Of orders; orders tells of them by events.
+ORDER_MAILS = env.boolean("ORDER_MAILS", True)
 DEFAULT_FROM_EMAIL = env.email_address("MAIL_FROM", "souk@localhost")
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
 

@@ -1,6 +1,6 @@
 """Who may do what with orders: their customer, roles of staff, scopes of machine clients."""
 
-from orders.roles import CANCELS_ORDERS, FULFILMENT, READS_ORDERS, SUPPORT
+from orders.roles import CANCELS_ORDERS, FULFILMENT, FULFILS_ORDERS, READS_ORDERS, SUPPORT
 from servicekit.auth.permissions import HasRole, IsPersonOrHasScope
 
 
@@ -28,3 +28,10 @@ class CancelsOrders(IsPersonOrHasScope):
     """Customers, their own; of staff and machines, see CancelsEveryOrder."""
 
     scopes = frozenset({CANCELS_ORDERS})
+
+
+class FulfilsOrders(HasRole):
+    """Whoever packs, and takes back what comes back."""
+
+    roles = frozenset({FULFILMENT})
+    scopes = frozenset({FULFILS_ORDERS})

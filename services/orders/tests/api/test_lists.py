@@ -1,6 +1,10 @@
 """Lists of orders: who sees what, pages, filters."""
 
+from urllib.parse import urlencode
+
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
@@ -17,7 +21,7 @@ def test_staff_read_cancel_and_filter_everybodys(customer: Caller, staff: Caller
     order, _other = make_order(user_id=customer.id), make_order()
 
     found = decoded(staff.get(f"{PATH}?user={customer.id}"))["results"]
-    cancelled = decoded(staff.post(f"{PATH}{order.pk}/cancel/"))
+    cancelled = decoded(staff.post(f"{PATH}{order.pk}/cancel/", {"reason": "Sold out."}))
 
     assert [order["id"] for order in found] == [str(order.pk)]
     assert len(decoded(staff.get(PATH))["results"]) == 2
@@ -63,10 +67,57 @@ def test_list_filters_by_status(customer: Caller) -> None:
         "user=x",
         "status=%00",
         "cursor=" + "A" * 3000,
+        "ordering=-total",
+        "ordering=user__password",
+        "number=1",
+        "product=lantern",
+        "placed_from=2026-13-01T00:00:00Z",
+        "placed_from=0000-01-01T00:00:00Z",
+        "placed_before=99999-01-01T00:00:00Z",
+        "placed_before=2026-01-01T00:00:60Z",
+        "placed_before=2026-01-01T00:00:00%2B99:00",
+        "placed_from=2026-01-02T00:00:00Z&placed_before=2026-01-01T00:00:00Z",
     ],
 )
 def test_bad_query_is_400(customer: Caller, query: str) -> None:
     problem(customer.get(f"{PATH}?{query}"), 400)
+
+
+@pytest.mark.django_db
+def test_list_filters_by_product_and_time_and_begins_at_either_end(customer: Caller) -> None:
+    products = [make_product().product_id for _ in range(3)]
+    made = [
+        decoded(customer.post(PATH, lines((product, 1), (products[0], 1))), 201)
+        for product in products
+    ]
+
+    def found(**query: str) -> list[str]:
+        answer = customer.get(f"{PATH}?{urlencode(query)}")
+        return [order["id"] for order in decoded(answer)["results"]]
+
+    ids = [order["id"] for order in made]
+    assert found(ordering="id") == ids
+    assert found(ordering="-id") == found() == ids[::-1]
+    assert found(product=str(products[1])) == [ids[1]]
+    assert found(product=str(products[0]), ordering="id") == ids
+    assert found(placed_from=made[1]["placed_at"], ordering="id") == ids[1:]
+    assert found(placed_before=made[1]["placed_at"]) == [ids[0]]
+    assert found(placed_from="0001-01-01T00:00:00Z", placed_before="9999-12-31T23:59:59Z") != []
+    assert found(placed_from=made[1]["placed_at"], placed_before=made[2]["placed_at"]) == [ids[1]]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("count", [1, 12])
+def test_list_is_so_many_statements_however_long(customer: Caller, count: int) -> None:
+    product = make_product()
+    for _ in range(count):
+        make_order({product.product_id: 1}, user_id=customer.id)
+
+    with CaptureQueriesContext(connection) as statements:
+        assert len(decoded(customer.get(PATH))["results"]) == count
+
+    reads = [each for each in statements if "order" in each["sql"]]
+    assert len(reads) == 2
 
 
 @pytest.mark.django_db
@@ -107,7 +158,10 @@ def test_list_names_what_was_short(customer: Caller) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("name", ["status", "user", "cursor", "page_size"])
+@pytest.mark.parametrize(
+    "name",
+    ["status", "user", "cursor", "page_size", "number", "product", "placed_from", "ordering"],
+)
 def test_empty_parameter_is_refused_by_name(customer: Caller, name: str) -> None:
     make_order(user_id=customer.id)
 

@@ -3,7 +3,7 @@
 The reasons are in docs/adr/0097-mails-have-an-outbox.md.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -30,19 +30,47 @@ def write(
 ) -> None:
     """Write a mail, which the job servicekit.send_mails sends after the transaction's commit.
 
+    The parameters are those of `drafted`.
+
+    Raises:
+        OutsideTransaction: no transaction is open.
+        ValidationError: `recipient` is no address.
+    """
+    write_many(
+        [
+            drafted(
+                cause=cause,
+                kind=kind,
+                recipient=recipient,
+                language=language,
+                context=context,
+                useful_for=useful_for,
+            )
+        ]
+    )
+
+
+def drafted(
+    *,
+    cause: str,
+    kind: str,
+    recipient: str,
+    language: str,
+    context: Mapping[str, Any],
+    useful_for: timedelta,
+) -> Mail:
+    """Return a mail for `write_many`.
+
     `cause` names what the mail tells of, without anything personal: a cause that has a mail gets
     no other. `kind` is the path of the templates, KIND_subject.txt and KIND_body.txt; `context` is
     JSON: texts, numbers, lists and objects of them. A mail that could not be sent within
     `useful_for` is not sent any more.
 
     Raises:
-        OutsideTransaction: no transaction is open.
         ValidationError: `recipient` is no address.
     """
-    if not connection.in_atomic_block:
-        raise OutsideTransaction(f"Open a transaction around the mail {kind} and its cause.")
     validate_email(recipient)
-    mail = Mail(
+    return Mail(
         cause=cause,
         kind=kind,
         recipient=recipient,
@@ -50,7 +78,19 @@ def write(
         context=dict(context),
         expires_at=timezone.now() + useful_for,
     )
-    Mail.objects.bulk_create([mail], ignore_conflicts=True)
+
+
+def write_many(mails: Iterable[Mail]) -> None:
+    """Write mails in one statement; a cause that has a mail gets no other.
+
+    Raises:
+        OutsideTransaction: no transaction is open.
+    """
+    if not connection.in_atomic_block:
+        raise OutsideTransaction("Open a transaction around mails and their causes.")
+    # In one sequence, so that two writers of the same causes cannot wait for each other.
+    ordered = sorted(mails, key=lambda mail: mail.cause)
+    Mail.objects.bulk_create(ordered, ignore_conflicts=True)
 
 
 def withdraw(*, recipient: str) -> None:

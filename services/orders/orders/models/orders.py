@@ -1,11 +1,11 @@
-"""Orders, their history, and the copy of the catalogue that prices them."""
+"""Orders: their states, and how they move from one to the next."""
 
 from collections.abc import Mapping
 from decimal import Decimal
 from types import MappingProxyType
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Func, Q, Value
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
@@ -14,6 +14,10 @@ MAX_QUANTITY = 1_000_000
 #: What the column holds: a thousand lines of the largest quantity at the largest price would be ten
 #: times that.
 MAX_TOTAL = Decimal("999999999999999999.99")
+
+
+#: Of what a customer tells the shop with an order.
+MAX_NOTE_LENGTH = 500
 
 
 class Status(models.TextChoices):
@@ -26,7 +30,9 @@ class Status(models.TextChoices):
     DELIVERED = "delivered"
 
 
-#: The states an order may move to from each; any other move is a 409.
+#: The states an order may move to from each; any other move is a 409. An order of which a part was
+#: shipped stays confirmed until the rest is, and is no longer cancelled (services/transitions.py,
+#: docs/adr/0103-partly-shipped-is-confirmed.md).
 TRANSITIONS: Mapping[Status, frozenset[Status]] = MappingProxyType(
     {
         Status.PENDING: frozenset(
@@ -42,18 +48,34 @@ TRANSITIONS: Mapping[Status, frozenset[Status]] = MappingProxyType(
 )
 
 
+#: States of orders that got nothing.
+ENDED_EMPTY = frozenset({Status.REJECTED, Status.EXPIRED, Status.CANCELLED})
+
+
 def states_before(target: Status) -> list[str]:
     """Return the states from which an order may become `target`."""
     return [source.value for source, targets in TRANSITIONS.items() if target in targets]
 
 
+class NextSerial(Func):
+    """The next serial of an order (models/numbers.py makes its number of it)."""
+
+    function = "nextval"
+    output_field = models.BigIntegerField()
+
+    def __init__(self) -> None:
+        super().__init__(Value("order_serial"))
+
+
 class Order(models.Model):
     """An order.
 
-    `version` counts its states; `deadline` is when it expires if its stock has not decided it.
+    `version` counts its steps (models/history.py); `deadline` is when it expires if its stock has
+    not decided it. `id` begins with the time of `placed_at` (UUIDv7).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    serial = models.BigIntegerField(db_default=NextSerial(), editable=False)
     user_id = models.UUIDField()
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
     currency = models.CharField(max_length=3)
@@ -63,6 +85,8 @@ class Order(models.Model):
     deadline = models.DateTimeField()
     settled_at = models.DateTimeField(null=True)
     shortages = models.JSONField(null=True)
+    #: Of any part of it; only what was not shipped at all is cancelled.
+    shipment_count = models.IntegerField(default=0, db_default=0)
 
     class Meta:
         db_table = "orders"
@@ -76,9 +100,14 @@ class Order(models.Model):
                 | (~Q(status="pending") & Q(settled_at__isnull=False)),
                 name="order_settled_unless_pending",
             ),
+            models.UniqueConstraint(fields=["serial"], name="order_serial_once"),
         ]
         indexes = [
             models.Index(fields=["user_id", "-id"], name="order_by_user"),
+            models.Index(fields=["status", "id"], name="order_by_status"),
+            models.Index(
+                fields=["user_id"], name="order_pending_by_user", condition=Q(status="pending")
+            ),
             models.Index(
                 fields=["deadline"], name="order_pending_deadline", condition=Q(status="pending")
             ),
@@ -88,70 +117,48 @@ class Order(models.Model):
         return f"{self.id} {self.status}"
 
 
-class OrderLine(models.Model):
-    """A product in an order, with the name and price it had when it was placed."""
+class OrderDetails(models.Model):
+    """What a customer sent with an order about themselves, by value: later edits change no order.
 
-    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="lines")
-    product_id = models.UUIDField()
-    name = models.CharField(max_length=200)
-    unit_price = models.DecimalField(max_digits=12, decimal_places=2)
-    quantity = models.IntegerField()
+    Apart from the order, whose row is written again with each of its steps, and so that it can be
+    forgotten while the order stays in the books (services/privacy.py).
+    """
+
+    order = models.OneToOneField(
+        Order, on_delete=models.PROTECT, primary_key=True, related_name="details"
+    )
+    #: As `servicekit.postal.PostalAddress` reads it.
+    shipping_address = models.JSONField(null=True)
+    billing_address = models.JSONField(null=True)
+    note = models.CharField(max_length=MAX_NOTE_LENGTH, default="", blank=True)
 
     class Meta:
-        db_table = "order_line"
-        constraints = [
-            models.UniqueConstraint(fields=["order", "product_id"], name="order_line_product_once"),
-            models.CheckConstraint(
-                condition=Q(quantity__gt=0), name="order_line_quantity_positive"
-            ),
-            models.CheckConstraint(
-                condition=Q(unit_price__gte=0), name="order_line_price_not_negative"
-            ),
-        ]
+        db_table = "order_details"
 
     def __str__(self) -> str:
-        return f"{self.quantity} x {self.name}"
+        return str(self.order_id)
 
 
-class OrderHistory(models.Model):
-    """A row for each state an order has had, with the event that brought it there."""
+class ForgottenCustomer(models.Model):
+    """A customer whose account was deleted; the details of orders that were open go when they end.
 
-    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="history")
-    version = models.IntegerField()
-    from_status = models.CharField(max_length=10, default="", blank=True)
-    to_status = models.CharField(max_length=10)
-    event_id = models.UUIDField(null=True)
-    note = models.CharField(max_length=200, default="", blank=True)
+    The id leads to nobody (docs/adr/0093-a-deleted-account-leaves-no-trace.md).
+    """
+
+    user_id = models.UUIDField(primary_key=True)
     at = models.DateTimeField(db_default=Now())
+    #: When the job last looked for orders that have ended.
+    seen_at = models.DateTimeField(db_default=Now())
+    #: Nothing is left to be forgotten.
+    is_done = models.BooleanField(default=False)
 
     class Meta:
-        db_table = "order_history"
-        constraints = [
-            models.UniqueConstraint(fields=["order", "version"], name="order_history_version_once"),
-            models.CheckConstraint(
-                condition=~Q(from_status=F("to_status")), name="order_history_moves"
-            ),
+        db_table = "forgotten_customer"
+        indexes = [
+            models.Index(
+                fields=["seen_at"], name="forgotten_customer_waiting", condition=Q(is_done=False)
+            )
         ]
 
     def __str__(self) -> str:
-        return f"{self.from_status or 'nothing'} → {self.to_status}"
-
-
-class CatalogueProduct(models.Model):
-    """The copy of a product: the newest version that an event or a rebuild brought."""
-
-    product_id = models.UUIDField(primary_key=True)
-    version = models.IntegerField()
-    slug = models.CharField(max_length=100, default="", blank=True)
-    name = models.CharField(max_length=200, default="", blank=True)
-    price = models.DecimalField(max_digits=12, decimal_places=2, default=0)
-    currency = models.CharField(max_length=3, default="", blank=True)
-    active = models.BooleanField(default=False)
-    deleted = models.BooleanField(default=False)
-    updated_at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        db_table = "catalogue_product"
-
-    def __str__(self) -> str:
-        return f"{self.slug} v{self.version}"
+        return str(self.user_id)

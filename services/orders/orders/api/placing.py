@@ -1,0 +1,89 @@
+"""Placing an order over HTTP, for whichever address: with a key, and waiting for its outcome."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from rest_framework.generics import get_object_or_404
+from rest_framework.request import Request
+
+from orders.api.serializers import OrderRead
+from orders.api.visible import order_body, visible_orders
+from orders.api.waiting import preferred_seconds, wait_for_outcome
+from orders.errors import OrderEnded, OutOfStock
+from orders.models import Status
+from orders.services.placement import OrderItem, Terms, place_order
+from servicekit.auth.authentication import caller_of
+from servicekit.http import idempotency
+from servicekit.http.idempotency import Answer, IdempotentRequest
+
+
+def place(
+    request: Request,
+    items: Sequence[OrderItem],
+    operation: str,
+    *,
+    terms: Terms,
+    about: str = "",
+    wait: int | None = None,
+) -> Answer:
+    """Place an order and wait for its outcome; a repeated idempotency key gets the first answer.
+
+    It waits as long as the caller prefers, else `wait` seconds; with None it answers at once.
+
+    Raises:
+        OutOfStock: it was rejected.
+        OrderEnded: it was cancelled or expired.
+    """
+    caller_id = caller_of(request).id
+    preferred = preferred_seconds(request.headers.get("Prefer"))
+    seconds = wait if preferred is None else preferred
+    # Scoped to the caller: a key that somebody else has used tells nothing of it.
+    keyed = idempotency.from_request(request, operation, caller=caller_id, about=about)
+    answer = idempotency.perform(
+        keyed,
+        lambda: OrderRead.body(place_order(user_id=caller_id, items=items, terms=terms)),
+        # An open answer is kept until the outcome settles it: a repeat waits for that, too.
+        status=201 if seconds is None else idempotency.OPEN,
+    )
+    headers = _headers(answer, preferred)
+    if answer.status == idempotency.OPEN:
+        answer = _settled(request, answer, seconds or 0, keyed)
+    _refuse_ended(answer.body, headers)
+    return Answer(answer.status, answer.body, headers)
+
+
+def _headers(answer: Answer, preferred: int | None) -> dict[str, str]:
+    headers = {"Location": f"/api/orders/{answer.body['id']}/"}
+    if answer.is_replay:
+        headers[idempotency.REPLAYED] = "true"
+    elif preferred is not None:
+        headers["Preference-Applied"] = f"wait={preferred}"
+    return headers
+
+
+def _settled(
+    request: Request, answer: Answer, seconds: int, keyed: IdempotentRequest | None
+) -> Answer:
+    """Wait for the outcome and keep it as the answer; `answer` again while there is none.
+
+    To a repeat, a cancel is no outcome: it was another request, with an answer of its own.
+    """
+    order_id = UUID(answer.body["id"])
+    # Outside of every transaction: whoever waits holds no lock.
+    wait_for_outcome(order_id, seconds)
+    body = order_body(get_object_or_404(visible_orders(request), pk=order_id))
+    is_cancelled = body["status"] == Status.CANCELLED
+    if body["status"] == Status.PENDING or (answer.is_replay and is_cancelled):
+        return answer
+    return keyed.settle(status=201, body=body) if keyed else Answer(201, body)
+
+
+def _refuse_ended(order: Mapping[str, Any], headers: Mapping[str, str]) -> None:
+    if order["status"] == Status.REJECTED:
+        detail = "Not enough is left; shortages says of what."
+        members = {"shortages": order["shortages"], "order": order}
+        raise OutOfStock(detail, members=members, headers=headers)
+    if order["status"] in {Status.CANCELLED, Status.EXPIRED}:
+        detail = f"The order is {order['status']}."
+        raise OrderEnded(detail, members={"order": order}, headers=headers)
