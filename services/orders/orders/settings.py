@@ -14,6 +14,8 @@ MIDDLEWARE = kit.MIDDLEWARE
 ROOT_URLCONF = "orders.urls"
 WSGI_APPLICATION = "orders.wsgi.application"
 APPEND_SLASH = False
+# The gateway says how the client came; the cart's cookie is Secure where that was TLS.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 DATABASES = {"default": env.database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -21,6 +23,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 SERVICEKIT = kit.from_environment(
     "orders",
     jobs={"orders.expire_overdue_orders": 5.0},
+    purges="orders.purges.PURGES",
     readiness_checks={"overdue": "orders.operations.check_overdue"},
     gauges=("orders.operations.gauges",),
 )

@@ -1,5 +1,6 @@
 from django.urls import include, path
 
+from orders.api.cart_viewsets import CartViewSet
 from orders.api.order_viewsets import OrderViewSet
 from orders.api.purchase_viewsets import PurchaseViewSet
 from servicekit.http.exception_handler import handler400, handler403, handler404, handler500
@@ -8,6 +9,7 @@ from servicekit.http.routers import Router
 __all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
 
 router = Router()
+router.register("cart", CartViewSet, basename="cart")
 router.register("orders", OrderViewSet, basename="order")
 router.register("products", PurchaseViewSet, basename="purchase")
 

@@ -14,7 +14,7 @@ from orders import selectors
 from orders.api.filters import OrderFilterSet
 from orders.api.headers import IF_NONE_MATCH, KEY, PAGE_SIZE, PREFER, REFUSALS
 from orders.api.permissions import CancelsEveryOrder, CancelsOrders, PlacesOrReadsOrders
-from orders.api.placing import place
+from orders.api.placing import place_items
 from orders.api.serializers import HistoryRead, HistoryRow, OrderRead, OrderWrite
 from orders.api.visible import order_body, visible_orders
 from orders.models import Order
@@ -65,7 +65,7 @@ class OrderViewSet(StrictViewSetMixin, GenericViewSet[Order]):
         """Place an order, at the catalogue's prices."""
         lines = self.valid(OrderWrite)["lines"]
         items = [OrderItem(line["product"], line["quantity"]) for line in lines]
-        answer = place(request, items, "place_order")
+        answer = place_items(request, items, "place_order")
         return Response(answer.body, answer.status, headers=answer.headers)
 
     @extend_schema(

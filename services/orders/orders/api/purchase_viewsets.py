@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from orders.api.headers import KEY, PREFER, REFUSALS
-from orders.api.placing import place
+from orders.api.placing import place_items
 from orders.api.serializers import PurchaseRead, PurchaseWrite
 from orders.models import Order
 from orders.services.placement import OrderItem
@@ -35,6 +35,6 @@ class PurchaseViewSet(StrictViewSetMixin, GenericViewSet[Order]):
         """Buy one product, in one line."""
         item = OrderItem(product_id, self.valid(PurchaseWrite)["quantity"])
         about = str(product_id)
-        answer = place(request, [item], "purchase", about=about, wait=PURCHASE_WAIT_SECONDS)
+        answer = place_items(request, [item], "purchase", about=about, wait=PURCHASE_WAIT_SECONDS)
         status, code = ("pending", 202) if answer.status == idempotency.OPEN else ("purchased", 200)
         return Response({"status": status, "order": answer.body}, code, headers=answer.headers)

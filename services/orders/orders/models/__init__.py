@@ -1,5 +1,6 @@
-"""Orders, their lines and history, and the copy of the catalogue that prices them."""
+"""Carts, orders, their lines and history, and the copy of the catalogue that prices them."""
 
+from orders.models.carts import Cart, CartLine
 from orders.models.catalogue import CatalogueProduct
 from orders.models.history import OrderHistory
 from orders.models.lines import OrderLine
@@ -18,6 +19,8 @@ __all__ = [
     "MAX_QUANTITY",
     "MAX_TOTAL",
     "TRANSITIONS",
+    "Cart",
+    "CartLine",
     "CatalogueProduct",
     "Order",
     "OrderHistory",

@@ -7,9 +7,11 @@ orders, lines and history stay as they are, for the books
 
 from uuid import UUID
 
+from orders.services.carts import forget_cart
 from servicekit.http.idempotency import forget_caller
 
 
 def forget_user(*, user_id: UUID) -> None:
-    """Forget the answers that the user's requests got; open orders run to their end."""
+    """Forget the user's cart and the answers to their requests; open orders run to their end."""
+    forget_cart(user_id=user_id)
     forget_caller(user_id)
