@@ -1,12 +1,20 @@
 """A stranger's cart becomes the customer's, and an order."""
 
+import pytest
 from harness import Shop, assert_problem
 
 
-def test_strangers_cart_is_bought_after_log_in(shop, staff):
+@pytest.fixture
+def browser(shop):
+    """A client with cookies of its own."""
+    client = Shop(shop.ops)
+    with client.http:
+        yield client
+
+
+def test_strangers_cart_is_bought_after_log_in(shop, staff, browser):
     lamp = shop.add_product(staff, stock=5, price="12.50")
     vase = shop.add_product(staff, stock=5, price="2.00")
-    browser = Shop(shop.ops)  # keeps its cookies
 
     for product, quantity in ((lamp, 2), (vase, 1)):
         line = {"product": product["id"], "quantity": quantity}
