@@ -37,7 +37,7 @@ CAUSES = """
 UNCAUSED_STEPS = """
     SELECT order_id::text, to_status FROM order_history LEFT JOIN inbox
         ON inbox.event_id = order_history.event_id AND inbox.queue = 'orders.stock'
-    WHERE to_status IN ('confirmed', 'rejected') AND at > now() - interval '6 days'
+    WHERE from_status = 'pending' AND to_status IN ('confirmed', 'rejected') AND at > now() - interval '6 days'
         AND inbox.event_id IS NULL
 """
 

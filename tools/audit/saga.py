@@ -23,6 +23,10 @@ TRANSITIONS = {
     ("confirmed", "shipped"),
     ("confirmed", "cancelled"),
     ("shipped", "delivered"),
+    # Shipped in part; units that came back.
+    ("confirmed", "confirmed"),
+    ("shipped", "shipped"),
+    ("delivered", "delivered"),
 }
 STUCK = """
     SELECT id::text, extract(epoch FROM now() - placed_at)::int FROM orders
@@ -39,7 +43,7 @@ SOLD_LINES = """
 TAKEN = """
     SELECT order_id::text, string_agg(product_id || ' ' || quantity, ', ' ORDER BY product_id)
     FROM (SELECT order_id, product_id, -sum(quantity) AS quantity FROM stock_movement
-          WHERE order_id IS NOT NULL GROUP BY order_id, product_id) AS net
+          WHERE order_id IS NOT NULL AND kind <> 'return' GROUP BY order_id, product_id) AS net
     WHERE quantity <> 0 GROUP BY order_id
 """
 NOT_RELEASED_ONCE = """

@@ -12,7 +12,7 @@ IN_FLIGHT = """
     UNION SELECT order_id FROM order_history WHERE at > now() - interval '5 seconds'
 """
 SOLD = """
-    SELECT product_id::text, sum(quantity) FROM order_line JOIN orders
+    SELECT product_id::text, sum(quantity - returned) FROM order_line JOIN orders
         ON orders.id = order_line.order_id
     WHERE status IN ('confirmed', 'shipped', 'delivered') AND order_id <> ALL(%s)
         GROUP BY product_id
@@ -35,7 +35,8 @@ LEDGER_DIFFERS = """
 """
 TWICE = """
     SELECT order_id::text, product_id::text, kind, count(*) FROM stock_movement
-    WHERE order_id IS NOT NULL GROUP BY order_id, product_id, kind HAVING count(*) > 1
+    WHERE order_id IS NOT NULL AND kind <> 'return'
+    GROUP BY order_id, product_id, kind HAVING count(*) > 1
 """
 ONCE_INDEX = """
     SELECT count(*) FROM pg_indexes WHERE schemaname = 'public' AND tablename = 'stock_movement'
@@ -48,7 +49,7 @@ NOT_NEGATIVE = """
 
 
 def conservation(sources: Sources) -> Result:
-    """I1: per product, available + sold + held by orders in flight = initial + staff changes."""
+    """I1: per product, available + sold and kept + held by orders in flight = initial + staff changes."""
     in_flight = [row[0] for row in sources.orders.rows(IN_FLIGHT)]
     accounted: Counter[str] = Counter()
     for rows in (

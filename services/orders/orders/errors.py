@@ -27,7 +27,7 @@ class CartTooLarge(Conflict):
     """The cart has as many products as it may."""
 
 
-class TooManyUnits(Conflict):
+class TooManyUnitsInCart(Conflict):
     """Together they are more units of a product than an order may have."""
 
 
@@ -43,6 +43,18 @@ class StaleCart(Problem):
     status_code = 412
 
 
+class PriceChanged(Conflict):
+    """It does not cost what the caller expects: `total` and `currency` are what it costs now."""
+
+
+class TooManyUnits(Conflict):
+    """Of a product, more than a customer may have; `products` says of which, and how many more."""
+
+
+class TooManyPendingOrders(Conflict):
+    """As many of the customer's orders as there may be are undecided."""
+
+
 class OutOfStock(Conflict):
     """The order was placed and rejected: `shortages` names each short line and what is left."""
 
@@ -52,4 +64,20 @@ class OrderEnded(Conflict):
 
 
 class NotCancellable(Conflict):
-    """The order's state does not allow it."""
+    """The order's state does not allow it, or a part of it was shipped."""
+
+
+class NotShippable(Conflict):
+    """Only what is confirmed, and not shipped yet, can be shipped."""
+
+
+class NotDeliverable(Conflict):
+    """Only an order of which everything was shipped can be delivered."""
+
+
+class NotReturnable(Conflict):
+    """More units than were shipped, and did not come back yet."""
+
+
+class NotInOrder(Conflict):
+    """A line names a product that the order does not have."""

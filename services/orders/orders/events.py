@@ -54,6 +54,7 @@ class OrderConfirmed(PublishedEvent):
 
     order_id: UUID
     user_id: UUID
+    number: str
     lines: list[Line]
     total: Decimal
     currency: str
@@ -64,7 +65,10 @@ class OrderRejected(PublishedEvent):
 
     order_id: UUID
     user_id: UUID
+    number: str
     shortages: list[Shortage]
+    #: Names of the first products that are short, for people.
+    products: list[str]
 
 
 class OrderCancelled(PublishedEvent):
@@ -72,7 +76,8 @@ class OrderCancelled(PublishedEvent):
 
     order_id: UUID
     user_id: UUID
-    reason: Literal["customer", "staff"]
+    number: str
+    reason: Literal["customer", "staff", "payment"]
 
 
 class OrderExpired(PublishedEvent):
@@ -80,6 +85,38 @@ class OrderExpired(PublishedEvent):
 
     order_id: UUID
     user_id: UUID
+    number: str
+
+
+class OrderShipped(PublishedEvent):
+    """A parcel left the house; with the last one (`is_complete`) the order is shipped."""
+
+    order_id: UUID
+    user_id: UUID
+    number: str
+    shipment_id: UUID
+    carrier: str
+    tracking_number: str
+    lines: list[Line]
+    is_complete: bool
+
+
+class OrderDelivered(PublishedEvent):
+    """Everything of the order reached its customer."""
+
+    order_id: UUID
+    user_id: UUID
+    number: str
+
+
+class OrderReturned(PublishedEvent):
+    """Units came back and are for sale again: add them to the stock, once for each `return_id`."""
+
+    order_id: UUID
+    user_id: UUID
+    number: str
+    return_id: UUID
+    lines: list[Line]
 
 
 # What we read of others' events. Fields that we do not name are ignored.
@@ -118,6 +155,7 @@ class ProductChanged(ConsumedEvent, service="products"):
     product_id: UUID
     version: EventCount
     slug: EventText = Field(max_length=100)
+    sku: EventText = Field(max_length=64)
     name: EventText = Field(max_length=200)
     price: Decimal = Field(ge=0, max_digits=12, decimal_places=2)
     currency: EventText = Field(min_length=3, max_length=3)

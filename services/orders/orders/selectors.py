@@ -7,8 +7,8 @@ from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Min, QuerySet
-from django.db.models.functions import Now
+from django.db.models import F, Min, QuerySet, Value
+from django.db.models.functions import Coalesce, Now
 
 from orders.models import (
     MAX_LINES,
@@ -18,33 +18,59 @@ from orders.models import (
     Order,
     OrderHistory,
     OrderLine,
+    Payment,
+    PaymentStep,
+    Shipment,
+    ShipmentLine,
     Status,
 )
 
 #: Twice the lines of the largest order, so that the first order of a page is always complete.
 MAX_PAGE_LINES = 2 * MAX_LINES
-LINE_COLUMNS = ("order_id", "product_id", "name", "quantity", "unit_price")
+LINE_COLUMNS = (
+    "order_id",
+    "product_id",
+    "name",
+    "slug",
+    "sku",
+    "quantity",
+    "unit_price",
+    "shipped",
+    "returned",
+)
 Row = dict[str, Any]
 
 
 def list_orders(*, viewer_id: UUID, sees_all: bool) -> QuerySet[Order]:
-    """Return the orders that the viewer may see: everybody's or their own."""
-    return Order.objects.all() if sees_all else Order.objects.filter(user_id=viewer_id)
+    """Return the orders that the viewer may see: everybody's or their own.
+
+    Each with its `shipping_address`, `billing_address` (or None) and `note`.
+    """
+    orders = Order.objects.annotate(
+        shipping_address=F("details__shipping_address"),
+        billing_address=F("details__billing_address"),
+        note=Coalesce("details__note", Value("")),
+    )
+    return orders if sees_all else orders.filter(user_id=viewer_id)
 
 
 def with_lines(orders: Sequence[Row]) -> list[Row]:
     """Return the first of `orders`, as many as have 2,000 lines together, each with its lines.
 
-    `orders` are rows of `values()` with `id` and `status`, newest first. Added are `lines`, rows of
-    `LINE_COLUMNS` and `line_total`, and `shortages`, None unless the order is rejected. The first
-    order always comes. (An order may have a thousand lines, so that a number of orders does not
-    bound what a page costs.)
+    `orders` are rows of `values()` with `id`, `status` and `currency`, in the order of their ids.
+    Added are `lines`, rows of `LINE_COLUMNS`, `currency` and `line_total`, and `shortages`, None
+    unless the order is rejected. The first order always comes. (An order may have a thousand lines,
+    so that a number of orders does not bound what a page costs.)
     """
     lines: dict[UUID, list[Row]] = defaultdict(list)
-    order_ids = [order["id"] for order in orders]
-    found = OrderLine.objects.filter(order_id__in=order_ids).order_by("-order_id", "id")
+    currencies = {order["id"]: order["currency"] for order in orders}
+    is_ascending = len(orders) > 1 and orders[0]["id"] < orders[-1]["id"]
+    found = OrderLine.objects.filter(order_id__in=list(currencies)).order_by(
+        "order_id" if is_ascending else "-order_id", "id"
+    )
     read = found.values(*LINE_COLUMNS)[: MAX_PAGE_LINES + 1]
     for line in read:
+        line["currency"] = currencies[line["order_id"]]
         line["line_total"] = line["unit_price"] * line["quantity"]
         lines[line["order_id"]].append(line)
     complete = list(orders)
@@ -74,6 +100,36 @@ def _shortages(order_ids: Sequence[UUID]) -> dict[UUID, Any]:
 def list_history(*, order_id: UUID) -> QuerySet[OrderHistory]:
     """Return every state the order has had, oldest first."""
     return OrderHistory.objects.filter(order_id=order_id).order_by("version")
+
+
+def list_shipments(*, order_id: UUID) -> QuerySet[Shipment]:
+    """Return every parcel of an order."""
+    return Shipment.objects.filter(order_id=order_id)
+
+
+def with_shipped_lines(shipments: Sequence[Row]) -> list[Row]:
+    """Return each of the shipments, rows of `values()` with `id`, with its `lines`."""
+    lines: dict[UUID, list[Row]] = defaultdict(list)
+    found = ShipmentLine.objects.filter(shipment_id__in=[row["id"] for row in shipments])
+    for line in found.order_by("id").values(
+        "shipment_id", "quantity", product_id=F("line__product_id")
+    ):
+        lines[line["shipment_id"]].append(line)
+    return [{**row, "lines": lines[row["id"]]} for row in shipments]
+
+
+def list_payments(*, order_id: UUID) -> QuerySet[Payment]:
+    """Return the payment of an order, if it has one."""
+    return Payment.objects.filter(order_id=order_id)
+
+
+def oldest_unanswered_seconds() -> float:
+    """Return for how long the payment provider has owed its oldest answer; 0 when it owes none."""
+    owed = PaymentStep.objects.filter(answered_at=None).exclude(
+        payment__state__in=(Payment.State.VOIDED, Payment.State.DECLINED)
+    )
+    age = owed.aggregate(age=Now() - Min("created_at"))["age"]
+    return max(0.0, age.total_seconds()) if age else 0.0
 
 
 def is_pending(*, order_id: UUID) -> bool:

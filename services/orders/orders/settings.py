@@ -1,5 +1,6 @@
 """Settings of the orders service: plain assignments; .env.example describes the variables."""
 
+from orders.payment_providers import PROVIDERS
 from orders.roles import SCOPES
 from servicekit import env
 from servicekit import settings as kit
@@ -22,7 +23,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 SERVICEKIT = kit.from_environment(
     "orders",
-    jobs={"orders.expire_overdue_orders": 5.0},
+    jobs={"orders.expire_overdue_orders": 5.0, "orders.ask_payment_provider": 2.0},
     purges="orders.purges.PURGES",
     readiness_checks={"overdue": "orders.operations.check_overdue"},
     gauges=("orders.operations.gauges",),
@@ -32,6 +33,16 @@ PRODUCTS_URL = env.text("PRODUCTS_URL", "http://products:8000")
 # Longer than any outage we mean to sit out: a broker away for a minute must not cost orders
 # (docs/adr/0020-order-deadline.md).
 ORDER_DEADLINE_SECONDS = env.integer("ORDER_DEADLINE_SECONDS", 900, minimum=1, maximum=43_200)
+# Zero is no limit.
+CUSTOMER_MAX_UNITS_PER_PRODUCT = env.integer(
+    "CUSTOMER_MAX_UNITS_PER_PRODUCT", 0, minimum=0, maximum=1_000_000
+)
+CUSTOMER_MAX_PENDING_ORDERS = env.integer(
+    "CUSTOMER_MAX_PENDING_ORDERS", 0, minimum=0, maximum=1_000_000
+)
+
+# "test" asks for money before orders are confirmed; see payment_providers/.
+PAYMENT_PROVIDER = env.choice("PAYMENT_PROVIDER", "", PROVIDERS)
 
 REST_FRAMEWORK = kit.REST_FRAMEWORK
 SIMPLE_JWT = kit.SIMPLE_JWT

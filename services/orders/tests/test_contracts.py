@@ -14,6 +14,7 @@ SERVICES = Path(__file__).parents[2]
 ORDER = UUID("0190b7a1-0000-7000-8000-000000000003")
 USER = UUID("0190b7a1-0000-7000-8000-000000000004")
 PRODUCT = UUID("0190b7a1-0000-7000-8000-000000000001")
+NUMBER = "1000017"
 SAMPLES = [
     events.OrderPlaced(
         order_id=ORDER,
@@ -34,6 +35,7 @@ SAMPLES = [
     events.OrderConfirmed(
         order_id=ORDER,
         user_id=USER,
+        number=NUMBER,
         lines=[events.Line(product_id=PRODUCT, quantity=2)],
         total=Decimal("6.78"),
         currency="GBP",
@@ -41,14 +43,34 @@ SAMPLES = [
     events.OrderRejected(
         order_id=ORDER,
         user_id=USER,
+        number=NUMBER,
         shortages=[
             events.Shortage(
                 product_id=PRODUCT, requested=5, available=1, reason="insufficient_stock"
             )
         ],
+        products=["White metal lantern"],
     ),
-    events.OrderCancelled(order_id=ORDER, user_id=USER, reason="customer"),
-    events.OrderExpired(order_id=ORDER, user_id=USER),
+    events.OrderCancelled(order_id=ORDER, user_id=USER, number=NUMBER, reason="customer"),
+    events.OrderExpired(order_id=ORDER, user_id=USER, number=NUMBER),
+    events.OrderShipped(
+        order_id=ORDER,
+        user_id=USER,
+        number=NUMBER,
+        shipment_id=UUID("0190b7a1-0000-7000-8000-000000000005"),
+        carrier="Royal Mail",
+        tracking_number="JD014600003",
+        lines=[events.Line(product_id=PRODUCT, quantity=2)],
+        is_complete=True,
+    ),
+    events.OrderDelivered(order_id=ORDER, user_id=USER, number=NUMBER),
+    events.OrderReturned(
+        order_id=ORDER,
+        user_id=USER,
+        number=NUMBER,
+        return_id=UUID("0190b7a1-0000-7000-8000-000000000006"),
+        lines=[events.Line(product_id=PRODUCT, quantity=1)],
+    ),
 ]
 
 

@@ -128,7 +128,11 @@ def test_every_scheduled_task_is_there() -> None:
     app.loader.import_default_modules()
 
     tasks_of_the_schedule = {entry["task"] for entry in app.conf.beat_schedule.values()}
-    assert tasks_of_the_schedule == {"orders.expire_overdue_orders", "servicekit.purge"}
+    assert tasks_of_the_schedule == {
+        "orders.ask_payment_provider",
+        "orders.expire_overdue_orders",
+        "servicekit.purge",
+    }
     assert tasks_of_the_schedule <= set(app.tasks)
 
 

@@ -11,9 +11,10 @@ from uuid_utils.compat import uuid7
 
 from orders.events import ReservationUnsettled
 from orders.handlers import router
-from orders.models import Order, OrderHistory, Status
+from orders.models import Actor, Order, OrderHistory
+from orders.services.fulfilment import Parcel, ship_order
 from orders.services.settlement import cancel_order, expire_overdue_orders
-from orders.services.transitions import transition_orders
+from orders.services.transitions import By
 from servicekit.messaging.delivery import Delivery
 from servicekit.models import InboxEvent
 from servicekit.testing.deliver import deliver, make_delivery, outbox_events
@@ -38,12 +39,12 @@ def confirm(order: Order) -> None:
 
 def ship(order: Order) -> None:
     confirm(order)
-    transition_orders({order.pk: None}, Status.SHIPPED)
+    ship_order(order_id=order.pk, by=By(Actor.STAFF, uuid7()), parcel=Parcel())
 
 
 def cancel_confirmed(order: Order) -> None:
     confirm(order)
-    cancel_order(order_id=order.pk, by_staff=True)
+    cancel_order(order_id=order.pk, by=By(Actor.STAFF, uuid7()))
 
 
 def expire(order: Order) -> None:

@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 
 from orders.errors import MixedCurrencies, ProductUnavailable
 from orders.models import Order, OrderHistory, OrderLine, Status
-from orders.selectors import with_lines
+from orders.selectors import list_orders, with_lines
 from orders.services.placement import OrderItem, place_order
 from servicekit.testing.deliver import outbox_events
 from tests.factories import make_product
@@ -110,6 +110,7 @@ def test_place_order_returns_what_reading_it_back_gives() -> None:
     placed = place((second.product_id, 2), (first.product_id, 1))
 
     columns = [name for name in placed if name not in {"lines", "shortages"}]
-    (read,) = with_lines(list(Order.objects.values(*columns)))
+    orders = list_orders(viewer_id=placed["user_id"], sees_all=False)
+    (read,) = with_lines(list(orders.values(*columns)))
     lines = [{**line, "order_id": placed["id"]} for line in placed["lines"]]
     assert read == {**placed, "lines": lines}

@@ -66,7 +66,7 @@ def test_role_decides_about_the_orders_of_others(role: str, read: int, cancelled
     assert member.get(f"/api/orders/?user={order.user_id}").status_code == (
         200 if read == 200 else 400
     )
-    answer = member.post(f"/api/orders/{order.pk}/cancel/")
+    answer = member.post(f"/api/orders/{order.pk}/cancel/", {"reason": "Sold out."})
 
     assert answer.status_code == cancelled
     if cancelled == 403:
@@ -86,7 +86,8 @@ def test_scope_decides_about_orders(scope: str, read: int, cancelled: int) -> No
 
     for path in ("/api/orders/", f"/api/orders/{order.pk}/", f"/api/orders/{order.pk}/history/"):
         assert machine.get(path).status_code == read
-    assert machine.post(f"/api/orders/{order.pk}/cancel/").status_code == cancelled
+    answer = machine.post(f"/api/orders/{order.pk}/cancel/", {"reason": "Sold out."})
+    assert answer.status_code == cancelled
 
     order.refresh_from_db()
     assert order.status == ("cancelled" if cancelled == 200 else "pending")

@@ -12,7 +12,7 @@ from django.utils import timezone
 from orders.errors import NotCancellable
 from orders.models import TRANSITIONS, Order, OrderHistory, Status, states_before
 from orders.services import settlement
-from orders.services.transitions import transition_orders
+from orders.services.transitions import BY_TIME, transition_orders
 from servicekit.testing.deliver import outbox_events
 from servicekit.testing.races import at_once
 from tests.factories import make_order, make_product
@@ -64,7 +64,7 @@ def test_only_the_table_moves_orders(target: Status) -> None:
         settled = None if status == Status.PENDING else timezone.now()
         order = make_order(status=status, settled_at=settled)
 
-        moved = transition_orders({order.pk: None}, target)
+        moved = transition_orders({order.pk: None}, target, by=BY_TIME)
 
         order.refresh_from_db()
         assert bool(moved) == (target in TRANSITIONS[status])

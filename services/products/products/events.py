@@ -163,6 +163,17 @@ class OrderConfirmed(ConsumedEvent, service="orders"):
     lines: list[SoldLine] = Field(max_length=MAX_LINES)
 
 
+class ReturnedLine(BaseModel):
+    product_id: UUID
+    quantity: int = Field(strict=True, gt=0, le=MAX_UNITS)
+
+
+class OrderReturned(ConsumedEvent, service="orders"):
+    order_id: UUID
+    return_id: UUID
+    lines: list[ReturnedLine] = Field(max_length=MAX_LINES)
+
+
 class UserSessionsRevoked(ConsumedEvent, service="users"):
     user_id: UUID
     #: Null is every session, so that it must be said.

@@ -5,10 +5,11 @@ from products.events import (
     OrderConfirmed,
     OrderExpired,
     OrderPlaced,
+    OrderReturned,
     UserDeleted,
     UserSessionsRevoked,
 )
-from products.services import privacy, reservations, sales
+from products.services import privacy, reservations, returns, sales
 from servicekit.auth import revocations
 from servicekit.messaging.envelope import Envelope
 from servicekit.messaging.router import Received, Router
@@ -28,6 +29,12 @@ def on_order_placed_or_ended(
 @router.handles_batch("products.sales", OrderConfirmed)
 def on_order_confirmed(received: list[Received[OrderConfirmed]]) -> None:
     sales.record_sales(received=received)
+
+
+# A queue of its own: what is sold locks reservations and then products, this products alone.
+@router.handles_batch("products.returns", OrderReturned, rows=returns.rows_of)
+def on_order_returned(received: list[Received[OrderReturned]]) -> None:
+    returns.put_back(received=received)
 
 
 @router.handles("products.users", UserSessionsRevoked)

@@ -7,11 +7,12 @@ from django.db import IntegrityError, transaction
 from uuid_utils.compat import uuid7
 
 from servicekit.http.problems import NotFound
+from servicekit.postal import COUNTRIES
 from servicekit.testing.client import Caller, decoded, problem
 from servicekit.testing.races import at_once
 from tests.factories import make_account
 from users.errors import TooManyAddresses
-from users.models import COUNTRIES, MAX_ADDRESSES, Account, Address
+from users.models import MAX_ADDRESSES, Account, Address
 from users.services import addresses
 
 PATH = "/api/users/me/addresses/"

@@ -11,7 +11,7 @@ SUPPORT = "support"
 STAFF_ROLES = {
     ADMIN: "Everything, roles and machine clients included.",
     "catalogue": "Products, categories, images, imports, stock, reviews.",
-    "fulfilment": "Everybody's orders to read, and the stock.",
+    "fulfilment": "Everybody's orders to read, ship and deliver, returns, and the stock.",
     SUPPORT: "Everybody's orders to read and cancel, reviews, the list of accounts.",
 }
 USERS_READ = "users:read"
@@ -19,6 +19,7 @@ USERS_READ = "users:read"
 SCOPES = {
     "catalogue:write": "Write products, categories, attributes and images; import and export.",
     "orders:cancel": "Cancel everybody's orders.",
+    "orders:fulfil": "Ship and deliver everybody's orders, and take units back.",
     "orders:read": "Read everybody's orders and their history.",
     "stock:read": "Read the stock of products and its ledger.",
     "stock:write": "Add units to the stock, or remove them.",

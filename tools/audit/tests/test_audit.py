@@ -5,7 +5,19 @@ import json
 import uuid
 
 import pytest
-from world import CANCELLED, CONFIRMED, LAMP, POT, REJECTED, SOLD_OUT, STAFF, USER, VOID, Event
+from world import (
+    CANCELLED,
+    CONFIRMED,
+    DELIVERED,
+    LAMP,
+    POT,
+    REJECTED,
+    SOLD_OUT,
+    STAFF,
+    USER,
+    VOID,
+    Event,
+)
 
 from audit.cli import checks
 from audit.sources import wait_for_rest
@@ -53,13 +65,72 @@ DEFECTS = {
     ),
     "an order took its units twice": (
         "products",
-        "DROP INDEX stock_movement_once;"
+        "DROP INDEX stock_movement_sold_once;"
         "INSERT INTO stock_movement (product_id, kind, quantity, order_id, reason, at)"
         "SELECT product_id, kind, quantity, order_id, '', at FROM stock_movement WHERE order_id ="
         f" '{CONFIRMED}';"
         f"UPDATE product SET stock = stock - 2 WHERE id = '{LAMP}'; UPDATE product SET stock ="
         f" stock - 1 WHERE id = '{POT}'",
         {"I1", "I3", "I9"},
+    ),
+    "a return was put back twice": (
+        "products",
+        "DROP INDEX stock_movement_returned_once;"
+        "INSERT INTO stock_movement (product_id, kind, quantity, order_id, return_id, reason, at)"
+        "SELECT product_id, kind, quantity, order_id, return_id, '', at FROM stock_movement"
+        f" WHERE kind = 'return'; UPDATE product SET stock = stock + 1 WHERE id = '{LAMP}'",
+        {"I1", "I14"},
+    ),
+    "a return never reached the stock": (
+        "products",
+        "DELETE FROM stock_movement WHERE kind = 'return';"
+        f"UPDATE product SET stock = stock - 1 WHERE id = '{LAMP}'",
+        {"I1", "I14"},
+    ),
+    "units came back without a return": (
+        "orders",
+        f"UPDATE order_line SET returned = 2 WHERE order_id = '{DELIVERED}'",
+        {"I1", "I14"},
+    ),
+    "a parcel was forgotten": (
+        "orders",
+        "UPDATE shipment_line SET quantity = 1 WHERE quantity = 2",
+        {"I14"},
+    ),
+    "an order is shipped in part only": (
+        "orders",
+        f"UPDATE order_line SET quantity = 3, shipped = 2 WHERE order_id = '{DELIVERED}'",
+        {"I1", "I9", "I13", "I14"},
+    ),
+    "a cancelled order kept its money": (
+        "orders",
+        f"UPDATE payment SET state = 'authorised' WHERE order_id = '{CANCELLED}'",
+        {"I15"},
+    ),
+    "an order was confirmed without its money": (
+        "orders",
+        f"UPDATE payment SET state = 'requested' WHERE order_id = '{CONFIRMED}'",
+        {"I15"},
+    ),
+    "a refund was booked twice": (
+        "orders",
+        f"UPDATE payment SET refunded_amount = 20 WHERE order_id = '{DELIVERED}'",
+        {"I15"},
+    ),
+    "the provider kept what it should have let go": (
+        "orders",
+        "UPDATE test_provider_entry SET approved = false WHERE operation = 'void'",
+        {"I15"},
+    ),
+    "a payment is of another amount": (
+        "orders",
+        f"UPDATE payment SET amount = 1 WHERE order_id = '{CONFIRMED}'",
+        {"I15"},
+    ),
+    "a cart names an order of somebody else": (
+        "orders",
+        f"UPDATE cart SET last_order_id = '{uuid.UUID(int=99)}'",
+        {"I15"},
     ),
     "a cancelled order kept its units": (
         "products",
@@ -73,7 +144,7 @@ DEFECTS = {
         "UPDATE orders SET status = 'pending', settled_at = NULL, version = 1 WHERE id ="
         f" '{CONFIRMED}';"
         f"DELETE FROM order_history WHERE order_id = '{CONFIRMED}' AND version = 2",
-        {"I4"},
+        {"I4", "I15"},
     ),
     "a rejected order is confirmed": (
         "orders",
@@ -170,14 +241,14 @@ DEFECTS = {
     "a total is wrong": (
         "orders",
         f"UPDATE orders SET total = total + 1 WHERE id = '{CONFIRMED}'",
-        {"I13"},
+        {"I13", "I15"},
     ),
     "a price was changed afterwards": (
         "orders",
         f"UPDATE order_line SET unit_price = 9 WHERE order_id = '{CONFIRMED}' AND product_id ="
         f" '{LAMP}';"
         f"UPDATE orders SET total = total - 2 WHERE id = '{CONFIRMED}'",
-        {"I13"},
+        {"I13", "I15"},
     ),
     "the event announced another price": (
         "orders",

@@ -3,7 +3,7 @@
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from orders.api.serializers import OutOfStockRead
+from orders.api.serializers import OutOfStockRead, TermsWrite
 from orders.models import MAX_QUANTITY
 from servicekit.http.fields import AmountField, IdField, StrictIntegerField
 from servicekit.http.serializers import RowSerializer, StrictSerializer
@@ -45,7 +45,7 @@ class CartRead(RowSerializer):
     is_ready = serializers.BooleanField()
 
 
-class CheckoutWrite(StrictSerializer):
+class CheckoutWrite(TermsWrite):
     """What a checkout adds to the cart."""
 
 

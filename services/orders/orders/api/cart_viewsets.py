@@ -25,6 +25,7 @@ from orders.api.serializers import OrderRead
 from orders.models import Cart
 from orders.services import carts
 from orders.services.carts import Holder
+from orders.services.placement import Terms
 from servicekit.auth.authentication import caller_of, viewer_of
 from servicekit.auth.permissions import IsAuthenticated
 from servicekit.http import conditional
@@ -126,12 +127,12 @@ class CartViewSet(StrictViewSetMixin, GenericViewSet[Cart]):
     @action(detail=False, methods=["post"], permission_classes=[IsAuthenticated])
     def checkout(self, request: Request) -> Response:
         """Place an order of the cart, and empty it; a repeat gets the first answer."""
-        details = self.valid(CheckoutWrite)
+        terms = Terms(**self.valid(CheckoutWrite))
         user_id = self._holder().user_id
         versions = _versions(request)
         answer = place(
             request,
-            lambda: carts.check_out(user_id=user_id, if_versions=versions, **details),
+            lambda: carts.check_out(user_id=user_id, if_versions=versions, terms=terms),
             checkout_key(request, versions),
         )
         response = Response(answer.body, answer.status, headers=answer.headers)

@@ -15,11 +15,19 @@ from orders.api.filters import OrderFilterSet
 from orders.api.headers import IF_NONE_MATCH, KEY, PAGE_SIZE, PREFER, REFUSALS
 from orders.api.permissions import CancelsEveryOrder, CancelsOrders, PlacesOrReadsOrders
 from orders.api.placing import place_items
-from orders.api.serializers import HistoryRead, HistoryRow, OrderRead, OrderWrite
-from orders.api.visible import order_body, visible_orders
-from orders.models import Order
-from orders.services.placement import OrderItem
+from orders.api.serializers import (
+    CancelWrite,
+    HistoryRead,
+    HistoryRow,
+    OrderRead,
+    OrderWrite,
+    StaffCancelWrite,
+)
+from orders.api.visible import acting_staff, is_for_staff, order_body, visible_orders
+from orders.models import Actor, Order
+from orders.services.placement import OrderItem, Terms
 from orders.services.settlement import cancel_order
+from orders.services.transitions import BY_CUSTOMER
 from servicekit.auth.authentication import caller_of
 from servicekit.http import conditional
 from servicekit.http.pagination import Ordering
@@ -27,9 +35,28 @@ from servicekit.http.parsers import MAX_BODY_BYTES
 from servicekit.http.viewsets import StrictViewSetMixin
 
 PRODUCT_EXAMPLE = "0190b7a1-5f3c-7000-8000-6f1d2c3b4a59"
-PLACE_EXAMPLE = OpenApiExample(
-    "Two lanterns", {"lines": [{"product": PRODUCT_EXAMPLE, "quantity": 2}]}, request_only=True
-)
+LINES_EXAMPLE = [{"product": PRODUCT_EXAMPLE, "quantity": 2}]
+ADDRESS_EXAMPLE = {
+    "name": "Ada Lovelace",
+    "line1": "12 St James's Square",
+    "postcode": "SW1Y 4JH",
+    "city": "London",
+    "country": "GB",
+}
+PLACE_EXAMPLES = [
+    OpenApiExample("Two lanterns", {"lines": LINES_EXAMPLE}, request_only=True),
+    OpenApiExample(
+        "Two lanterns, to an address and at a price",
+        {
+            "lines": LINES_EXAMPLE,
+            "shipping_address": ADDRESS_EXAMPLE,
+            "note": "Please ring twice.",
+            "expected_total": "6.78",
+        },
+        request_only=True,
+    ),
+]
+CANCEL_EXAMPLE = OpenApiExample("By staff", {"reason": "Sold out."}, request_only=True)
 
 
 class OrderViewSet(StrictViewSetMixin, GenericViewSet[Order]):
@@ -40,7 +67,7 @@ class OrderViewSet(StrictViewSetMixin, GenericViewSet[Order]):
     permission_classes = (PlacesOrReadsOrders,)
     serializer_class = OrderRead
     filterset_class = OrderFilterSet
-    orderings = (Ordering("id", UUID, descending=True),)
+    orderings = (Ordering("id", UUID, descending=True), Ordering("id", UUID))
     lookup_url_kwarg = "order_id"
     max_body_bytes = 128 * 1024  # a thousand lines
 
@@ -59,13 +86,13 @@ class OrderViewSet(StrictViewSetMixin, GenericViewSet[Order]):
         parameters=[PREFER, KEY],
         request=OrderWrite,
         responses={201: OrderRead, 202: OrderRead, **REFUSALS},
-        examples=[PLACE_EXAMPLE],
+        examples=PLACE_EXAMPLES,
     )
     def create(self, request: Request) -> Response:
         """Place an order, at the catalogue's prices."""
-        lines = self.valid(OrderWrite)["lines"]
-        items = [OrderItem(line["product"], line["quantity"]) for line in lines]
-        answer = place_items(request, items, "place_order")
+        body = self.valid(OrderWrite)
+        items = [OrderItem(line["product"], line["quantity"]) for line in body.pop("lines")]
+        answer = place_items(request, items, "place_order", terms=Terms(**body))
         return Response(answer.body, answer.status, headers=answer.headers)
 
     @extend_schema(
@@ -78,7 +105,12 @@ class OrderViewSet(StrictViewSetMixin, GenericViewSet[Order]):
         body = order_body(self.get_object())
         return conditional.answer(request, body, f'"{body["version"]}"')
 
-    @extend_schema(operation_id="cancel_order", request=None, responses=OrderRead)
+    @extend_schema(
+        operation_id="cancel_order",
+        request=CancelWrite,
+        responses=OrderRead,
+        examples=[CANCEL_EXAMPLE],
+    )
     @action(
         detail=True,
         methods=["post"],
@@ -86,14 +118,16 @@ class OrderViewSet(StrictViewSetMixin, GenericViewSet[Order]):
         permission_classes=[CancelsOrders],
     )
     def cancel(self, request: Request, order_id: UUID) -> Response:
-        """Takes an order back."""
-        self.refuse_members()
+        """Takes an order back; staff say why."""
+        reason = self.valid(CancelWrite).get("reason", "")
         # Somebody else's order is a 404 here: a stranger must not learn that it exists.
         is_own = self.get_object()["user_id"] == caller_of(request).id
         if not is_own:
             # It raises, and the refusal names the role that would do.
             CancelsEveryOrder().has_permission(request, self)
-        cancel_order(order_id=order_id, by_staff=not is_own)
+            self.valid(StaffCancelWrite)
+        by = BY_CUSTOMER if is_own else acting_staff(request)
+        cancel_order(order_id=order_id, by=by, reason=reason)
         # Read again: the stock may have decided the order meanwhile.
         return Response(order_body(self.get_object()))
 
@@ -103,4 +137,10 @@ class OrderViewSet(StrictViewSetMixin, GenericViewSet[Order]):
         """Every state an order has had."""
         order = self.get_object()
         rows = selectors.list_history(order_id=order["id"]).values(*HistoryRow.columns())
-        return Response(HistoryRead({"results": rows}).data)
+        steps = [row if is_for_staff(request) else _without_staff(row) for row in rows]
+        return Response(HistoryRead({"results": steps}).data)
+
+
+def _without_staff(step: dict[str, Any]) -> dict[str, Any]:
+    """Customers read that it was staff, and not who."""
+    return step if step["actor"] == Actor.CUSTOMER else {**step, "actor_id": None}

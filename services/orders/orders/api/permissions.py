@@ -4,7 +4,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from orders.roles import CANCELS_ORDERS, FULFILMENT, READS_ORDERS, SUPPORT
+from orders.roles import CANCELS_ORDERS, FULFILMENT, FULFILS_ORDERS, READS_ORDERS, SUPPORT
 from servicekit.auth.authentication import viewer_of
 from servicekit.auth.permissions import HasRole, InsufficientScope, IsPersonOrHasScope
 
@@ -47,3 +47,10 @@ class CancelsOrders(IsPersonOrHasScope):
     """Customers, their own; of staff and machines, see CancelsEveryOrder."""
 
     scopes = frozenset({CANCELS_ORDERS})
+
+
+class FulfilsOrders(HasRole):
+    """Whoever packs, and takes back what comes back."""
+
+    roles = frozenset({FULFILMENT})
+    scopes = frozenset({FULFILS_ORDERS})

@@ -12,7 +12,7 @@ from orders.api.visible import order_body, visible_orders
 from orders.api.waiting import preferred_seconds, wait_for_outcome
 from orders.errors import OrderEnded, OutOfStock
 from orders.models import Status
-from orders.services.placement import OrderItem, place_order
+from orders.services.placement import OrderItem, Terms, place_order
 from servicekit.auth.authentication import caller_of
 from servicekit.http import idempotency
 from servicekit.http.idempotency import Answer, IdempotentRequest
@@ -54,6 +54,7 @@ def place_items(
     items: Sequence[OrderItem],
     operation: str,
     *,
+    terms: Terms,
     about: str = "",
     wait: int | None = None,
 ) -> Answer:
@@ -61,7 +62,12 @@ def place_items(
     caller_id = caller_of(request).id
     # Scoped to the caller: a key that somebody else has used tells nothing of it.
     keyed = idempotency.from_request(request, operation, caller=caller_id, about=about)
-    return place(request, lambda: place_order(user_id=caller_id, items=items), keyed, wait=wait)
+    return place(
+        request,
+        lambda: place_order(user_id=caller_id, items=items, terms=terms),
+        keyed,
+        wait=wait,
+    )
 
 
 def _headers(answer: Answer, preferred: int | None) -> dict[str, str]:

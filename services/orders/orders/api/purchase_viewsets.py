@@ -12,7 +12,7 @@ from orders.api.headers import KEY, PREFER, REFUSALS
 from orders.api.placing import place_items
 from orders.api.serializers import PurchaseRead, PurchaseWrite
 from orders.models import Order
-from orders.services.placement import OrderItem
+from orders.services.placement import OrderItem, Terms
 from servicekit.http import idempotency
 from servicekit.http.viewsets import StrictViewSetMixin
 
@@ -33,8 +33,15 @@ class PurchaseViewSet(StrictViewSetMixin, GenericViewSet[Order]):
     @action(detail=True, methods=["post"])
     def purchase(self, request: Request, product_id: UUID) -> Response:
         """Buy one product, in one line."""
-        item = OrderItem(product_id, self.valid(PurchaseWrite)["quantity"])
-        about = str(product_id)
-        answer = place_items(request, [item], "purchase", about=about, wait=PURCHASE_WAIT_SECONDS)
+        body = self.valid(PurchaseWrite)
+        item = OrderItem(product_id, body.pop("quantity"))
+        answer = place_items(
+            request,
+            [item],
+            "purchase",
+            terms=Terms(**body),
+            about=str(product_id),
+            wait=PURCHASE_WAIT_SECONDS,
+        )
         status, code = ("pending", 202) if answer.status == idempotency.OPEN else ("purchased", 200)
         return Response({"status": status, "order": answer.body}, code, headers=answer.headers)

@@ -1,4 +1,4 @@
-"""The orders that a caller may see, and an order as it is shown."""
+"""The orders that a caller may see, an order as it is shown, and who acts on it."""
 
 from typing import Any
 
@@ -6,9 +6,11 @@ from django.db.models import QuerySet
 from rest_framework.request import Request
 
 from orders import selectors
-from orders.api.permissions import CancelsEveryOrder, ReadsEveryOrder
+from orders.api.permissions import CancelsEveryOrder, FulfilsOrders, ReadsEveryOrder
 from orders.api.serializers import OrderRead
-from servicekit.auth.authentication import caller_of
+from orders.models import Actor
+from orders.services.transitions import By
+from servicekit.auth.authentication import caller_of, viewer_of
 
 
 def visible_orders(request: Request) -> QuerySet[Any]:
@@ -24,5 +26,17 @@ def order_body(row: dict[str, Any]) -> dict[str, Any]:
     return OrderRead.body(selectors.with_lines([row])[0])
 
 
+def acting_staff(request: Request) -> By:
+    """Return the member of staff or the machine client who acts on somebody's order."""
+    actor = Actor.CLIENT if viewer_of(request).is_machine else Actor.STAFF
+    return By(actor, caller_of(request).id)
+
+
+def is_for_staff(request: Request) -> bool:
+    """Whether the caller may see what staff see of orders, such as who of them did it."""
+    return _sees_all(request)
+
+
 def _sees_all(request: Request) -> bool:
-    return ReadsEveryOrder.allows(request) or CancelsEveryOrder.allows(request)
+    allowed = (ReadsEveryOrder, CancelsEveryOrder, FulfilsOrders)
+    return any(permission.allows(request) for permission in allowed)

@@ -10,6 +10,7 @@ class CatalogueProduct(models.Model):
     product_id = models.UUIDField(primary_key=True)
     version = models.IntegerField()
     slug = models.CharField(max_length=100, default="", blank=True)
+    sku = models.CharField(max_length=64, default="", blank=True, db_default="")
     name = models.CharField(max_length=200, default="", blank=True)
     price = models.DecimalField(max_digits=12, decimal_places=2, default=0)
     currency = models.CharField(max_length=3, default="", blank=True)

@@ -18,10 +18,10 @@ from orders.errors import (
     NotInCart,
     ProductUnavailable,
     StaleCart,
-    TooManyUnits,
+    TooManyUnitsInCart,
 )
 from orders.models import MAX_QUANTITY, Cart, CartLine, CatalogueProduct
-from orders.services.placement import OrderItem, place_order
+from orders.services.placement import NO_TERMS, OrderItem, Terms, place_order
 
 #: Lines of a cart; an order may have more, a person's basket has not.
 MAX_CART_LINES = 100
@@ -43,7 +43,7 @@ def add_to_cart(
     Raises:
         ProductUnavailable: it is not for sale.
         CartTooLarge: the cart has `MAX_CART_LINES` other products.
-        TooManyUnits: together they would be more than an order may have.
+        TooManyUnitsInCart: together they would be more than an order may have.
         StaleCart: the cart's version is not among `if_versions`.
     """
     with transaction.atomic():
@@ -123,9 +123,9 @@ def merge_carts(*, user_id: UUID, cart_id: UUID) -> None:
 
 
 def check_out(
-    *, user_id: UUID, if_versions: Collection[int] | None, **details: Any
+    *, user_id: UUID, if_versions: Collection[int] | None, terms: Terms = NO_TERMS
 ) -> dict[str, Any]:
-    """Place an order of what the cart holds, and empty it; `details` are those of `place_order`.
+    """Place an order of what the cart holds, and empty it; return what `place_order` does.
 
     Raises:
         CartEmpty: it holds nothing; `order_id` is that of its latest checkout.
@@ -138,7 +138,7 @@ def check_out(
         if cart is None or not lines:
             raise _empty(cart)
         items = [OrderItem(line.product_id, line.quantity) for line in lines]
-        order = place_order(user_id=user_id, items=items, **details)
+        order = place_order(user_id=user_id, items=items, terms=terms)
         cart.lines.all().delete()
         cart.last_order_id = order["id"]
         _touch(cart)
@@ -193,7 +193,7 @@ def _price(product_id: UUID) -> Any:
 
 def _check_quantity(line: CartLine) -> None:
     if line.quantity > MAX_QUANTITY:
-        raise TooManyUnits(
+        raise TooManyUnitsInCart(
             f"A cart has at most {MAX_QUANTITY} units of a product.",
             members={"maximum": MAX_QUANTITY},
         )

@@ -20,18 +20,22 @@ from orders.models import CatalogueProduct
 # name a product several times, which ON CONFLICT refuses: its newest version is chosen before.
 UPSERT = """
     INSERT INTO catalogue_product
-        (product_id, version, slug, name, price, currency, active, deleted, updated_at)
+        (product_id, version, slug, sku, name, price, currency, active, deleted, updated_at)
     SELECT DISTINCT ON (product_id)
-        product_id, version, slug, name, price, currency, active, false, clock_timestamp()
+        product_id, version, slug, sku, name, price, currency, active, false, clock_timestamp()
     FROM unnest(
-        %s::uuid[], %s::int[], %s::text[], %s::text[], %s::numeric[], %s::text[], %s::bool[]
-    ) AS t (product_id, version, slug, name, price, currency, active)
+        %s::uuid[], %s::int[], %s::text[], %s::text[], %s::text[], %s::numeric[], %s::text[],
+        %s::bool[]
+    ) AS t (product_id, version, slug, sku, name, price, currency, active)
     ORDER BY product_id, version DESC
     ON CONFLICT (product_id) DO UPDATE SET
-        version = excluded.version, slug = excluded.slug, name = excluded.name,
-        price = excluded.price, currency = excluded.currency, active = excluded.active,
-        updated_at = excluded.updated_at
+        version = excluded.version, slug = excluded.slug, sku = excluded.sku,
+        name = excluded.name, price = excluded.price, currency = excluded.currency,
+        active = excluded.active, updated_at = excluded.updated_at
     WHERE catalogue_product.version < excluded.version
+        -- A copy of before SKUs were copied: `rebuild_catalogue` brings them.
+        OR (catalogue_product.version = excluded.version AND NOT catalogue_product.deleted
+            AND catalogue_product.sku = '' AND excluded.sku <> '')
 """
 # A deleted product stays as a tombstone: an older state that comes late must not bring it back.
 TOMBSTONE = """
@@ -43,7 +47,7 @@ TOMBSTONE = """
         version = excluded.version, active = false, deleted = true, updated_at = excluded.updated_at
     WHERE catalogue_product.version < excluded.version
 """
-COLUMNS = ("product_id", "version", "slug", "name", "price", "currency", "active")
+COLUMNS = ("product_id", "version", "slug", "sku", "name", "price", "currency", "active")
 PAGE_SIZE = 100
 TRIES = 6
 TIMEOUT_SECONDS = (2, 10)  # to connect, to read
@@ -122,6 +126,7 @@ def _state(row: dict[str, Any]) -> ProductChanged:
         product_id=UUID(row["id"]),
         version=row["version"],
         slug=row["slug"],
+        sku=row["sku"],
         name=row["name"],
         price=Decimal(row["price"]),
         currency=row["currency"],

@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from orders import events
-from orders.models import Order, OrderHistory, Status
+from orders.models import Actor, Order, OrderHistory, Status
+from orders.models.numbers import number_of
 from orders.services.settlement import lines_of
 from servicekit.messaging.envelope import PublishedEvent
 from servicekit.messaging.outbox import Outgoing, publish_many
@@ -55,28 +56,35 @@ def _told_again(
 
 
 def _steps(order_ids: Iterable[UUID]) -> Steps:
-    rows = OrderHistory.objects.filter(order_id__in=list(order_ids))
+    # The newest first, so that the step into a state counts, and none that was taken within it.
+    rows = OrderHistory.objects.filter(order_id__in=list(order_ids)).order_by("-version")
     return {(row.order_id, row.to_status): row for row in rows}
 
 
 def _outcome(order: Order, step: OrderHistory, lines: list[events.Line]) -> PublishedEvent | None:
+    told: dict[str, Any] = {
+        "order_id": order.pk,
+        "user_id": order.user_id,
+        "number": number_of(order.serial),
+    }
     match step.to_status:
         case Status.CONFIRMED:
             return events.OrderConfirmed(
-                order_id=order.pk,
-                user_id=order.user_id,
-                lines=lines,
-                total=order.total,
-                currency=order.currency,
+                **told, lines=lines, total=order.total, currency=order.currency
             )
         case Status.CANCELLED:
-            reason: Literal["staff", "customer"] = (
-                "staff" if step.note == "by staff" else "customer"
-            )
-            return events.OrderCancelled(order_id=order.pk, user_id=order.user_id, reason=reason)
+            return events.OrderCancelled(**told, reason=_who_cancelled(step))
         case Status.EXPIRED:
-            return events.OrderExpired(order_id=order.pk, user_id=order.user_id)
+            return events.OrderExpired(**told)
     return None
+
+
+def _who_cancelled(step: OrderHistory) -> Literal["staff", "customer"]:
+    # Rows of before actors were noted have it in their note.
+    by_staff = step.actor in {Actor.STAFF, Actor.CLIENT} or (
+        not step.actor and step.note == "by staff"
+    )
+    return "staff" if by_staff else "customer"
 
 
 def _log_impossible(question: events.ReservationUnsettled, status: str) -> None:

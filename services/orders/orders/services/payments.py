@@ -5,6 +5,7 @@ and a cancel cannot wait for each other. An answer counts once; one that comes a
 ended is answered with a void (docs/adr/0105-payments-are-a-port.md).
 """
 
+import contextlib
 import logging
 from collections.abc import Sequence
 from decimal import Decimal
@@ -16,9 +17,11 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from orders import events
+from orders.errors import NotCancellable
 from orders.models import Order, Payment, PaymentStep, Status
 from orders.services.payment_steps import Operation, release_payments
-from orders.services.settlement import cancel_unpaid_order, confirm_orders, confirm_paid_order
+from orders.services.settlement import cancel_order, confirm_orders, confirm_paid_order
+from orders.services.transitions import BY_PAYMENT
 from servicekit.messaging.router import Received
 
 logger = logging.getLogger(__name__)
@@ -31,21 +34,25 @@ def settle_reserved(*, received: Sequence[Received[events.StockReserved]]) -> No
     An order that costs nothing is confirmed, and so is every order of a shop without a provider.
     """
     costly = _costly(received) if settings.PAYMENT_PROVIDER else {}
-    _ask_for_money(costly, {each.event.order_id: each for each in received})
+    if costly:
+        _ask_for_money(costly, {each.event.order_id: each for each in received})
     confirm_orders(received=[each for each in received if each.event.order_id not in costly])
 
 
 def _costly(received: Sequence[Received[events.StockReserved]]) -> dict[UUID, Order]:
-    """Return the pending orders that cost something, locked: a cancel waits, and finds a payment."""
+    """Return the pending orders that cost something, locked: a cancel waits for this."""
     pending = Order.objects.filter(
-        pk__in=[each.event.order_id for each in received], status=Status.PENDING, total__gt=0
+        pk__in=[each.event.order_id for each in received], status=Status.PENDING
     )
-    return {order.pk: order for order in pending.order_by("pk").select_for_update(no_key=True)}
+    # All of them, in id order, as whatever locks several orders does.
+    locked = pending.order_by("pk").select_for_update(no_key=True)
+    return {order.pk: order for order in locked if order.total > 0}
 
 
 def _ask_for_money(
     orders: dict[UUID, Order], causes: dict[UUID, Received[events.StockReserved]]
 ) -> None:
+    known = set(Payment.objects.filter(order_id__in=orders).values_list("order_id", flat=True))
     payments = [
         Payment(
             order=order,
@@ -55,7 +62,7 @@ def _ask_for_money(
             traceparent=causes[pk].envelope.traceparent or "",
         )
         for pk, order in orders.items()
-        if not Payment.objects.filter(order_id=pk).exists()
+        if pk not in known
     ]
     Payment.objects.bulk_create(payments)
     PaymentStep.objects.bulk_create(
@@ -90,7 +97,7 @@ def _authorised(payment: Payment, _amount: Decimal, approved: bool) -> None:
         return  # it was voided meanwhile
     _set_state(payment, State.AUTHORISED if approved else State.DECLINED)
     if not approved:
-        cancel_unpaid_order(order_id=payment.order_id)
+        _cancel(payment.order_id)
     elif not confirm_paid_order(
         order_id=payment.order_id,
         event_id=payment.cause_id,
@@ -98,6 +105,12 @@ def _authorised(payment: Payment, _amount: Decimal, approved: bool) -> None:
     ):
         # Cancelled or expired before the answer came.
         release_payments(order_ids=[payment.order_id])
+
+
+def _cancel(order_id: UUID) -> None:
+    """Cancel an order that is not paid for, unless it has ended already."""
+    with contextlib.suppress(NotCancellable):
+        cancel_order(order_id=order_id, by=BY_PAYMENT, reason="the payment was declined")
 
 
 def _captured(payment: Payment, _amount: Decimal, approved: bool) -> None:

@@ -8,20 +8,28 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import orjson
 from django.conf import settings
 from django.db import connection, transaction
-from pydantic import TypeAdapter
+from psycopg.types.json import Jsonb
 from uuid_utils.compat import uuid7
 
-from orders.errors import MixedCurrencies, OrderTooLarge, ProductUnavailable, TotalTooLarge
+from orders.errors import (
+    MixedCurrencies,
+    OrderTooLarge,
+    PriceChanged,
+    ProductUnavailable,
+    TotalTooLarge,
+)
 from orders.events import OrderPlaced, PlacedLine
 from orders.models import MAX_TOTAL, Status
+from orders.services import limits
 from servicekit.messaging.outbox import EventTooLarge, publish
 
 # By hand: its text is the same for any number of products, so that PostgreSQL keeps one prepared
 # plan. The ORM's `__in` builds a text of its own for each number, at four times the CPU.
 FOR_SALE = """
-    SELECT product_id, name, price, currency FROM catalogue_product
+    SELECT product_id, name, price, currency, slug, sku FROM catalogue_product
     WHERE product_id = ANY(%s) AND active AND NOT deleted
 """
 # Order, lines and first history row in one statement: each round trip counts on this path
@@ -29,16 +37,26 @@ FOR_SALE = """
 INSERT = """
     WITH placed AS (
         INSERT INTO orders (id, user_id, status, currency, total, version, placed_at, deadline)
-        VALUES (%s, %s, 'pending', %s, %s, 1, %s, %s) RETURNING id
+        VALUES (%s, %s, 'pending', %s, %s, 1, %s, %s) RETURNING id, user_id, placed_at, serial
     ), lines AS (
-        INSERT INTO order_line (order_id, product_id, name, unit_price, quantity)
-        SELECT placed.id, t.* FROM placed, jsonb_to_recordset(%s::jsonb)
-            AS t (product_id uuid, name text, unit_price numeric, quantity int)
+        INSERT INTO order_line (order_id, product_id, name, slug, sku, unit_price, quantity)
+        SELECT placed.id, t.* FROM placed, jsonb_to_recordset(%s::jsonb) AS t (
+            product_id uuid, name text, slug text, sku text, unit_price numeric, quantity int
+        )
+    ), history AS (
+        INSERT INTO order_history
+            (order_id, version, from_status, to_status, actor, actor_id, note, at)
+        SELECT id, 1, '', 'pending', 'customer', user_id, '', placed_at FROM placed
     )
-    INSERT INTO order_history (order_id, version, from_status, to_status, note, at)
-    SELECT id, 1, '', 'pending', '', %s FROM placed
 """
-LINES = TypeAdapter(list[PlacedLine])
+DETAILS = """
+    , details AS (
+        INSERT INTO order_details (order_id, shipping_address, billing_address, note)
+        SELECT id, %s, %s, %s FROM placed
+    )
+"""
+SERIAL = "SELECT serial FROM placed"
+Line = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +67,31 @@ class OrderItem:
     quantity: int
 
 
-def place_order(*, user_id: UUID, items: Sequence[OrderItem]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a customer may send with an order.
+
+    Addresses are as `servicekit.postal.PostalAddress` reads them, and are kept by value.
+    `expected_total` is what the customer was shown: at another total, nothing is placed.
+    """
+
+    shipping_address: Mapping[str, str] | None = None
+    billing_address: Mapping[str, str] | None = None
+    note: str = ""
+    expected_total: Decimal | None = None
+
+    @property
+    def has_details(self) -> bool:
+        """Whether there is anything to keep."""
+        return bool(self.shipping_address or self.billing_address or self.note)
+
+
+NO_TERMS = Terms()
+
+
+def place_order(
+    *, user_id: UUID, items: Sequence[OrderItem], terms: Terms = NO_TERMS
+) -> dict[str, Any]:
     """Accept an order at the catalogue's prices and publish OrderPlaced.
 
     Items of one product are summed in one line. Returns the order's columns, and `lines` with a row
@@ -60,25 +102,45 @@ def place_order(*, user_id: UUID, items: Sequence[OrderItem]) -> dict[str, Any]:
         OrderTooLarge: its event would exceed 256 KiB: a thousand lines of products with long names.
         MixedCurrencies: the products are priced in several currencies.
         TotalTooLarge: together the lines cost more than `MAX_TOTAL`.
+        PriceChanged: they do not cost what the terms expect; the refusal names what they cost.
+        TooManyUnits, TooManyPendingOrders: the customer would exceed a limit (services/limits.py).
     """
+    quantities = _quantities(items)
     # No savepoint: a caller with a transaction open (for an idempotency key) undoes all of it.
     with transaction.atomic(savepoint=False):
-        order = _priced(user_id, items)
-        _insert(order)
+        limits.hold(user_id=user_id, quantities=quantities)
+        lines, currency = _lines(items, quantities)
+        order = _order(user_id, lines, currency)
+        _refuse_other_total(order, terms)
+        serial = _insert(order, lines, terms)
         _publish(order)
-    return _row(order)
+    return _row(order, serial, lines, terms)
 
 
-def _priced(user_id: UUID, items: Sequence[OrderItem]) -> OrderPlaced:
-    lines, currency = _lines(items)
-    total = sum((line.unit_price * line.quantity for line in lines), Decimal("0.00"))
+def _quantities(items: Sequence[OrderItem]) -> Counter[UUID]:
+    quantities: Counter[UUID] = Counter()
+    for item in items:
+        quantities[item.product_id] += item.quantity
+    return quantities
+
+
+def _order(user_id: UUID, lines: Sequence[Line], currency: str) -> OrderPlaced:
+    total = sum((line["line_total"] for line in lines), Decimal("0.00"))
     if total > MAX_TOTAL:
         raise _too_expensive()
     now = datetime.now(UTC)
     return OrderPlaced(
         order_id=uuid7(),
         user_id=user_id,
-        lines=lines,
+        lines=[
+            PlacedLine(
+                product_id=line["product_id"],
+                quantity=line["quantity"],
+                unit_price=line["unit_price"],
+                name=line["name"],
+            )
+            for line in lines
+        ],
         total=total,
         currency=currency,
         placed_at=now,
@@ -86,26 +148,37 @@ def _priced(user_id: UUID, items: Sequence[OrderItem]) -> OrderPlaced:
     )
 
 
-def _lines(items: Sequence[OrderItem]) -> tuple[list[PlacedLine], str]:
-    """Return a line for each product, priced, and the currency of the prices."""
-    quantities: Counter[UUID] = Counter()
-    for item in items:
-        quantities[item.product_id] += item.quantity
+def _lines(items: Sequence[OrderItem], quantities: Mapping[UUID, int]) -> tuple[list[Line], str]:
+    """Return a line for each product, as reading it back would give it, and their currency."""
     with connection.cursor() as cursor:
         cursor.execute(FOR_SALE, [list(quantities)])
         for_sale = {product_id: rest for product_id, *rest in cursor.fetchall()}
     _refuse_unavailable(items, for_sale)
-    currencies = {currency for _name, _price, currency in for_sale.values()}
+    currencies = {product[2] for product in for_sale.values()}
     if len(currencies) > 1:
         raise MixedCurrencies(f"The lines are priced in {', '.join(sorted(currencies))}.")
-    lines = []
-    for product_id, quantity in quantities.items():
-        name, unit_price, _currency = for_sale[product_id]
-        line = PlacedLine(
-            product_id=product_id, quantity=quantity, unit_price=unit_price, name=name
-        )
-        lines.append(line)
+    lines = [
+        _line(product_id, quantity, *for_sale[product_id])
+        for product_id, quantity in quantities.items()
+    ]
     return lines, currencies.pop()
+
+
+def _line(
+    product_id: UUID, quantity: int, name: str, price: Decimal, currency: str, slug: str, sku: str
+) -> Line:
+    return {
+        "product_id": product_id,
+        "name": name,
+        "slug": slug,
+        "sku": sku,
+        "quantity": quantity,
+        "unit_price": price,
+        "currency": currency,
+        "line_total": price * quantity,
+        "shipped": 0,
+        "returned": 0,
+    }
 
 
 def _refuse_unavailable(items: Sequence[OrderItem], for_sale: Mapping[UUID, Any]) -> None:
@@ -128,8 +201,17 @@ def _too_expensive() -> TotalTooLarge:
     return TotalTooLarge(detail, members={"maximum": str(MAX_TOTAL)}, errors=[error])
 
 
-def _insert(order: OrderPlaced) -> None:
-    lines = LINES.dump_json(order.lines).decode()
+def _refuse_other_total(order: OrderPlaced, terms: Terms) -> None:
+    if terms.expected_total in {None, order.total}:
+        return
+    raise PriceChanged(
+        f"The order costs {order.total} {order.currency}; nothing was placed.",
+        members={"total": f"{order.total:.2f}", "currency": order.currency},
+    )
+
+
+def _insert(order: OrderPlaced, lines: Sequence[Line], terms: Terms) -> int:
+    """Insert the order; return its serial."""
     parameters: list[Any] = [
         order.order_id,
         order.user_id,
@@ -137,11 +219,19 @@ def _insert(order: OrderPlaced) -> None:
         order.total,
         order.placed_at,
         order.deadline,
-        lines,
-        order.placed_at,
+        orjson.dumps(lines, default=str).decode(),
     ]
+    statement = INSERT
+    if terms.has_details:
+        statement += DETAILS
+        parameters += [
+            terms.shipping_address and Jsonb(terms.shipping_address),
+            terms.billing_address and Jsonb(terms.billing_address),
+            terms.note,
+        ]
     with connection.cursor() as cursor:
-        cursor.execute(INSERT, parameters)
+        cursor.execute(statement + SERIAL, parameters)
+        return int(cursor.fetchone()[0])
 
 
 def _publish(order: OrderPlaced) -> None:
@@ -152,25 +242,20 @@ def _publish(order: OrderPlaced) -> None:
         raise OrderTooLarge("Place it in two orders.") from error
 
 
-def _row(order: OrderPlaced) -> dict[str, Any]:
+def _row(order: OrderPlaced, serial: int, lines: Sequence[Line], terms: Terms) -> dict[str, Any]:
     """Return the order as reading it back would: what was just written need not be asked for."""
     return {
         "id": order.order_id,
+        "serial": serial,
         "user_id": order.user_id,
         "status": Status.PENDING.value,
         "total": order.total,
         "currency": order.currency,
-        "lines": [
-            {
-                "product_id": line.product_id,
-                "name": line.name,
-                "quantity": line.quantity,
-                "unit_price": line.unit_price,
-                "line_total": line.unit_price * line.quantity,
-            }
-            for line in order.lines
-        ],
+        "lines": lines,
         "shortages": None,
+        "shipping_address": terms.shipping_address,
+        "billing_address": terms.billing_address,
+        "note": terms.note,
         "version": 1,
         "placed_at": order.placed_at,
         "settled_at": None,

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal
 from uuid import UUID
 
@@ -9,12 +10,28 @@ from django.db import connection, transaction
 
 from orders import events
 from orders.errors import NotCancellable
-from orders.models import Order, OrderLine, Status
-from orders.services.transitions import Transition, transition_orders
+from orders.models import Actor, Order, OrderLine, Status
+from orders.services.payment_steps import release_payments
+from orders.services.transitions import (
+    BY_CUSTOMER,
+    BY_PAYMENT,
+    BY_STOCK,
+    BY_TIME,
+    By,
+    Transition,
+    transition_orders,
+)
 from servicekit.messaging.outbox import Outgoing, publish_many
 from servicekit.messaging.router import Received
 
 EXPIRY_BATCH = 500
+CancelledBy = Literal["customer", "staff", "payment"]
+#: How the event tells who cancelled; a machine client acts for staff.
+CANCELLED_BY: Mapping[Actor, CancelledBy] = MappingProxyType(
+    {Actor.CUSTOMER: "customer", Actor.PAYMENT: "payment"}
+)
+#: Of what was short, as many products are named to people: an event has a largest size.
+MAX_NAMED = 10
 # By hand for its literal 'pending': the ORM binds the status as a parameter, and with a parameter a
 # generic plan cannot use the partial index on the deadline and reads every order. And not with
 # clock_timestamp(), which may change from row to row: every pending order would be looked at.
@@ -31,12 +48,33 @@ def confirm_orders(*, received: Sequence[Received[events.StockReserved]]) -> Non
     """
     causes = {each.event.order_id: each for each in received}
     event_ids = {order_id: cause.envelope.id for order_id, cause in causes.items()}
-    confirmed = transition_orders(event_ids, Status.CONFIRMED)
+    confirmed = transition_orders(event_ids, Status.CONFIRMED, by=BY_STOCK)
     lines = lines_of(confirmed)
     publish_many(
         _outgoing(_confirmed(order, lines[order.id]), order, causes[order.id])
         for order in confirmed.values()
     )
+
+
+def confirm_paid_order(*, order_id: UUID, event_id: UUID, traceparent: str) -> bool:
+    """Confirm an order whose money is there; return whether it still waited for it.
+
+    `event_id` is the event that reserved its stock, which is what causes the confirmation. Call it
+    in the transaction that writes the payment.
+    """
+    confirmed = transition_orders({order_id: event_id}, Status.CONFIRMED, by=BY_PAYMENT)
+    lines = lines_of(confirmed)
+    publish_many(
+        Outgoing(
+            _confirmed(order, lines[order.id]),
+            subject=str(order.id),
+            sequence=order.version,
+            causation=event_id,
+            traceparent=traceparent,
+        )
+        for order in confirmed.values()
+    )
+    return bool(confirmed)
 
 
 def reject_orders(*, received: Sequence[Received[events.StockRejected]]) -> None:
@@ -47,34 +85,46 @@ def reject_orders(*, received: Sequence[Received[events.StockRejected]]) -> None
         order_id: [shortage.model_dump(mode="json") for shortage in cause.event.shortages]
         for order_id, cause in causes.items()
     }
-    rejected = transition_orders(event_ids, Status.REJECTED, shortages=shortages)
+    rejected = transition_orders(event_ids, Status.REJECTED, by=BY_STOCK, shortages=shortages)
+    names = _names_of_short(rejected, shortages)
     publish_many(
-        _outgoing(_rejected(order, shortages[order.id]), order, causes[order.id])
+        _outgoing(_rejected(order, shortages[order.id], names), order, causes[order.id])
         for order in rejected.values()
     )
 
 
-def cancel_order(*, order_id: UUID, by_staff: bool = False) -> None:
+def cancel_order(*, order_id: UUID, by: By = BY_CUSTOMER, reason: str = "") -> None:
     """Take a pending or confirmed order back; cancelling a cancelled order changes nothing.
 
     Raises:
-        NotCancellable: it is rejected, expired, shipped or delivered.
+        NotCancellable: it is rejected, expired or delivered, or something of it was shipped.
     """
-    reason: Literal["staff", "customer"] = "staff" if by_staff else "customer"
     with transaction.atomic():
-        cancelled = transition_orders({order_id: None}, Status.CANCELLED, note=f"by {reason}")
+        cancelled = transition_orders({order_id: None}, Status.CANCELLED, by=by, note=reason)
         publish_many(
-            Outgoing(
-                events.OrderCancelled(order_id=order.id, user_id=order.user_id, reason=reason),
-                subject=str(order.id),
-                sequence=order.version,
-            )
+            Outgoing(_cancelled(order, by), subject=str(order.id), sequence=order.version)
             for order in cancelled.values()
         )
+        release_payments(order_ids=cancelled)
         if not cancelled:
-            status = Order.objects.values_list("status", flat=True).get(pk=order_id)
-            if status != Status.CANCELLED:
-                raise NotCancellable(f"The order is {status}.", members={"order_status": status})
+            _refuse_unless_cancelled(order_id)
+
+
+def _cancelled(order: Transition, by: By) -> events.OrderCancelled:
+    reason = CANCELLED_BY.get(by.actor, "staff")
+    return events.OrderCancelled(
+        order_id=order.id, user_id=order.user_id, number=order.number, reason=reason
+    )
+
+
+def _refuse_unless_cancelled(order_id: UUID) -> None:
+    status = Order.objects.values_list("status", flat=True).get(pk=order_id)
+    if status == Status.CANCELLED:
+        return
+    detail = f"The order is {status}."
+    if status == Status.CONFIRMED:
+        detail = "A part of the order was shipped."
+    raise NotCancellable(detail, members={"order_status": status})
 
 
 def expire_all_overdue(*, seconds: float) -> int:
@@ -100,16 +150,17 @@ def expire_overdue_orders(*, at_most: int = EXPIRY_BATCH) -> int:
         if not overdue:
             return 0
         expired = transition_orders(
-            dict.fromkeys(overdue), Status.EXPIRED, note="past its deadline"
+            dict.fromkeys(overdue), Status.EXPIRED, by=BY_TIME, note="past its deadline"
         )
         publish_many(
             Outgoing(
-                events.OrderExpired(order_id=order.id, user_id=order.user_id),
+                events.OrderExpired(order_id=order.id, user_id=order.user_id, number=order.number),
                 subject=str(order.id),
                 sequence=order.version,
             )
             for order in expired.values()
         )
+        release_payments(order_ids=expired)
     return len(expired)
 
 
@@ -133,15 +184,38 @@ def _confirmed(order: Transition, lines: list[events.Line]) -> events.OrderConfi
     return events.OrderConfirmed(
         order_id=order.id,
         user_id=order.user_id,
+        number=order.number,
         lines=lines,
         total=order.total,
         currency=order.currency,
     )
 
 
-def _rejected(order: Transition, shortages: Sequence[Mapping[str, Any]]) -> events.OrderRejected:
+def _rejected(
+    order: Transition, shortages: Sequence[Mapping[str, Any]], names: Mapping[tuple[UUID, str], str]
+) -> events.OrderRejected:
     short = [events.Shortage.model_validate(row) for row in shortages]
-    return events.OrderRejected(order_id=order.id, user_id=order.user_id, shortages=short)
+    found = (names.get((order.id, row["product_id"])) for row in shortages[:MAX_NAMED])
+    return events.OrderRejected(
+        order_id=order.id,
+        user_id=order.user_id,
+        number=order.number,
+        shortages=short,
+        products=[name for name in found if name],
+    )
+
+
+def _names_of_short(
+    order_ids: Iterable[UUID], shortages: Mapping[UUID, Sequence[Mapping[str, Any]]]
+) -> dict[tuple[UUID, str], str]:
+    """Return the names of the first products that each order is short of."""
+    orders = list(order_ids)
+    products = {row["product_id"] for pk in orders for row in shortages[pk][:MAX_NAMED]}
+    lines = OrderLine.objects.filter(order_id__in=orders, product_id__in=products)
+    return {
+        (order_id, str(product_id)): name
+        for order_id, product_id, name in lines.values_list("order_id", "product_id", "name")
+    }
 
 
 def _outgoing(

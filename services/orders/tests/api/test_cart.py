@@ -118,7 +118,7 @@ def test_cart_has_bounds(customer: Caller) -> None:
     product = make_product()
     decoded(customer.post(LINES, line(product, 999_999)))
 
-    problem(customer.post(LINES, line(product, 2)), 409, "too_many_units")
+    problem(customer.post(LINES, line(product, 2)), 409, "too_many_units_in_cart")
 
     cart = Cart.objects.get(user_id=customer.id)
     CartLine.objects.bulk_create(

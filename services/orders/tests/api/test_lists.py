@@ -17,7 +17,7 @@ def test_staff_read_cancel_and_filter_everybodys(customer: Caller, staff: Caller
     order, _other = make_order(user_id=customer.id), make_order()
 
     found = decoded(staff.get(f"{PATH}?user={customer.id}"))["results"]
-    cancelled = decoded(staff.post(f"{PATH}{order.pk}/cancel/"))
+    cancelled = decoded(staff.post(f"{PATH}{order.pk}/cancel/", {"reason": "Sold out."}))
 
     assert [order["id"] for order in found] == [str(order.pk)]
     assert len(decoded(staff.get(PATH))["results"]) == 2

@@ -70,7 +70,7 @@ def test_history_tells_each_state(customer: Caller) -> None:
 
     rows = decoded(customer.get(f"{PATH}{order.pk}/history/"))["results"]
 
-    assert [(row["from"], row["to"], row["note"]) for row in rows] == [
-        (None, "pending", ""),
-        ("pending", "cancelled", "by customer"),
+    assert [(row["from"], row["to"], row["actor"], row["by"]) for row in rows] == [
+        (None, "pending", "customer", str(customer.id)),
+        ("pending", "cancelled", "customer", str(customer.id)),
     ]

@@ -110,11 +110,14 @@ class StockMovement(models.Model):
         ADJUSTMENT = "adjustment"
         RESERVATION = "reservation"
         RELEASE = "release"
+        RETURN = "return"
 
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="movements")
     kind = models.CharField(max_length=12, choices=Kind.choices)
     quantity = models.IntegerField()
     order_id = models.UUIDField(null=True)
+    #: Of the units that a customer sent back together.
+    return_id = models.UUIDField(null=True)
     reason = models.CharField(max_length=200, default="", blank=True)
     by = models.UUIDField(null=True)
     at = models.DateTimeField(db_default=Now())
@@ -122,17 +125,31 @@ class StockMovement(models.Model):
     class Meta:
         db_table = "stock_movement"
         constraints = [
-            # The last guard against a doubled effect; unlike the inbox, it is never purged.
+            # The last guards against a doubled effect; unlike the inbox, they are never purged.
             models.UniqueConstraint(
                 fields=["order_id", "product", "kind"],
-                name="stock_movement_once",
-                condition=Q(order_id__isnull=False),
+                name="stock_movement_sold_once",
+                condition=Q(order_id__isnull=False, return_id__isnull=True),
+            ),
+            models.UniqueConstraint(
+                fields=["return_id", "product"],
+                name="stock_movement_returned_once",
+                condition=Q(return_id__isnull=False),
             ),
             models.CheckConstraint(condition=~Q(quantity=0), name="stock_movement_not_nothing"),
             models.CheckConstraint(
-                condition=Q(kind__in=["reservation", "release"], order_id__isnull=False)
-                | Q(kind__in=["initial", "adjustment"], order_id__isnull=True),
-                name="stock_movement_order_if_sold",
+                condition=Q(
+                    kind__in=["reservation", "release"],
+                    order_id__isnull=False,
+                    return_id__isnull=True,
+                )
+                | Q(kind="return", order_id__isnull=False, return_id__isnull=False)
+                | Q(
+                    kind__in=["initial", "adjustment"],
+                    order_id__isnull=True,
+                    return_id__isnull=True,
+                ),
+                name="stock_movement_says_for_what",
             ),
         ]
         indexes = [models.Index(fields=["product", "-id"], name="stock_movement_by_product")]

@@ -21,6 +21,7 @@ NOT_A_LINE = re.compile("[\t\n\r\u2028\u2029\u200b\u2060-\u2064]")
 #: Categories of Unicode: controls, format characters, separators, marks upon other characters.
 WITHOUT_INK = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp", "Mn", "Me"})
 MONEY = re.compile(r"[0-9]{1,10}(\.[0-9]{1,2})?")
+TOTAL = re.compile(r"[0-9]{1,18}(\.[0-9]{1,2})?")
 
 
 class StrictIntegerField(serializers.IntegerField):
@@ -59,10 +60,11 @@ class MoneyField(serializers.Field[Decimal, str, str, Any]):
     """An amount as a decimal string such as "2.55": up to ten digits, a point and two more."""
 
     default_error_messages = {"invalid": 'Use a decimal string such as "2.55".'}
+    pattern = MONEY
 
     def to_internal_value(self, data: Any) -> Decimal:
         """Return it, or fail with code `invalid`."""
-        if not isinstance(data, str) or not MONEY.fullmatch(data):
+        if not isinstance(data, str) or not self.pattern.fullmatch(data):
             self.fail("invalid")
         try:
             return Decimal(data).quantize(Decimal("0.01"))
@@ -77,6 +79,13 @@ class MoneyField(serializers.Field[Decimal, str, str, Any]):
 @extend_schema_field({"type": "string", "pattern": r"^\d+\.\d{2}$"})
 class AmountField(MoneyField):
     """An amount in a body of ours: always with two decimal places, and as large as it is."""
+
+
+@extend_schema_field({"type": "string", "pattern": TOTAL.pattern, "example": "6.78"})
+class TotalField(MoneyField):
+    """A sum of many amounts, of up to eighteen digits before the point."""
+
+    pattern = TOTAL
 
 
 # What MoneyField writes, without a Python call for each amount of a list.

@@ -2,27 +2,12 @@
 
 from rest_framework import serializers
 
-from servicekit.http.fields import LabelField, StrictBooleanField
-from servicekit.http.serializers import RowSerializer, StrictSerializer
-from users.models import COUNTRIES
+from servicekit.http.fields import StrictBooleanField
+from servicekit.http.serializers import RowSerializer
+from servicekit.postal import PostalAddress
 
 
-class _Optional(LabelField):
-    """A line that may be empty."""
-
-    def __init__(self, *, max_length: int) -> None:
-        super().__init__(max_length=max_length, allow_blank=True, required=False)
-
-
-class AddressWrite(StrictSerializer):
-    name = LabelField(max_length=200)
-    line1 = LabelField(max_length=200)
-    line2 = _Optional(max_length=200)
-    postcode = _Optional(max_length=20)
-    city = LabelField(max_length=100)
-    region = _Optional(max_length=100)
-    country = serializers.ChoiceField(sorted(COUNTRIES), help_text="ISO 3166-1, two letters.")
-    phone = _Optional(max_length=30)
+class AddressWrite(PostalAddress):
     is_default = StrictBooleanField(required=False)
 
 

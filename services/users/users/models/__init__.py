@@ -10,7 +10,6 @@ from users.models.accounts import (
     validate_email,
 )
 from users.models.addresses import MAX_ADDRESSES, Address
-from users.models.countries import COUNTRIES
 from users.models.login_attempts import LoginAttempt
 from users.models.mail_tokens import MailRequest, MailToken
 from users.models.second_factors import LogInChallenge, RecoveryCode, TotpDevice
@@ -20,7 +19,6 @@ from users.models.sessions import RefreshToken, Session
 from users.models.signing_keys import SigningKey
 
 __all__ = [
-    "COUNTRIES",
     "EMAIL",
     "MAX_ADDRESSES",
     "MAX_DEVICE_LENGTH",

@@ -23,7 +23,7 @@ class Address(Timestamped):
     postcode = models.CharField(max_length=20, default="", blank=True)
     city = models.CharField(max_length=100)
     region = models.CharField(max_length=100, default="", blank=True)
-    #: ISO 3166-1, two letters (models/countries.py).
+    #: ISO 3166-1, two letters (servicekit/postal.py).
     country = models.CharField(max_length=2)
     phone = models.CharField(max_length=30, default="", blank=True)
 
