@@ -51,6 +51,33 @@ def test_identity_headers_do_not_reach_a_service(
     )
 
 
+CART_COOKIE = "souk_cart=IjAxOTAi:1vNqXt:h-Ga_s1z"
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "heard"),
+    [
+        ("/api/cart/", CART_COOKIE, CART_COOKIE),
+        ("/api/cart/lines/", f"a=b; {CART_COOKIE}; sessionid=1", CART_COOKIE),
+        ("/api/cart/", f"xsouk_cart=a; {CART_COOKIE}", CART_COOKIE),
+        ("/api/cart/", "xsouk_cart=a; sessionid=1", None),
+        ("/api/cart/", "souk_cart=a b", None),
+        ("/api/cart/", f"souk_cart={'x' * 201}", None),
+        ("/api/orders/", CART_COOKIE, None),
+        ("/api/products/", CART_COOKIE, None),
+    ],
+)
+def test_cookie_of_a_cart_reaches_the_cart_alone(
+    gateway: Gateway, services: Services, signer: Signer, path: str, sent: str, heard: str | None
+) -> None:
+    headers = {"Cookie": sent, "Authorization": f"Bearer {signer.token()}"}
+
+    gateway.request("POST" if "lines" in path else "GET", path, headers)
+
+    service = services.products if "products" in path else services.orders
+    assert service.seen[-1].header("Cookie") == heard
+
+
 def test_headers_named_by_connection_are_not_dropped(
     gateway: Gateway, services: Services, signer: Signer
 ) -> None:

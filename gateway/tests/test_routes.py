@@ -69,6 +69,12 @@ ROUTES = [
     ("GET", "/api/attributes/", "products", True),
     ("POST", "/api/attributes/", "products", False),
     ("PATCH", "/api/attributes/0190a5b4-0000-7000-8000-000000000004/", "products", False),
+    ("GET", "/api/cart/", "orders", True),
+    ("POST", "/api/cart/lines/", "orders", True),
+    ("DELETE", "/api/cart/lines/", "orders", True),
+    ("PUT", f"/api/cart/lines/{PRODUCT[-36:]}/", "orders", True),
+    ("DELETE", f"/api/cart/lines/{PRODUCT[-36:]}/", "orders", True),
+    ("POST", "/api/cart/checkout/", "orders", False),
     ("GET", "/api/orders/", "orders", False),
     ("POST", "/api/orders/", "orders", False),
 ]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psycopg
 
-from audit import clients, events, fulfilment, saga, stock
+from audit import clients, events, fulfilment, payments, saga, stock
 from audit.result import Result
 from audit.sources import Sources, open_sources, wait_for_rest
 from shopper.clientlog import default_client_log
@@ -31,6 +31,7 @@ def checks(logs: list[Path]) -> list[Callable[[Sources], Result]]:
         saga.history,
         saga.money,
         fulfilment.units,
+        payments.agreement,
     ]
 
 

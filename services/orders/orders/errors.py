@@ -1,6 +1,6 @@
 """What orders refuses, as the API answers it. The name of a class is its problem code."""
 
-from servicekit.http.problems import Conflict
+from servicekit.http.problems import Conflict, Problem
 
 
 class ProductUnavailable(Conflict):
@@ -17,6 +17,30 @@ class OrderTooLarge(Conflict):
 
 class TotalTooLarge(Conflict):
     """Together the lines cost more than an order may: place it in parts."""
+
+
+class CartEmpty(Conflict):
+    """There is nothing to check out; `order_id` is what the cart was checked out as."""
+
+
+class CartTooLarge(Conflict):
+    """The cart has as many products as it may."""
+
+
+class TooManyUnitsInCart(Conflict):
+    """Together they are more units of a product than an order may have."""
+
+
+class NotInCart(Problem):
+    """The cart does not have this product."""
+
+    status_code = 404
+
+
+class StaleCart(Problem):
+    """The cart has changed since the version that If-Match names."""
+
+    status_code = 412
 
 
 class PriceChanged(Conflict):

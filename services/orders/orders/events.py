@@ -77,7 +77,7 @@ class OrderCancelled(PublishedEvent):
     order_id: UUID
     user_id: UUID
     number: str
-    reason: Literal["customer", "staff"]
+    reason: Literal["customer", "staff", "payment"]
 
 
 class OrderExpired(PublishedEvent):

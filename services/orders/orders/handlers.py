@@ -10,7 +10,7 @@ from orders.events import (
     UserDeleted,
     UserSessionsRevoked,
 )
-from orders.services import catalogue, outcomes, privacy, settlement
+from orders.services import catalogue, outcomes, payments, privacy, settlement
 from servicekit.auth import revocations
 from servicekit.messaging.envelope import Envelope
 from servicekit.messaging.router import Received, Router
@@ -20,7 +20,7 @@ router = Router("orders")
 
 @router.handles_batch("orders.stock", StockReserved)
 def on_stock_reserved(received: list[Received[StockReserved]]) -> None:
-    settlement.confirm_orders(received=received)
+    payments.settle_reserved(received=received)
 
 
 @router.handles_batch("orders.stock", StockRejected)

@@ -21,8 +21,12 @@ def check_overdue() -> str:
 def gauges() -> list[Gauge]:
     """Return how many orders are overdue, and by how much the oldest is."""
     count, seconds = selectors.count_overdue(), selectors.oldest_overdue_seconds()
+    owed = "Seconds since the payment provider was to be asked what it has not answered"
     oldest = "Seconds since the oldest of their deadlines"
     return [
         Gauge("souk_orders_overdue_pending", "Pending orders past their deadline", count),
         Gauge("souk_orders_oldest_overdue_seconds", oldest, seconds),
+        Gauge(
+            "souk_payments_oldest_unanswered_seconds", owed, selectors.oldest_unanswered_seconds()
+        ),
     ]

@@ -1,5 +1,6 @@
 """Settings of the orders service: plain assignments; .env.example describes the variables."""
 
+from orders.payment_providers import PROVIDERS
 from orders.roles import SCOPES
 from servicekit import env
 from servicekit import settings as kit
@@ -14,13 +15,20 @@ MIDDLEWARE = kit.MIDDLEWARE
 ROOT_URLCONF = "orders.urls"
 WSGI_APPLICATION = "orders.wsgi.application"
 APPEND_SLASH = False
+# The gateway says how the client came; the cart's cookie is Secure where that was TLS.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 DATABASES = {"default": env.database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 SERVICEKIT = kit.from_environment(
     "orders",
-    jobs={"orders.expire_overdue_orders": 5.0, "orders.forget_customers": 60.0},
+    jobs={
+        "orders.ask_payment_provider": 2.0,
+        "orders.expire_overdue_orders": 5.0,
+        "orders.forget_customers": 60.0,
+    },
+    purges="orders.purges.PURGES",
     readiness_checks={"overdue": "orders.operations.check_overdue"},
     gauges=("orders.operations.gauges",),
 )
@@ -36,6 +44,9 @@ CUSTOMER_MAX_UNITS_PER_PRODUCT = env.integer(
 CUSTOMER_MAX_PENDING_ORDERS = env.integer(
     "CUSTOMER_MAX_PENDING_ORDERS", 0, minimum=0, maximum=1_000_000
 )
+
+# "test" asks for money before orders are confirmed; see payment_providers/.
+PAYMENT_PROVIDER = env.choice("PAYMENT_PROVIDER", "", PROVIDERS)
 
 REST_FRAMEWORK = kit.REST_FRAMEWORK
 SIMPLE_JWT = kit.SIMPLE_JWT

@@ -129,6 +129,7 @@ def test_every_scheduled_task_is_there() -> None:
 
     tasks_of_the_schedule = {entry["task"] for entry in app.conf.beat_schedule.values()}
     assert tasks_of_the_schedule == {
+        "orders.ask_payment_provider",
         "orders.expire_overdue_orders",
         "orders.forget_customers",
         "servicekit.purge",

@@ -7,7 +7,7 @@ the file that NAME_FILE names, as container secrets are.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -102,6 +102,19 @@ def _bounds(minimum: int | None, maximum: int | None) -> str:
     if minimum is None:
         return "" if maximum is None else f" of at most {maximum}"
     return f" of at least {minimum}" if maximum is None else f" from {minimum} to {maximum}"
+
+
+def choice(name: str, default: str, allowed: Collection[str]) -> str:
+    """Return one of the allowed words, or `default`; an empty value is the default.
+
+    Raises:
+        ImproperlyConfigured: the value is no such word.
+    """
+    value = text(name, default) or default
+    if value not in {default, *allowed}:
+        words = ", ".join(sorted(allowed))
+        raise ImproperlyConfigured(f"{name} is wrong. Use one of: {words}.")
+    return value
 
 
 def names(name: str, default: str = REQUIRED) -> list[str]:

@@ -102,6 +102,36 @@ DEFECTS = {
         f"UPDATE order_line SET quantity = 3, shipped = 2 WHERE order_id = '{DELIVERED}'",
         {"I1", "I9", "I13", "I14"},
     ),
+    "a cancelled order kept its money": (
+        "orders",
+        f"UPDATE payment SET state = 'authorised' WHERE order_id = '{CANCELLED}'",
+        {"I15"},
+    ),
+    "an order was confirmed without its money": (
+        "orders",
+        f"UPDATE payment SET state = 'requested' WHERE order_id = '{CONFIRMED}'",
+        {"I15"},
+    ),
+    "a refund was booked twice": (
+        "orders",
+        f"UPDATE payment SET refunded_amount = 20 WHERE order_id = '{DELIVERED}'",
+        {"I15"},
+    ),
+    "the provider kept what it should have let go": (
+        "orders",
+        "UPDATE test_provider_entry SET approved = false WHERE operation = 'void'",
+        {"I15"},
+    ),
+    "a payment is of another amount": (
+        "orders",
+        f"UPDATE payment SET amount = 1 WHERE order_id = '{CONFIRMED}'",
+        {"I15"},
+    ),
+    "a cart names an order of somebody else": (
+        "orders",
+        f"UPDATE cart SET last_order_id = '{uuid.UUID(int=99)}'",
+        {"I15"},
+    ),
     "a cancelled order kept its units": (
         "products",
         f"DELETE FROM stock_movement WHERE order_id = '{CANCELLED}' AND kind = 'release';"
@@ -114,7 +144,7 @@ DEFECTS = {
         "UPDATE orders SET status = 'pending', settled_at = NULL, version = 1 WHERE id ="
         f" '{CONFIRMED}';"
         f"DELETE FROM order_history WHERE order_id = '{CONFIRMED}' AND version = 2",
-        {"I4"},
+        {"I4", "I15"},
     ),
     "a rejected order is confirmed": (
         "orders",
@@ -211,14 +241,14 @@ DEFECTS = {
     "a total is wrong": (
         "orders",
         f"UPDATE orders SET total = total + 1 WHERE id = '{CONFIRMED}'",
-        {"I13"},
+        {"I13", "I15"},
     ),
     "a price was changed afterwards": (
         "orders",
         f"UPDATE order_line SET unit_price = 9 WHERE order_id = '{CONFIRMED}' AND product_id ="
         f" '{LAMP}';"
         f"UPDATE orders SET total = total - 2 WHERE id = '{CONFIRMED}'",
-        {"I13"},
+        {"I13", "I15"},
     ),
     "the event announced another price": (
         "orders",

@@ -67,6 +67,13 @@ class World:
         steps = ["confirmed", "confirmed", "shipped", "delivered", "delivered"]
         self._order(DELIVERED, {LAMP: 2}, steps, "reserved")
         self._ship_and_return(DELIVERED, {LAMP: 2}, {LAMP: 1})
+        self._pay(CONFIRMED, "authorised", ["authorise"])
+        self._pay(CANCELLED, "voided", ["authorise", "void"])
+        self._pay(DELIVERED, "captured", ["authorise", "capture", "refund"], refunded="10.00")
+        self.orders.execute(
+            "INSERT INTO cart (id, user_id, version, last_order_id) VALUES (%s, %s, 2, %s)",
+            [uuid.UUID(int=51), USER, CONFIRMED],
+        )
         self.orders.execute(
             """INSERT INTO idempotency_key (caller, operation, key, request_hash, status, body,
                 headers, created_at)
@@ -144,6 +151,35 @@ class World:
         self.send(Event("orders", "orders.order_placed.v1", order, data, "products.orders"))
         self._reserve(order, units, reservation)
         self._walk(order, steps, reservation)
+
+    def _pay(
+        self, order: uuid.UUID, state: str, operations: list[str], refunded: str = "0"
+    ) -> None:
+        """Pay for an order, in the shop's book and the provider's."""
+        payment = uuid.uuid4()
+        self.orders.execute(
+            """INSERT INTO payment (id, order_id, amount, currency, state, refunded_amount,
+                cause_id, traceparent)
+            SELECT %s, id, total, currency, %s, %s, id, '' FROM orders WHERE id = %s""",
+            [payment, state, refunded, order],
+        )
+        for operation in operations:
+            amount = refunded if operation == "refund" else None
+            step = uuid.uuid4()
+            self.orders.execute(
+                """INSERT INTO payment_step (id, payment_id, operation, key, amount, asked_at,
+                    answered_at, approved)
+                SELECT %s, id, %s, %s, coalesce(%s, amount), %s, %s, true FROM payment
+                WHERE id = %s""",
+                [step, operation, operation, amount, EARLIER, EARLIER, payment],
+            )
+            self.orders.execute(
+                """INSERT INTO test_provider_entry (key, payment_id, operation, amount, approved,
+                    calls)
+                SELECT id, payment_id, operation, amount, true, 1 FROM payment_step WHERE id = %s
+                """,
+                [step],
+            )
 
     def _reserve(self, order: uuid.UUID, units: dict[uuid.UUID, int], reservation: str) -> None:
         self.products.execute(

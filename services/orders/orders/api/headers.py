@@ -17,6 +17,7 @@ PREFER = _header(
     "Prefer", "`wait=N` answers with the outcome, after at most N (≤ 10) seconds (RFC 7240)."
 )
 IF_NONE_MATCH = _header("If-None-Match", "The ETag of what you have: 304 while it is so.")
+IF_MATCH = _header("If-Match", "The ETag of what you have: 412 if it has changed since.")
 KEY = _header(
     "Idempotency-Key",
     "1 to 255 visible ASCII characters; the same key again gets the first answer for 7 days.",

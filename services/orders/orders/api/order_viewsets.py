@@ -14,7 +14,7 @@ from orders import selectors
 from orders.api.filters import OrderFilterSet
 from orders.api.headers import IF_NONE_MATCH, KEY, PAGE_SIZE, PREFER, REFUSALS
 from orders.api.permissions import CancelsEveryOrder, CancelsOrders, PlacesOrReadsOrders
-from orders.api.placing import place
+from orders.api.placing import place_items
 from orders.api.serializers import (
     CancelWrite,
     HistoryRead,
@@ -92,7 +92,7 @@ class OrderViewSet(StrictViewSetMixin, GenericViewSet[Order]):
         """Place an order, at the catalogue's prices."""
         body = self.valid(OrderWrite)
         items = [OrderItem(line["product"], line["quantity"]) for line in body.pop("lines")]
-        answer = place(request, items, "place_order", terms=Terms(**body))
+        answer = place_items(request, items, "place_order", terms=Terms(**body))
         return Response(answer.body, answer.status, headers=answer.headers)
 
     @extend_schema(

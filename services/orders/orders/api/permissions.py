@@ -1,7 +1,12 @@
 """Who may do what with orders: their customer, roles of staff, scopes of machine clients."""
 
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
 from orders.roles import CANCELS_ORDERS, FULFILMENT, FULFILS_ORDERS, READS_ORDERS, SUPPORT
-from servicekit.auth.permissions import HasRole, IsPersonOrHasScope
+from servicekit.auth.authentication import viewer_of
+from servicekit.auth.permissions import HasRole, InsufficientScope, IsPersonOrHasScope
 
 
 class ReadsEveryOrder(HasRole):
@@ -16,6 +21,20 @@ class CancelsEveryOrder(HasRole):
 
     roles = frozenset({SUPPORT})
     scopes = frozenset({CANCELS_ORDERS})
+
+
+class HasCart(AllowAny):
+    """Everybody, logged in or not; machine clients have nothing to buy."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Whether a person calls.
+
+        Raises:
+            InsufficientScope: a machine client does.
+        """
+        if viewer_of(request).is_machine:
+            raise InsufficientScope(frozenset())
+        return True
 
 
 class PlacesOrReadsOrders(IsPersonOrHasScope):

@@ -1,6 +1,6 @@
 """Placing an order over HTTP, for whichever address: with a key, and waiting for its outcome."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -20,29 +20,25 @@ from servicekit.http.idempotency import Answer, IdempotentRequest
 
 def place(
     request: Request,
-    items: Sequence[OrderItem],
-    operation: str,
+    placing: Callable[[], dict[str, Any]],
+    keyed: IdempotentRequest | None,
     *,
-    terms: Terms,
-    about: str = "",
     wait: int | None = None,
 ) -> Answer:
     """Place an order and wait for its outcome; a repeated idempotency key gets the first answer.
 
-    It waits as long as the caller prefers, else `wait` seconds; with None it answers at once.
+    `placing` writes the order and returns its row. It waits as long as the caller prefers,
+    else `wait` seconds; with None it answers at once.
 
     Raises:
         OutOfStock: it was rejected.
         OrderEnded: it was cancelled or expired.
     """
-    caller_id = caller_of(request).id
     preferred = preferred_seconds(request.headers.get("Prefer"))
     seconds = wait if preferred is None else preferred
-    # Scoped to the caller: a key that somebody else has used tells nothing of it.
-    keyed = idempotency.from_request(request, operation, caller=caller_id, about=about)
     answer = idempotency.perform(
         keyed,
-        lambda: OrderRead.body(place_order(user_id=caller_id, items=items, terms=terms)),
+        lambda: OrderRead.body(placing()),
         # An open answer is kept until the outcome settles it: a repeat waits for that, too.
         status=201 if seconds is None else idempotency.OPEN,
     )
@@ -51,6 +47,27 @@ def place(
         answer = _settled(request, answer, seconds or 0, keyed)
     _refuse_ended(answer.body, headers)
     return Answer(answer.status, answer.body, headers)
+
+
+def place_items(
+    request: Request,
+    items: Sequence[OrderItem],
+    operation: str,
+    *,
+    terms: Terms,
+    about: str = "",
+    wait: int | None = None,
+) -> Answer:
+    """Place an order of these items, with the key that the caller may have sent; see `place`."""
+    caller_id = caller_of(request).id
+    # Scoped to the caller: a key that somebody else has used tells nothing of it.
+    keyed = idempotency.from_request(request, operation, caller=caller_id, about=about)
+    return place(
+        request,
+        lambda: place_order(user_id=caller_id, items=items, terms=terms),
+        keyed,
+        wait=wait,
+    )
 
 
 def _headers(answer: Answer, preferred: int | None) -> dict[str, str]:

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from orders.api.headers import KEY, PREFER, REFUSALS
-from orders.api.placing import place
+from orders.api.placing import place_items
 from orders.api.serializers import PurchaseRead, PurchaseWrite
 from orders.models import Order
 from orders.services.placement import OrderItem, Terms
@@ -35,7 +35,7 @@ class PurchaseViewSet(StrictViewSetMixin, GenericViewSet[Order]):
         """Buy one product, in one line."""
         body = self.valid(PurchaseWrite)
         item = OrderItem(product_id, body.pop("quantity"))
-        answer = place(
+        answer = place_items(
             request,
             [item],
             "purchase",

@@ -1,5 +1,6 @@
-"""Orders, their lines, history and fulfilment; the copy of the catalogue that prices them."""
+"""Carts; orders, their lines, history, fulfilment and payments; the copy of the catalogue."""
 
+from orders.models.carts import Cart, CartLine
 from orders.models.catalogue import CatalogueProduct
 from orders.models.fulfilment import OrderReturn, OrderReturnLine, Shipment, ShipmentLine
 from orders.models.history import Actor, OrderHistory
@@ -17,6 +18,7 @@ from orders.models.orders import (
     Status,
     states_before,
 )
+from orders.models.payments import Payment, PaymentStep, ProviderEntry
 
 __all__ = [
     "ENDED_EMPTY",
@@ -26,6 +28,8 @@ __all__ = [
     "MAX_TOTAL",
     "TRANSITIONS",
     "Actor",
+    "Cart",
+    "CartLine",
     "CatalogueProduct",
     "ForgottenCustomer",
     "Order",
@@ -34,6 +38,9 @@ __all__ = [
     "OrderLine",
     "OrderReturn",
     "OrderReturnLine",
+    "Payment",
+    "PaymentStep",
+    "ProviderEntry",
     "Shipment",
     "ShipmentLine",
     "Status",

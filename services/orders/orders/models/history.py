@@ -14,6 +14,7 @@ class Actor(models.TextChoices):
     CLIENT = "client"  # a machine client
     STOCK = "stock"  # products answered: `event_id`
     TIME = "time"  # a deadline passed
+    PAYMENT = "payment"  # the provider answered
 
 
 class OrderHistory(models.Model):

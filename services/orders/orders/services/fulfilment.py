@@ -5,6 +5,7 @@ Each locks the order first; its lines' units change under that lock alone.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -21,6 +22,7 @@ from orders.models import (
     Status,
 )
 from orders.models.numbers import number_of
+from orders.services.payment_steps import capture_payments, refund_payment
 from orders.services.transitions import By, record_step, transition_orders
 from servicekit.http.problems import NotFound
 from servicekit.messaging.outbox import publish
@@ -71,6 +73,7 @@ def ship_order(*, order_id: UUID, by: By, parcel: Parcel, wanted: Wanted = None)
             ShipmentLine(shipment=shipment, line=line, quantity=units) for line, units in moved
         )
         _add(SHIP_UNITS, moved)
+        capture_payments(order_ids=[order.pk])
         is_complete = sum(left.values()) == sum(units for _line, units in moved)
         _tell_shipped(order, shipment, moved, by, is_complete=is_complete)
     return shipment.pk
@@ -113,6 +116,8 @@ def return_units(*, order_id: UUID, by: By, reason: str, wanted: Wanted = None) 
             for line, units in moved
         )
         _add(RETURN_UNITS, moved)
+        worth = sum((line.unit_price * units for line, units in moved), Decimal(0))
+        refund_payment(order_id=order.pk, amount=worth, cause=str(order_return.pk))
         version = record_step(order, to=Status(order.status), by=by, note=reason)
         event = events.OrderReturned(
             order_id=order.pk,

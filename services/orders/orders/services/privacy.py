@@ -22,6 +22,7 @@ from orders.models import (
     Shipment,
     Status,
 )
+from orders.services.carts import forget_cart
 from servicekit.http.idempotency import forget_caller
 
 #: States in which an order may still need its address.
@@ -33,10 +34,11 @@ LATE = timedelta(hours=1)
 
 
 def forget_user(*, user_id: UUID) -> None:
-    """Forget the answers that the user's requests got, and note that the rest is to be forgotten.
+    """Forget the user's cart and the answers to their requests; note that the rest is to follow.
 
     Open orders run to their end.
     """
+    forget_cart(user_id=user_id)
     forget_caller(user_id)
     ForgottenCustomer.objects.bulk_create(
         [ForgottenCustomer(user_id=user_id)], ignore_conflicts=True

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal
 from uuid import UUID
 
@@ -10,8 +11,10 @@ from django.db import connection, transaction
 from orders import events
 from orders.errors import NotCancellable
 from orders.models import Actor, Order, OrderLine, Status
+from orders.services.payment_steps import release_payments
 from orders.services.transitions import (
     BY_CUSTOMER,
+    BY_PAYMENT,
     BY_STOCK,
     BY_TIME,
     By,
@@ -22,6 +25,11 @@ from servicekit.messaging.outbox import Outgoing, publish_many
 from servicekit.messaging.router import Received
 
 EXPIRY_BATCH = 500
+CancelledBy = Literal["customer", "staff", "payment"]
+#: How the event tells who cancelled; a machine client acts for staff.
+CANCELLED_BY: Mapping[Actor, CancelledBy] = MappingProxyType(
+    {Actor.CUSTOMER: "customer", Actor.PAYMENT: "payment"}
+)
 #: Of what was short, as many products are named to people: an event has a largest size.
 MAX_NAMED = 10
 # By hand for its literal 'pending': the ORM binds the status as a parameter, and with a parameter a
@@ -46,6 +54,27 @@ def confirm_orders(*, received: Sequence[Received[events.StockReserved]]) -> Non
         _outgoing(_confirmed(order, lines[order.id]), order, causes[order.id])
         for order in confirmed.values()
     )
+
+
+def confirm_paid_order(*, order_id: UUID, event_id: UUID, traceparent: str) -> bool:
+    """Confirm an order whose money is there; return whether it still waited for it.
+
+    `event_id` is the event that reserved its stock, which is what causes the confirmation. Call it
+    in the transaction that writes the payment.
+    """
+    confirmed = transition_orders({order_id: event_id}, Status.CONFIRMED, by=BY_PAYMENT)
+    lines = lines_of(confirmed)
+    publish_many(
+        Outgoing(
+            _confirmed(order, lines[order.id]),
+            subject=str(order.id),
+            sequence=order.version,
+            causation=event_id,
+            traceparent=traceparent,
+        )
+        for order in confirmed.values()
+    )
+    return bool(confirmed)
 
 
 def reject_orders(*, received: Sequence[Received[events.StockRejected]]) -> None:
@@ -76,12 +105,13 @@ def cancel_order(*, order_id: UUID, by: By = BY_CUSTOMER, reason: str = "") -> N
             Outgoing(_cancelled(order, by), subject=str(order.id), sequence=order.version)
             for order in cancelled.values()
         )
+        release_payments(order_ids=cancelled)
         if not cancelled:
             _refuse_unless_cancelled(order_id)
 
 
 def _cancelled(order: Transition, by: By) -> events.OrderCancelled:
-    reason: Literal["customer", "staff"] = "customer" if by.actor == Actor.CUSTOMER else "staff"
+    reason = CANCELLED_BY.get(by.actor, "staff")
     return events.OrderCancelled(
         order_id=order.id, user_id=order.user_id, number=order.number, reason=reason
     )
@@ -130,6 +160,7 @@ def expire_overdue_orders(*, at_most: int = EXPIRY_BATCH) -> int:
             )
             for order in expired.values()
         )
+        release_payments(order_ids=expired)
     return len(expired)
 
 

@@ -51,6 +51,7 @@ class By(NamedTuple):
 
 
 BY_CUSTOMER, BY_STOCK, BY_TIME = By(Actor.CUSTOMER), By(Actor.STOCK), By(Actor.TIME)
+BY_PAYMENT = By(Actor.PAYMENT)
 
 
 @dataclass(frozen=True, slots=True)
