@@ -87,7 +87,7 @@ class ProductListMixin(StrictViewSetMixin, ListModelMixin, GenericViewSet[Produc
 
     @tagged_read
     def whole_list(self, request: Request) -> Response:
-        """A page of everything that is for sale, by the fast lane (hot_reads.py)."""
+        """A page of everything that is for sale."""
         return hot_reads.page_of_products(self) or super().list(request)
 
     @shared_read(is_the_same_for_customers=True)

@@ -66,7 +66,7 @@ class ProductViewSet(ProductListMixin):
     )
     @tagged_read
     def retrieve(self, request: Request, product_id: UUID) -> Response:
-        """One product, by the fast lane (hot_reads.py)."""
+        """One product."""
         return hot_reads.product(self, product_id)
 
     @extend_schema(
