@@ -1,7 +1,7 @@
 """Which versions of which rows the two hot reads are made of, as text, by one statement each.
 
 Every change of a row makes another version of it, with a transaction (`xmin`) and a place in its
-table (`ctid`) that it never has again: PostgreSQL manual, 5.5 and 73.6. Reading these costs a small
+table (`ctid`) that it does not have again (PostgreSQL manual, 5.5). Reading these costs a small
 part of what reading the rows and writing their JSON costs
 (docs/adr/0088-hot-reads-are-kept-by-row-version.md). The texts are written here, and not by the
 ORM, which would build them anew for each request.
@@ -36,23 +36,23 @@ PRODUCT = """
         SELECT above.id, above.parent_id, above.xmin, above.ctid
         FROM category AS above JOIN path ON above.id = path.parent_id
     )
-    SELECT concat_ws(
-        '/', product.id, product.xmin, product.ctid,
-        (SELECT string_agg(concat(xmin, ctid), ' ') FROM path),
-        (SELECT string_agg(concat(xmin, ctid), ' ') FROM (
+    SELECT concat(
+        product.id, product.xmin, product.ctid,
+        '/', (SELECT string_agg(concat(xmin, ctid), ' ') FROM path),
+        '/', (SELECT string_agg(concat(xmin, ctid), ' ') FROM (
             SELECT xmin, ctid FROM product_image WHERE product_id = product.id ORDER BY id
         ) AS images),
-        (SELECT string_agg(concat(xmin, ctid), ' ') FROM (
+        '/', (SELECT string_agg(concat(xmin, ctid), ' ') FROM (
             SELECT xmin, ctid FROM review
             WHERE product_id = product.id AND hidden_at IS NULL ORDER BY id DESC LIMIT %(reviews)s
         ) AS reviews),
-        (SELECT string_agg(concat(xmin, ctid), ' ') FROM (
+        '/', (SELECT string_agg(concat(xmin, ctid), ' ') FROM (
             SELECT other.xmin, other.ctid
             FROM related_product JOIN product AS other ON other.id = related_product.other_id
             WHERE related_product.product_id = product.id
             ORDER BY related_product.customers DESC, other.id LIMIT %(bought)s
         ) AS bought),
-        (SELECT string_agg(concat(xmin, ctid), ' ') FROM (
+        '/', (SELECT string_agg(concat(xmin, ctid), ' ') FROM (
             SELECT xmin, ctid FROM product AS other
             WHERE other.category_id = product.category_id AND other.active
             ORDER BY other.created_at DESC, other.id DESC LIMIT %(newest)s
