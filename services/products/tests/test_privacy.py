@@ -1,18 +1,23 @@
 """What products forgets of a deleted account: every trace of the person; the stars stay."""
 
+import threading
+from functools import partial
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from uuid_utils.compat import uuid7
 
+from products.errors import NotABuyer
 from products.events import UserDeleted
 from products.handlers import router
 from products.models import Product, Purchase, Review
-from products.services.reviews import hide_review, write_review
+from products.services.reviews import delete_review, edit_review, hide_review, write_review
+from servicekit.http.problems import NotFound
 from servicekit.models import IdempotencyKey, RevokedSession
 from servicekit.testing.deliver import deliver, make_delivery, outbox_events
 from servicekit.testing.text_search import rows_with
+from servicekit.testing.waiting import wait_until
 from tests.factories import make_product
 
 QUEUE, PUBLISHED = "products.users", "products.review_published.v1"
@@ -94,6 +99,54 @@ def test_deletion_of_a_stranger_changes_nothing() -> None:
     assert (review.title, review.version) == ("Good", 1)
     assert outbox_events() == before
     assert not RevokedSession.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_review_that_is_committed_while_its_author_is_forgotten_loses_its_text() -> None:
+    product, ada = make_product(), uuid7()
+    forgetting = threading.Thread(target=forget_in_a_thread, args=[ada], daemon=True)
+
+    with transaction.atomic():
+        make_review(product, ada, 2, title=NAME)
+        forgetting.start()
+        wait_until(lambda: is_waiting_for_a_lock() or not forgetting.is_alive())
+    forgetting.join(timeout=60)
+
+    assert rows_with(NAME) == {}
+    assert (Review.objects.get().customer_id == ada, numbers(product)) == (False, (1, 2.0))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_forgotten_customer_writes_and_edits_nothing_more() -> None:
+    lamp, pot, ada = make_product(), make_product(), uuid7()
+    review = make_review(lamp, ada, 2)
+    forget(ada)
+
+    with pytest.raises(NotABuyer):
+        make_review(pot, ada, 3, title=NAME)
+    for change in (partial(edit_review, changes={"comment": NAME}), delete_review):
+        with pytest.raises(NotFound):
+            change(review_id=review.pk, customer_id=ada)
+
+    assert rows_with(NAME) == {}
+    assert Review.objects.count() == 1
+    assert outbox_events(PUBLISHED) == []
+
+
+def forget_in_a_thread(user_id: UUID) -> None:
+    try:
+        forget(user_id)
+    finally:
+        connection.close()
+
+
+def is_waiting_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+        )
+        return bool(cursor.fetchone()[0])
 
 
 @pytest.mark.django_db(transaction=True)

@@ -227,7 +227,7 @@ def test_review_of_a_deleted_product_can_be_taken_back() -> None:
     review = make_review(product)
     delete_product(product_id=product.pk)
 
-    delete_review(review_id=review.pk)
+    delete_review(**own(review))
 
     assert Review.objects.count() == 0
 
@@ -260,20 +260,24 @@ def test_products_are_listed_by_rating(nobody: Caller) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_average_is_right_whatever_happens_at_once() -> None:
     product = make_product()
-    old = [make_review(product, 1 + number % 5).pk for number in range(6)]
+    old = [make_review(product, 1 + number % 5) for number in range(6)]
     buyers = [make_buyer(product) for _ in range(6)]
 
     results = at_once(
         lambda: write_all(product, buyers),
         lambda: write_all(product, buyers),
-        lambda: [hide_and_restore(review_id) for review_id in old[:3]],
-        lambda: [edit_review(review_id=key, changes={"rating": 2}) for key in old[:4]],
-        lambda: [delete_review(review_id=key) for key in old[4:]],
+        lambda: [hide_and_restore(review.pk) for review in old[:3]],
+        lambda: [edit_review(**own(review), changes={"rating": 2}) for review in old[:4]],
+        lambda: [delete_review(**own(review)) for review in old[4:]],
     )
 
     assert not [each for each in results if isinstance(each, BaseException)]
     assert Review.objects.filter(product=product).count() == 10
     assert_counted(product)
+
+
+def own(review: Review) -> dict[str, UUID]:
+    return {"review_id": review.pk, "customer_id": review.customer_id}
 
 
 def write_all(product: Product, buyers: list[UUID]) -> None:

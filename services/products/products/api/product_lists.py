@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin
@@ -15,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from products import search, selectors
-from products.api import serializers
+from products.api import hot_reads, serializers
 from products.api.facets.facet_answers import facets_of
 from products.api.facets.facet_serializers import FacetsRead
 from products.api.filters import BY_RELEVANCE, LIST_COLUMNS, ProductFilterSet
@@ -27,7 +28,7 @@ from products.branches import MERGED, first_of_branch
 from products.models import Product
 from servicekit.collations import BY_LANGUAGE
 from servicekit.http.pagination import Ordering
-from servicekit.http.shared_reads import shared_read
+from servicekit.http.shared_reads import shared_read, tagged_read
 from servicekit.http.viewsets import StrictViewSetMixin
 
 MAX_RELATED = 12
@@ -78,13 +79,24 @@ class ProductListMixin(StrictViewSetMixin, ListModelMixin, GenericViewSet[Produc
         parameters=[IF_NONE_MATCH],
         responses={200: serializers.ProductFound(many=True), 304: None},
     )
-    @shared_read(is_the_same_for_customers=True)
-    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         """The products that are for sale, in pages; staff can ask for the others."""
+        if hot_reads.is_page(request.query_params):
+            return self.whole_list(request)
+        return self.filtered_list(request)
+
+    @tagged_read
+    def whole_list(self, request: Request) -> Response:
+        """A page of everything that is for sale."""
+        return hot_reads.page_of_products(self) or super().list(request)
+
+    @shared_read(is_the_same_for_customers=True)
+    def filtered_list(self, request: Request) -> Response:
+        """A page of what the filters leave."""
         if not UNEVEN & request.query_params.keys():
-            return super().list(request, *args, **kwargs)
+            return super().list(request)
         with search.planned():
-            return super().list(request, *args, **kwargs)
+            return super().list(request)
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Filter a list; in the order of time by categories only when its page is read."""

@@ -10,19 +10,19 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from products import selectors
-from products.api import serializers
+from products.api import hot_reads, serializers
 from products.api.headers import IF_MATCH, IF_NONE_MATCH, KEY
 from products.api.permissions import CountsStock
-from products.api.product_details import detail, tag, versions_to_match
+from products.api.product_details import detail, versions_to_match
 from products.api.product_lists import ProductListMixin
-from products.api.wording import LANGUAGE, language_of
+from products.api.wording import LANGUAGE
 from products.services.products import create_product, delete_product, edit_product
 from products.services.recommendations import popularity
 from products.services.stock import adjust_stock
 from servicekit.auth.authentication import caller_of, is_staff
 from servicekit.http import idempotency
 from servicekit.http.parsers import MAX_BODY_BYTES
-from servicekit.http.shared_reads import shared_read
+from servicekit.http.shared_reads import tagged_read
 
 LEDGER_ROWS = 100
 #: A description of 10,000 characters, each written as two escapes.
@@ -64,11 +64,10 @@ class ProductViewSet(ProductListMixin):
         parameters=[IF_NONE_MATCH, LANGUAGE],
         responses={200: serializers.ProductDetail, 304: None},
     )
-    @shared_read(is_the_same_for_customers=True)
+    @tagged_read
     def retrieve(self, request: Request, product_id: UUID) -> Response:
         """One product."""
-        body = detail(self.get_object(), language_of(request.query_params))
-        return Response(body, headers={"ETag": tag(body)})
+        return hot_reads.product(self, product_id)
 
     @extend_schema(
         operation_id="replace_product",

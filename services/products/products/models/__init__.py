@@ -14,7 +14,7 @@ from products.models.catalogue import (
 from products.models.images import LIST_WIDTH, MAX_IMAGES, THUMBNAIL_WIDTHS, ProductImage
 from products.models.imports import ImportChunk, ImportKey
 from products.models.jobs import JobPosition
-from products.models.reviews import Review
+from products.models.reviews import ForgottenCustomer, Review
 from products.models.sales import ProductSales, ProductViews, Purchase, RelatedProduct
 from products.models.stock import Reservation, ReservationLine, StockAlert, StockMovement
 
@@ -31,6 +31,7 @@ __all__ = [
     "BulkError",
     "BulkOperation",
     "Category",
+    "ForgottenCustomer",
     "ImportChunk",
     "ImportKey",
     "JobPosition",

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
 from products.models.catalogue import Product
@@ -37,3 +38,16 @@ class Review(Timestamped):
 
     def __str__(self) -> str:
         return f"{self.rating} for {self.product_id}"
+
+
+class ForgottenCustomer(models.Model):
+    """A customer whose account was deleted, and who writes nothing more with a token of before."""
+
+    customer_id = models.UUIDField(primary_key=True)
+    forgotten_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "forgotten_customer"
+
+    def __str__(self) -> str:
+        return str(self.customer_id)

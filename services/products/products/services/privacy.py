@@ -10,12 +10,14 @@ from uuid_utils.compat import uuid7
 from products.events import ReviewPublished
 from products.models import Review
 from products.services import reviews
+from products.services.authors import forget_author
 from servicekit.http.idempotency import forget_caller
 from servicekit.messaging import outbox_actions
 
 
 def forget_user(*, user_id: UUID) -> None:
     """Keep the stars of the user's reviews, without author or text, and forget all else."""
+    forget_author(customer_id=user_id)
     written = Review.objects.filter(customer_id=user_id).order_by("product_id", "id")
     found = list(written.values_list("id", "product_id"))
     for review_id, product_id in found:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from products.errors import AlreadyReviewed, NotABuyer
 from products.events import ReviewPublished
 from products.models import Product, Purchase, Review
+from products.services.authors import admit_author
 from servicekit.database import violated_constraint
 from servicekit.http.problems import NotFound
 from servicekit.messaging.outbox import publish
@@ -27,10 +28,11 @@ def write_review(
 
     Raises:
         NotFound: there is no such product for sale.
-        NotABuyer: no order of it by the customer was confirmed.
+        NotABuyer: no order of it by the customer was confirmed, or the account was deleted.
         AlreadyReviewed: the customer has reviewed it.
     """
     with transaction.atomic():
+        admit_author(customer_id=customer_id)
         _lock_product(product_id, for_sale=True)
         if not Purchase.objects.filter(customer_id=customer_id, product_id=product_id).exists():
             raise NotABuyer("Only who bought it may review it.")
@@ -52,14 +54,14 @@ def write_review(
     return review
 
 
-def edit_review(*, review_id: UUID, changes: dict[str, Any]) -> None:
-    """Change a review; one that is hidden stays hidden.
+def edit_review(*, review_id: UUID, customer_id: UUID, changes: dict[str, Any]) -> None:
+    """Change a customer's own review; one that is hidden stays hidden.
 
     Raises:
-        NotFound: there is no such review.
+        NotFound: the customer has no such review.
     """
     with transaction.atomic():
-        review = _lock_review(review_id)
+        review = _lock_review(review_id, customer_id=customer_id)
         changed = [name for name, value in changes.items() if getattr(review, name) != value]
         if not changed:
             return
@@ -68,14 +70,14 @@ def edit_review(*, review_id: UUID, changes: dict[str, Any]) -> None:
         _save(review, *changed)
 
 
-def delete_review(*, review_id: UUID) -> None:
-    """Delete a review; its customer may write another.
+def delete_review(*, review_id: UUID, customer_id: UUID) -> None:
+    """Delete a customer's own review; the customer may write another.
 
     Raises:
-        NotFound: there is no such review.
+        NotFound: the customer has no such review.
     """
     with transaction.atomic():
-        review = _lock_review(review_id)
+        review = _lock_review(review_id, customer_id=customer_id)
         review.delete()
         _count(review.product_id)
 
@@ -126,12 +128,13 @@ def _lock_product(product_id: UUID, *, for_sale: bool = False) -> None:
         raise NotFound
 
 
-def _lock_review(review_id: UUID) -> Review:
+def _lock_review(review_id: UUID, **author: UUID) -> Review:
     product_id = Review.objects.values_list("product_id", flat=True).filter(pk=review_id).first()
     if product_id is None:
         raise NotFound
     _lock_product(product_id)
-    review = Review.objects.select_for_update().filter(pk=review_id).first()
+    # Whose it is, is asked under the lock: the account may have been forgotten meanwhile.
+    review = Review.objects.select_for_update().filter(pk=review_id, **author).first()
     if review is None:
         raise NotFound
     return review

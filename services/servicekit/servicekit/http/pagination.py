@@ -85,8 +85,11 @@ class KeysetPagination(BasePagination):
     Rows are instances or `values()` that name the ordering's field and the id.
     """
 
-    ordering: Ordering
     request: Request
+    ordering: Ordering
+    size: int
+    #: The ordering's value and the id of the row that the page begins behind; None for the first.
+    after: tuple[Any, UUID | int] | None
     rows: list[Any]
     has_more: bool
 
@@ -100,19 +103,28 @@ class KeysetPagination(BasePagination):
         """Return the rows of the page.
 
         Raises:
+            InvalidInput: see `begin`.
+        """
+        self.begin(request, view)
+        rows = self.ordering.sort(queryset)
+        if self.after is not None:
+            rows = rows.filter(_after(self.ordering, *self.after))
+        found = list(view.first_rows(rows, self.size + 1))
+        self.rows, self.has_more = found[: self.size], len(found) > self.size
+        return self.rows
+
+    def begin(self, request: Request, view: Any) -> None:
+        """Read which page is asked for, for a view that finds the rows itself.
+
+        Raises:
             InvalidInput: an unknown ordering, a page size outside 1 to 100, or a cursor that is not
                 ours or of another ordering.
         """
         self.request = request
         self.ordering = _ordering(request, view.orderings)
-        size = _page_size(request)
-        rows = self.ordering.sort(queryset)
+        self.size = _page_size(request)
         cursor = request.query_params.get("cursor")
-        if cursor is not None:
-            rows = rows.filter(_after(self.ordering, cursor))
-        found = list(view.first_rows(rows, size + 1))
-        self.rows, self.has_more = found[:size], len(found) > size
-        return self.rows
+        self.after = None if cursor is None else _decode(self.ordering, cursor)
 
     def get_paginated_response(self, data: Sequence[Any]) -> Response:
         """Return the answer with the bodies of the page's rows.
@@ -130,7 +142,12 @@ class KeysetPagination(BasePagination):
             raise ValueError(
                 "A page that is cut short has one body at least, or there is no way past it."
             )
-        cursor = _encode(self.ordering, self.rows[count - 1])
+        last = self.rows[count - 1]
+        return self.link_behind(_value(last, self.ordering.field), _value(last, "id"))
+
+    def link_behind(self, value: Any, row_id: Any) -> str:
+        """Return path and query of the page behind a row, by the ordering's value and the id."""
+        cursor = _encode(self.ordering, value, row_id)
         query = {**self.request.query_params.dict(), "cursor": cursor}
         return f"{self.request.path}?{urlencode(query)}"
 
@@ -176,8 +193,7 @@ def _page_size(request: Request) -> int:
     return int(text)
 
 
-def _after(ordering: Ordering, cursor: str) -> Q:
-    value, row_id = _decode(ordering, cursor)
+def _after(ordering: Ordering, value: Any, row_id: UUID | int) -> Q:
     way = "lt" if ordering.descending else "gt"
     if ordering.field == "id":
         return Q(**{f"id__{way}": row_id})
@@ -201,8 +217,7 @@ class _Compared(Func):
     output_field = BooleanField()
 
 
-def _encode(ordering: Ordering, row: Any) -> str:
-    value, row_id = _value(row, ordering.field), _value(row, "id")
+def _encode(ordering: Ordering, value: Any, row_id: Any) -> str:
     text = value.isoformat() if isinstance(value, datetime) else str(value)
     raw = orjson.dumps([",".join(ordering.columns), text, str(row_id)])
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
