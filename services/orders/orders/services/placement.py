@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from pydantic import TypeAdapter
 from uuid_utils.compat import uuid7
 
+from orders.announcements import Change, announce_after_commit
 from orders.errors import MixedCurrencies, OrderTooLarge, ProductUnavailable, TotalTooLarge
 from orders.events import OrderPlaced, PlacedLine
 from orders.models import MAX_TOTAL, Status
@@ -66,6 +67,7 @@ def place_order(*, user_id: UUID, items: Sequence[OrderItem]) -> dict[str, Any]:
         order = _priced(user_id, items)
         _insert(order)
         _publish(order)
+        announce_after_commit([Change(order.order_id, user_id, 1, Status.PENDING.value)])
     return _row(order)
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import connection
 from psycopg.types.json import Jsonb
 
+from orders.announcements import Change, announce_after_commit
 from orders.models import Status, states_before
 
 # The rows are locked in id order, so that two batches cannot wait for each other; the condition is
@@ -72,4 +73,8 @@ def transition_orders(
     ]
     with connection.cursor() as cursor:
         cursor.execute(TRANSITION, parameters)
-        return {row[0]: Transition(*row) for row in cursor.fetchall()}
+        moved = {row[0]: Transition(*row) for row in cursor.fetchall()}
+    announce_after_commit(
+        Change(order.id, order.user_id, order.version, to.value) for order in moved.values()
+    )
+    return moved
