@@ -201,7 +201,7 @@ def test_healthz_answers_without_any_service(gateway: Gateway, services: Service
     assert services.seen() == 0
 
 
-def test_socket_upgrade_reaches_orders(
+def test_socket_upgrade_reaches_live(
     gateway: Gateway, services: Services, signer: Signer
 ) -> None:
     headers = {
@@ -213,7 +213,7 @@ def test_socket_upgrade_reaches_orders(
 
     gateway.request("GET", "/ws/orders/", headers)
 
-    seen = services.orders.requests_for("/ws/orders/")[-1]
+    seen = services.live.requests_for("/ws/orders/")[-1]
     assert (
         seen.header("Upgrade"),
         seen.header("Connection"),

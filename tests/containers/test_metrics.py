@@ -14,6 +14,7 @@ PROCESSES = (
     "products-consumer",
     "orders-relay",
     "orders-consumer",
+    "orders-live",
     "users-worker",
     "products-worker",
     "orders-worker",

@@ -1,7 +1,7 @@
 """Orders over HTTP: parse, call, answer."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from orders import selectors
+from orders.api import handover
 from orders.api.filters import OrderFilterSet
 from orders.api.permissions import (
     CancelsEveryOrder,
@@ -30,7 +31,7 @@ from orders.api.serializers import (
     PurchaseRead,
     PurchaseWrite,
 )
-from orders.api.waiting import preferred_seconds, wait_for_outcome
+from orders.api.waiting import asked_seconds, preferred_seconds, wait_for_outcome
 from orders.errors import OrderEnded, OutOfStock
 from orders.models import Order, Status
 from orders.services.placement import OrderItem, place_order
@@ -59,6 +60,11 @@ def _header(name: str, description: str) -> OpenApiParameter:
 PREFER = _header(
     "Prefer", "`wait=N` answers with the outcome, after at most N (≤ 10) seconds (RFC 7240)."
 )
+WAIT = OpenApiParameter(
+    "wait",
+    OpenApiTypes.INT,
+    description="Answer when a pending order is decided, after at most so many (≤ 10) seconds.",
+)
 IF_NONE_MATCH = _header("If-None-Match", "The ETag of what you have: 304 while it is so.")
 KEY = _header(
     "Idempotency-Key",
@@ -83,9 +89,10 @@ class OrderViewSet(StrictViewSetMixin, GenericViewSet[Order]):
     orderings = (Ordering("id", UUID, descending=True),)
     lookup_url_kwarg = "order_id"
     max_body_bytes = 128 * 1024  # a thousand lines
+    query_parameters: ClassVar = {"retrieve": frozenset({"wait"})}
 
     def get_queryset(self) -> QuerySet[Any]:
-        return _visible_orders(self.request)
+        return visible_orders(self.request)
 
     @extend_schema(operation_id="list_orders", parameters=[PAGE_SIZE])
     def list(self, request: Request) -> Response:
@@ -105,18 +112,24 @@ class OrderViewSet(StrictViewSetMixin, GenericViewSet[Order]):
         """Place an order, at the catalogue's prices."""
         lines = self.valid(OrderWrite)["lines"]
         items = [OrderItem(line["product"], line["quantity"]) for line in lines]
-        answer = _place(request, items, "place_order")
-        return Response(answer.body, answer.status, headers=answer.headers)
+        return placed_response(_place(request, items, "place_order"))
 
     @extend_schema(
         operation_id="read_order",
-        parameters=[IF_NONE_MATCH],
+        parameters=[IF_NONE_MATCH, WAIT],
         responses={200: OrderRead, 304: None},
     )
     def retrieve(self, request: Request, order_id: UUID) -> Response:
         """One order; somebody else's does not exist."""
-        body = _body(self.get_object())
-        return conditional.answer(request, body, f'"{body["version"]}"')
+        order, seconds = self.get_object(), asked_seconds(request)
+        answer = order_response(request, order)
+        if not seconds or order["status"] != Status.PENDING:
+            return answer
+        if handover.is_offered(request):
+            sent = handover.headers(order["id"], "read_order", seconds=seconds)
+            return Response(answer.data, headers=sent)
+        wait_for_outcome(order["id"], seconds)
+        return order_response(request, self.get_object())
 
     @extend_schema(operation_id="cancel_order", request=None, responses=OrderRead)
     @action(
@@ -135,7 +148,7 @@ class OrderViewSet(StrictViewSetMixin, GenericViewSet[Order]):
             CancelsEveryOrder().has_permission(request, self)
         cancel_order(order_id=order_id, by_staff=not is_own)
         # Read again: the stock may have decided the order meanwhile.
-        return Response(_body(self.get_object()))
+        return Response(order_body(self.get_object()))
 
     @extend_schema(operation_id="read_order_history", responses=HistoryRead)
     @action(detail=True)
@@ -163,8 +176,24 @@ class PurchaseViewSet(StrictViewSetMixin, GenericViewSet[Order]):
         item = OrderItem(product_id, self.valid(PurchaseWrite)["quantity"])
         about = str(product_id)
         answer = _place(request, [item], "purchase", about=about, wait=PURCHASE_WAIT_SECONDS)
-        status, code = ("pending", 202) if answer.status == idempotency.OPEN else ("purchased", 200)
-        return Response({"status": status, "order": answer.body}, code, headers=answer.headers)
+        return purchased_response(answer)
+
+
+def placed_response(answer: Answer) -> Response:
+    """Return what is answered to an order."""
+    return Response(answer.body, answer.status, headers=answer.headers)
+
+
+def purchased_response(answer: Answer) -> Response:
+    """Return what is answered to a purchase."""
+    status, code = ("pending", 202) if answer.status == idempotency.OPEN else ("purchased", 200)
+    return Response({"status": status, "order": answer.body}, code, headers=answer.headers)
+
+
+def order_response(request: Request, order: dict[str, Any]) -> Response:
+    """Return what is answered to who reads an order."""
+    body = order_body(order)
+    return conditional.answer(request, body, f'"{body["version"]}"')
 
 
 def _place(
@@ -194,9 +223,30 @@ def _place(
         # An open answer is kept until the outcome settles it: a repeat waits for that, too.
         status=201 if seconds is None else idempotency.OPEN,
     )
-    headers = _headers(answer, preferred)
-    if answer.status == idempotency.OPEN:
-        answer = _settled(request, answer, seconds or 0, keyed)
+    if answer.status != idempotency.OPEN:
+        return outcome(answer, answer.body, keyed, preferred=preferred)
+    order_id = UUID(answer.body["id"])
+    if seconds and handover.is_offered(request):
+        how = {"seconds": seconds, "preferred": preferred, "is_replay": answer.is_replay or None}
+        return Answer(answer.status, answer.body, handover.headers(order_id, operation, **how))
+    # Outside of every transaction: whoever waits holds no lock.
+    wait_for_outcome(order_id, seconds or 0)
+    order = get_object_or_404(visible_orders(request), pk=order_id)
+    return outcome(answer, order_body(order), keyed, preferred=preferred)
+
+
+def outcome(
+    first: Answer, body: Any, keyed: IdempotentRequest | None, *, preferred: int | None
+) -> Answer:
+    """Return what is answered to a placement whose first answer was `first`; `body` is the order as
+    it is now.
+
+    Raises:
+        OutOfStock: it was rejected.
+        OrderEnded: it was cancelled or expired.
+    """
+    headers = _headers(first, preferred)
+    answer = _settled(first, body, keyed) if first.status == idempotency.OPEN else first
     _refuse_ended(answer.body, headers)
     return Answer(answer.status, answer.body, headers)
 
@@ -210,20 +260,14 @@ def _headers(answer: Answer, preferred: int | None) -> dict[str, str]:
     return headers
 
 
-def _settled(
-    request: Request, answer: Answer, seconds: int, keyed: IdempotentRequest | None
-) -> Answer:
-    """Wait for the outcome and keep it as the answer; `answer` again while there is none.
+def _settled(first: Answer, body: Any, keyed: IdempotentRequest | None) -> Answer:
+    """Keep the outcome as the answer; return `first` again while there is none.
 
     To a repeat, a cancel is no outcome: it was another request, with an answer of its own.
     """
-    order_id = UUID(answer.body["id"])
-    # Outside of every transaction: whoever waits holds no lock.
-    wait_for_outcome(order_id, seconds)
-    body = _body(get_object_or_404(_visible_orders(request), pk=order_id))
     is_cancelled = body["status"] == Status.CANCELLED
-    if body["status"] == Status.PENDING or (answer.is_replay and is_cancelled):
-        return answer
+    if body["status"] == Status.PENDING or (first.is_replay and is_cancelled):
+        return first
     return keyed.settle(status=201, body=body) if keyed else Answer(201, body)
 
 
@@ -241,12 +285,14 @@ def _sees_all(request: Request) -> bool:
     return ReadsEveryOrder.allows(request) or CancelsEveryOrder.allows(request)
 
 
-def _visible_orders(request: Request) -> QuerySet[Any]:
+def visible_orders(request: Request) -> QuerySet[Any]:
+    """Return the orders that the caller may see, with the columns of an answer."""
     orders: QuerySet[Any] = selectors.list_orders(
         viewer_id=caller_of(request).id, sees_all=_sees_all(request)
     )
     return orders.values(*OrderRead.columns())
 
 
-def _body(row: dict[str, Any]) -> dict[str, Any]:
+def order_body(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the order as clients get it."""
     return OrderRead.body(selectors.with_lines([row])[0])
