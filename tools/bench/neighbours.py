@@ -115,14 +115,14 @@ async def _beside(
     base = f"http://127.0.0.1:{port}"
     times: list[float] = []
     ended = time.monotonic() + seconds
-    work: list[Awaitable[None]] = [_customers(scene, base, ended, times)]
+    work: list[Awaitable[None]] = [customers(scene, base, ended, times)]
     if make is not None:
         work.append(_attacker(base, ended, make))
     await asyncio.gather(*work)
     return times
 
 
-async def _customers(scene: Scene, base: str, ended: float, times: list[float]) -> None:
+async def customers(scene: Scene, base: str, ended: float, times: list[float]) -> None:
     sessions = [_session(f"127.10.0.{number + 1}") for number in range(len(scene.tokens) - 1)]
     orders = scene.orders(len(scene.products))
 

@@ -111,7 +111,7 @@ def test_nothing_is_compressed(live: Live) -> None:
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
-        ({"Sec-WebSocket-Version": "12"}, 426),
+        ({"Sec-WebSocket-Version": "12"}, 400),
         ({"Sec-WebSocket-Key": ""}, 400),
         ({"Sec-WebSocket-Key": "x"}, 400),
         ({"Connection": "keep-alive", "Upgrade": ""}, 404),
