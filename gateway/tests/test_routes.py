@@ -201,9 +201,7 @@ def test_healthz_answers_without_any_service(gateway: Gateway, services: Service
     assert services.seen() == 0
 
 
-def test_socket_upgrade_reaches_live(
-    gateway: Gateway, services: Services, signer: Signer
-) -> None:
+def test_socket_upgrade_reaches_live(gateway: Gateway, services: Services, signer: Signer) -> None:
     headers = {
         "Authorization": f"Bearer {signer.token()}",
         "Upgrade": "websocket",

@@ -63,8 +63,13 @@ async def _connection(
     """Yield what one connection tells, until it breaks."""
     address = gateway.replace("http", "ws", 1) + PATH
     headers = {"Authorization": f"Bearer {await token()}"}
-    timeouts = {"open_timeout": CONNECT_SECONDS, "ping_interval": PING_SECONDS}
-    async with connect(address, additional_headers=headers, proxy=None, **timeouts) as socket:
+    async with connect(
+        address,
+        additional_headers=headers,
+        open_timeout=CONNECT_SECONDS,
+        ping_interval=PING_SECONDS,
+        proxy=None,
+    ) as socket:
         await socket.send(json.dumps({"type": "subscribe", "orders": orders}))
         renewing: asyncio.Task[None] | None = None
         try:

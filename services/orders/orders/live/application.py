@@ -30,7 +30,8 @@ class Live:
     def __init__(self) -> None:
         self.hub = Hub()
         socket = OrdersSocket.as_asgi(hub=self.hub)
-        sockets = URLRouter([path("ws/orders/", socket), re_path("", refuse)])
+        elsewhere = re_path("", refuse)  # type: ignore[arg-type]  # Channels leads to applications
+        sockets = URLRouter([path("ws/orders/", socket), elsewhere])
         self._application = ProtocolTypeRouter(
             {"http": Requests(self.hub.waiters), "websocket": sockets, "lifespan": self._live}
         )

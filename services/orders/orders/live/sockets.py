@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections import deque
-from functools import partial
 from typing import Any, NoReturn
 
 import orjson
@@ -34,7 +33,7 @@ SLOW_SECONDS = 10.0
 UNSUPPORTED_DATA = 1003
 
 
-class OrdersSocket(AsyncWebsocketConsumer):
+class OrdersSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
     """One socket. What it is told goes through its subscriber, in one task; it hears in another."""
 
     hub: Hub  # as_asgi(hub=…)
@@ -168,10 +167,14 @@ class OrdersSocket(AsyncWebsocketConsumer):
             self.hub.leave(self.subscriber)
 
 
-@partial(sync_to_async, thread_sensitive=False)
-def _verify(token: str) -> Claims:
-    close_old_connections()
-    return verified_claims(token)
+async def _verify(token: str) -> Claims:
+    """Return what a good token says; in a thread, as it may ask users or the database."""
+
+    def verified() -> Claims:
+        close_old_connections()
+        return verified_claims(token)
+
+    return await sync_to_async(verified, thread_sensitive=False)()
 
 
 def _expiry(subscriber: Subscriber) -> dict[str, int]:
