@@ -20,7 +20,8 @@ from native.layout import Layout
 from shopper.accounts import Account, Session
 from shopper.api import Api
 
-WAITERS, SOCKETS, OF_ONE_ACCOUNT, ORDERS_RATE = 200, 1000, 10, 10
+WAITERS, SOCKETS, OF_ONE_ACCOUNT = 200, 1000, 10
+OTHERS_RATE, ORDERS_RATE = 20, 10
 #: Nobody decides them: they are in no outbox.
 UNDECIDED = """
     INSERT INTO orders (id, user_id, status, currency, total, version, deadline)
@@ -78,7 +79,7 @@ async def _measured(scene: Scene, seconds: int, order_ids: Sequence[str]) -> lis
                     answer.raise_for_status()
 
         waiting = [asyncio.create_task(wait(order_id)) for order_id in order_ids]
-        await customers(scene, scene.ops.gateway, ended, times)
+        await customers(scene, scene.ops.gateway, ended, times, rate=OTHERS_RATE)
         for task in waiting:
             if task.done():
                 task.result()

@@ -88,8 +88,10 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         self._live = live
-        # It tells of every socket, with its address; our own lines say it (orders.live.sockets).
-        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+        # It tells of every socket, with its address, and of each that we refuse as of an error.
+        log = logging.getLogger("uvicorn.error")
+        log.setLevel(logging.WARNING)
+        log.addFilter(lambda record: "completing handshake" not in record.getMessage())
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop; uvicorn's own would end the process by the signal once more, as if it had failed.

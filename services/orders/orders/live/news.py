@@ -4,7 +4,6 @@ import asyncio
 import logging
 import time
 
-import redis
 import redis.asyncio
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
@@ -25,7 +24,7 @@ async def follow(url: str, hub: Hub) -> None:
     while True:
         try:
             await _listen(url, hub)
-        except (redis.RedisError, OSError, TimeoutError) as error:
+        except Exception as error:  # whatever it is, listening goes on
             if hub.is_pushed:
                 logger.warning("no news of orders", extra={"reason": f"{error!r}"[:200]})
             hub.set_pushed(False)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import deque
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import orjson
@@ -29,7 +30,7 @@ from servicekit.http.problems import CONTENT_TYPE, TITLES, problem_body
 #: More messages than this in so many seconds, and the socket is closed.
 MOST_MESSAGES, MESSAGES_SECONDS = 20, 10.0
 #: How long a message may wait for a client that does not read.
-SLOW_SECONDS = 10.0
+SLOW_SECONDS = 4.0
 UNSUPPORTED_DATA = 1003
 
 
@@ -138,20 +139,24 @@ class OrdersSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _send_all(self, subscriber: Subscriber) -> None:
         """Send what waits, until the socket is to end; a client that does not read is dropped."""
-        while subscriber.end is None:
-            await subscriber.bell.wait()
-            for text in subscriber.take():
-                try:
-                    async with asyncio.timeout(SLOW_SECONDS):
-                        await self.send(text_data=text)
-                except TimeoutError:
-                    subscriber.close(POLICY, "messages are not read")
-                    break
-                measures.MESSAGES.inc()
-        code, reason = subscriber.end
-        measures.CLOSED.labels(reason).inc()
-        self.hub.leave(subscriber)
-        await self.close(code, reason)
+        with suppress(OSError):  # the client has left, which `receive` hears as well
+            while subscriber.end is None:
+                await subscriber.bell.wait()
+                await self._send_waiting(subscriber)
+            code, reason = subscriber.end
+            measures.CLOSED.labels(reason).inc()
+            self.hub.leave(subscriber)
+            await self.close(code, reason)
+
+    async def _send_waiting(self, subscriber: Subscriber) -> None:
+        for text in subscriber.take():
+            try:
+                async with asyncio.timeout(SLOW_SECONDS):
+                    await self.send(text_data=text)
+            except TimeoutError:
+                subscriber.close(POLICY, "messages are not read")
+                return
+            measures.MESSAGES.inc()
 
     def _is_flooded(self) -> bool:
         now = time.monotonic()
