@@ -15,6 +15,7 @@ NAMES = (
     "gateway",
     "mail_page",
     *SERVICES,
+    "live",
     "postgres",
     "amqp",
     "broker_api",

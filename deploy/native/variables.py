@@ -47,7 +47,7 @@ def container(
     addresses = {"rabbitmq:5672": "amqp", "rabbitmq:15672": "broker_api", "redis:6379": "redis"}
     addresses |= {f"{service}-web:8000": service for service in SERVICES}
     addresses |= {f"{service}-db:5432": "postgres" for service in SERVICES}
-    addresses |= {"gateway:8080": "gateway", "mailsink:1025": "mail"}
+    addresses |= {"gateway:8080": "gateway", "mailsink:1025": "mail", "orders-live:8000": "live"}
     variables = {}
     for variable, template in _containers()[name]["environment"].items():
         text = VARIABLE.sub(value, str(template))
@@ -82,6 +82,7 @@ def service(
     return found | {
         "SERVICE": name,
         "WEB_BIND": f"{HOST}:{ports[name]}",
+        "LIVE_BIND": f"{HOST}:{ports['live']}",
         "PROMETHEUS_MULTIPROC_DIR": str(layout.metrics / name),
         "ALLOWED_HOSTS": environment.get("ALLOWED_HOSTS", ""),
     }

@@ -134,6 +134,6 @@ def test_answer_that_is_no_error_passes_byte_for_byte(
 def test_foreign_error_of_a_socket_is_a_problem(
     gateway: Gateway, own_services: Services, signer: Signer
 ) -> None:
-    own_services.orders.answers["/ws/orders/"] = Answer(500, HTML, {"Content-Type": "text/html"})
+    own_services.live.answers["/ws/orders/"] = Answer(500, HTML, {"Content-Type": "text/html"})
 
     assert_problem(gateway.get("/ws/orders/", signer.token()), 500, "internal_error")

@@ -253,7 +253,7 @@ def test_socket_is_not_held(
     own_gateway: StartGateway, own_services: Services, signer: Signer
 ) -> None:
     gateway = own_gateway()
-    own_services.orders.stop()
+    own_services.live.stop()
 
     refused: Response = gateway.get("/ws/orders/", signer.token())
 

@@ -17,7 +17,7 @@ FORWARDED = {
     "if-none-match", "if-modified-since", "prefer", "user-agent", "x-request-id", "x-real-ip",
     "x-forwarded-for",
     "x-forwarded-proto", "traceparent", "sec-websocket-key", "sec-websocket-version",
-    "sec-websocket-protocol",
+    "sec-websocket-protocol", "x-waits-elsewhere",
 }  # fmt: skip
 FORGED = {
     "X-User-Id": "1", "X-User-Role": "admin", "X-User-Email": "a@b", "x-user-roles": "staff",
@@ -27,7 +27,7 @@ FORGED = {
     "X-Rewrite-URL": "/admin/", "X-HTTP-Method-Override": "DELETE",
     "X-Forwarded-Host": "evil.example", "X-Forwarded-User": "a",
     "X-Accel-Redirect": "/__auth", "Remote-User": "admin", "Cookie": "sessionid=1",
-    "X-Token-Fault": "", "Range": "bytes=0-1",
+    "X-Waits-Elsewhere": "here", "X-Token-Fault": "", "Range": "bytes=0-1",
     "X-Forwarded-For": "9.9.9.9", "X-Real-IP": "9.9.9.9", "X-Forwarded-Proto": "https",
     "True-Client-IP": "9.9.9.9",
 }  # fmt: skip

@@ -207,9 +207,7 @@ def test_healthz_answers_without_any_service(gateway: Gateway, services: Service
     assert services.seen() == 0
 
 
-def test_socket_upgrade_reaches_orders(
-    gateway: Gateway, services: Services, signer: Signer
-) -> None:
+def test_socket_upgrade_reaches_live(gateway: Gateway, services: Services, signer: Signer) -> None:
     headers = {
         "Authorization": f"Bearer {signer.token()}",
         "Upgrade": "websocket",
@@ -219,7 +217,7 @@ def test_socket_upgrade_reaches_orders(
 
     gateway.request("GET", "/ws/orders/", headers)
 
-    seen = services.orders.requests_for("/ws/orders/")[-1]
+    seen = services.live.requests_for("/ws/orders/")[-1]
     assert (
         seen.header("Upgrade"),
         seen.header("Connection"),

@@ -117,6 +117,7 @@ def written(directory: Path) -> dict[str, str]:
 REQUIRED = {
     "GATEWAY_LISTEN": "127.0.0.1:1", "USERS_UPSTREAM": "127.0.0.1:2",
     "PRODUCTS_UPSTREAM": "127.0.0.1:3", "ORDERS_UPSTREAM": "127.0.0.1:4",
+    "LIVE_UPSTREAM": "127.0.0.1:5",
 }  # fmt: skip
 
 

@@ -21,6 +21,7 @@ STATELESS = (
     "users-web",
     "orders-relay",
     "orders-consumer",
+    "orders-live",
     "products-relay",
     "products-consumer",
     "users-relay",

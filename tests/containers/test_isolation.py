@@ -26,6 +26,7 @@ SERVERS = {
     "users-web": 8000,
     "products-web": 8000,
     "orders-web": 8000,
+    "orders-live": 8000,
     "gateway": 8080,
     "mailsink": 1025,
 }
@@ -42,7 +43,8 @@ USES = {
     "users-web": {"users-db", "rabbitmq", "redis"},
     "products-web": {"products-db", "rabbitmq", "redis", "users-web"},
     "orders-web": {"orders-db", "rabbitmq", "redis", "users-web", "products-web"},
-    "gateway": {"users-web", "products-web", "orders-web"},
+    "orders-live": {"orders-db", "rabbitmq", "redis", "users-web"},
+    "gateway": {"users-web", "products-web", "orders-web", "orders-live"},
 }
 #: Some at once, for where a network is closed each try takes its whole time; not all, for a
 #: container may have few processes.

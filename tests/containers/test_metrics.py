@@ -15,6 +15,7 @@ PROCESSES = (
     "products-consumer",
     "orders-relay",
     "orders-consumer",
+    "orders-live",
     "users-worker",
     "products-worker",
     "orders-worker",

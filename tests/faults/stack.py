@@ -27,6 +27,7 @@ OURS = (
     "products-consumer",
     "products-relay",
     "orders-consumer",
+    "orders-live",
     "products-web",
     "users-web",
     "users-relay",

@@ -9,6 +9,7 @@ from bench.anchor import baseline
 from bench.bulk import measure_bulk
 from bench.catalogue import measure_catalogue
 from bench.latency import measure_latency
+from bench.live import measure_live
 from bench.neighbours import measure_neighbours
 from bench.purchase import measure_purchases
 from bench.relay import measure_relay
@@ -20,13 +21,14 @@ from bench.wrk import WrkMissing
 from shopper.ops import Ops, StackUnknown, load_ops
 
 SECTIONS = ("purchase", "latency", "relay", "catalogue", "neighbours", "scale", "memory", "code")
-#: It leaves the shop with another catalogue than the others measure.
-ON_REQUEST = ("bulk",)
+#: They leave the shop with more than the others measure: another catalogue, a hundred accounts.
+ON_REQUEST = ("bulk", "live")
 KNOWN = (*SECTIONS, *ON_REQUEST)
 TABLES = {
     "relay": ("relay", measure_relay),
     "neighbours": ("customers beside an attacker", measure_neighbours),
     "bulk": ("many prices at once", measure_bulk),
+    "live": ("waiting and following", measure_live),
 }
 
 

@@ -115,14 +115,17 @@ async def _beside(
     base = f"http://127.0.0.1:{port}"
     times: list[float] = []
     ended = time.monotonic() + seconds
-    work: list[Awaitable[None]] = [_customers(scene, base, ended, times)]
+    work: list[Awaitable[None]] = [customers(scene, base, ended, times)]
     if make is not None:
         work.append(_attacker(base, ended, make))
     await asyncio.gather(*work)
     return times
 
 
-async def _customers(scene: Scene, base: str, ended: float, times: list[float]) -> None:
+async def customers(
+    scene: Scene, base: str, ended: float, times: list[float], *, rate: float = CUSTOMERS_RATE
+) -> None:
+    """Ask at a steady rate, each from an address of its own; note the seconds of each answer."""
     sessions = [_session(f"127.10.0.{number + 1}") for number in range(len(scene.tokens) - 1)]
     orders = scene.orders(len(scene.products))
 
@@ -151,7 +154,7 @@ async def _customers(scene: Scene, base: str, ended: float, times: list[float]) 
                 )
         times.append(time.monotonic() - began)
 
-    await _steadily(CUSTOMERS_RATE, ended, ask)
+    await _steadily(rate, ended, ask)
     for session in sessions:
         await session.close()
 

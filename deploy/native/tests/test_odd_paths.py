@@ -44,6 +44,7 @@ def test_gateway_runs_in_a_folder_with_an_odd_name(tmp_path: Path) -> None:
         "USERS_UPSTREAM": "127.0.0.1:2",
         "PRODUCTS_UPSTREAM": "127.0.0.1:3",
         "ORDERS_UPSTREAM": "127.0.0.1:4",
+        "LIVE_UPSTREAM": "127.0.0.1:5",
         "RUN_DIR": str(tmp_path / ODD),
         "NJS_DIR": str(tmp_path / f"{ODD} njs"),
     }

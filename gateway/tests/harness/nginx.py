@@ -44,17 +44,18 @@ def free_port() -> int:
 
 
 class Services:
-    """The three doubles."""
+    """The doubles of the three services, and of the process of orders that waits."""
 
     def __init__(self) -> None:
-        self.users, self.products, self.orders = (
+        self.users, self.products, self.orders, self.live = (
             Upstream("users"),
             Upstream("products"),
             Upstream("orders"),
+            Upstream("live"),
         )
 
     def all(self) -> list[Upstream]:
-        return [self.users, self.products, self.orders]
+        return [self.users, self.products, self.orders, self.live]
 
     def seen(self) -> int:
         return sum(len(upstream.seen) for upstream in self.all())
@@ -74,6 +75,7 @@ class Gateway:
             "USERS_UPSTREAM": services.users.address,
             "PRODUCTS_UPSTREAM": services.products.address,
             "ORDERS_UPSTREAM": services.orders.address, "WORKER_PROCESSES": "1",
+            "LIVE_UPSTREAM": services.live.address,
             "ACCESS_LOG": str(self.directory / "access.log"),
             "ERROR_LOG": str(self.directory / "error.log"), "MEDIA_DIR": str(self.media),
         } | GENEROUS | variables  # fmt: skip

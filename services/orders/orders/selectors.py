@@ -1,12 +1,14 @@
 """Every read of orders."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from decimal import Decimal
 from itertools import takewhile
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import F, Min, QuerySet, Value
 from django.db.models.functions import Coalesce, Now
 
@@ -205,3 +207,55 @@ def _summary(lines: Sequence[Row]) -> Row:
         "currency": currencies.pop() if has_total else None,
         "is_ready": has_total and len(for_sale) == len(lines),
     }
+
+
+# By hand, both: one text for any number of ids, so that PostgreSQL keeps one plan; and the ORM has
+# no LATERAL, which reads the newest of many customers by the index on (user_id, id).
+STATES = """
+    SELECT id, user_id, status, version, total, currency, placed_at, settled_at FROM orders
+    WHERE id = ANY(%s)
+"""
+NEWEST_STATES = """
+    SELECT newest.* FROM unnest(%s::uuid[]) AS customer (id) CROSS JOIN LATERAL (
+        SELECT id, user_id, status, version, total, currency, placed_at, settled_at FROM orders
+        WHERE user_id = customer.id ORDER BY id DESC LIMIT %s
+    ) AS newest
+"""
+DECIDED = "SELECT id FROM orders WHERE id = ANY(%s) AND status <> 'pending'"
+
+
+class OrderState(NamedTuple):
+    """What a socket tells of an order."""
+
+    id: UUID
+    user_id: UUID
+    status: str
+    version: int
+    total: Decimal
+    currency: str
+    placed_at: datetime
+    settled_at: datetime | None
+
+
+def list_states(*, order_ids: Collection[UUID]) -> list[OrderState]:
+    """Return the states of these orders, as far as there are such."""
+    return [OrderState(*row) for row in _rows(STATES, list(order_ids))] if order_ids else []
+
+
+def list_newest_states(*, user_ids: Collection[UUID], each: int) -> list[OrderState]:
+    """Return the states of the newest `each` orders of each of these customers."""
+    if not user_ids:
+        return []
+    return [OrderState(*row) for row in _rows(NEWEST_STATES, list(user_ids), each)]
+
+
+def decided_among(*, order_ids: Collection[UUID]) -> list[UUID]:
+    """Return those of the orders that are pending no more."""
+    return [row[0] for row in _rows(DECIDED, list(order_ids))] if order_ids else []
+
+
+def _rows(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows

@@ -31,8 +31,13 @@ SERVICEKIT = kit.from_environment(
     purges="orders.purges.PURGES",
     readiness_checks={"overdue": "orders.operations.check_overdue"},
     gauges=("orders.operations.gauges",),
+    expected_processes=("relay", "consumer", "worker", "live"),
 )
 
+# Where changed orders are announced to `live`; without it, sockets and waiters are told by polling.
+REDIS_URL = env.text("REDIS_URL", "")
+# host:port of `live`, beside web's own.
+LIVE_BIND = env.text("LIVE_BIND", "0.0.0.0:8000")
 PRODUCTS_URL = env.text("PRODUCTS_URL", "http://products:8000")
 # Longer than any outage we mean to sit out: a broker away for a minute must not cost orders
 # (docs/adr/0020-order-deadline.md).

@@ -10,7 +10,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from orders import selectors
 from orders.api import cart_cookie
-from orders.api.cart_keys import checkout_key
+from orders.api.cart_keys import OPERATION, checkout_key
 from orders.api.cart_serializers import (
     CartLineWrite,
     CartRead,
@@ -20,7 +20,7 @@ from orders.api.cart_serializers import (
 )
 from orders.api.headers import IF_MATCH, IF_NONE_MATCH, KEY, PREFER
 from orders.api.permissions import HasCart
-from orders.api.placing import place
+from orders.api.placing import place, placed_response
 from orders.api.serializers import OrderRead
 from orders.models import Cart
 from orders.services import carts
@@ -134,9 +134,9 @@ class CartViewSet(StrictViewSetMixin, GenericViewSet[Cart]):
             request,
             lambda: carts.check_out(user_id=user_id, if_versions=versions, terms=terms),
             checkout_key(request, versions),
+            OPERATION,
         )
-        response = Response(answer.body, answer.status, headers=answer.headers)
-        return self._with_cookie(response, Holder(user_id=user_id))
+        return self._with_cookie(placed_response(answer), Holder(user_id=user_id))
 
     def _holder(self) -> Holder:
         """Return whose cart it is, after what the cookie's holds has come into a customer's."""

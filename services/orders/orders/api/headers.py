@@ -16,6 +16,11 @@ def _header(name: str, description: str) -> OpenApiParameter:
 PREFER = _header(
     "Prefer", "`wait=N` answers with the outcome, after at most N (≤ 10) seconds (RFC 7240)."
 )
+WAIT = OpenApiParameter(
+    "wait",
+    OpenApiTypes.INT,
+    description="Answer when a pending order is decided, after at most so many (≤ 10) seconds.",
+)
 IF_NONE_MATCH = _header("If-None-Match", "The ETag of what you have: 304 while it is so.")
 IF_MATCH = _header("If-Match", "The ETag of what you have: 412 if it has changed since.")
 KEY = _header(

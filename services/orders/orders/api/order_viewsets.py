@@ -1,6 +1,6 @@
 """Orders over HTTP: parse, call, answer."""
 
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -11,10 +11,11 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from orders import selectors
+from orders.api import handover
 from orders.api.filters import OrderFilterSet
-from orders.api.headers import IF_NONE_MATCH, KEY, PAGE_SIZE, PREFER, REFUSALS
+from orders.api.headers import IF_NONE_MATCH, KEY, PAGE_SIZE, PREFER, REFUSALS, WAIT
 from orders.api.permissions import CancelsEveryOrder, CancelsOrders, PlacesOrReadsOrders
-from orders.api.placing import place_items
+from orders.api.placing import place_items, placed_response
 from orders.api.serializers import (
     CancelWrite,
     HistoryRead,
@@ -23,13 +24,19 @@ from orders.api.serializers import (
     OrderWrite,
     StaffCancelWrite,
 )
-from orders.api.visible import acting_staff, is_for_staff, order_body, visible_orders
-from orders.models import Actor, Order
+from orders.api.visible import (
+    acting_staff,
+    is_for_staff,
+    order_body,
+    order_response,
+    visible_orders,
+)
+from orders.api.waiting import asked_seconds, wait_for_outcome
+from orders.models import Actor, Order, Status
 from orders.services.placement import OrderItem, Terms
 from orders.services.settlement import cancel_order
 from orders.services.transitions import BY_CUSTOMER
 from servicekit.auth.authentication import caller_of
-from servicekit.http import conditional
 from servicekit.http.pagination import Ordering
 from servicekit.http.parsers import MAX_BODY_BYTES
 from servicekit.http.viewsets import StrictViewSetMixin
@@ -70,6 +77,7 @@ class OrderViewSet(StrictViewSetMixin, GenericViewSet[Order]):
     orderings = (Ordering("id", UUID, descending=True), Ordering("id", UUID))
     lookup_url_kwarg = "order_id"
     max_body_bytes = 128 * 1024  # a thousand lines
+    query_parameters: ClassVar = {"retrieve": frozenset({"wait"})}
 
     def get_queryset(self) -> QuerySet[Any]:
         return visible_orders(self.request)
@@ -93,17 +101,24 @@ class OrderViewSet(StrictViewSetMixin, GenericViewSet[Order]):
         body = self.valid(OrderWrite)
         items = [OrderItem(line["product"], line["quantity"]) for line in body.pop("lines")]
         answer = place_items(request, items, "place_order", terms=Terms(**body))
-        return Response(answer.body, answer.status, headers=answer.headers)
+        return placed_response(answer)
 
     @extend_schema(
         operation_id="read_order",
-        parameters=[IF_NONE_MATCH],
+        parameters=[IF_NONE_MATCH, WAIT],
         responses={200: OrderRead, 304: None},
     )
     def retrieve(self, request: Request, order_id: UUID) -> Response:
         """One order; somebody else's does not exist."""
-        body = order_body(self.get_object())
-        return conditional.answer(request, body, f'"{body["version"]}"')
+        order, seconds = self.get_object(), asked_seconds(request)
+        answer = order_response(request, order)
+        if not seconds or order["status"] != Status.PENDING:
+            return answer
+        if handover.is_offered(request):
+            sent = handover.headers(order["id"], "read_order", seconds=seconds)
+            return Response(answer.data, headers=sent)
+        wait_for_outcome(order["id"], seconds)
+        return order_response(request, self.get_object())
 
     @extend_schema(
         operation_id="cancel_order",

@@ -6,7 +6,9 @@ from uuid import UUID
 
 from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
+from rest_framework.response import Response
 
+from orders.api import handover
 from orders.api.serializers import OrderRead
 from orders.api.visible import order_body, visible_orders
 from orders.api.waiting import preferred_seconds, wait_for_outcome
@@ -22,6 +24,7 @@ def place(
     request: Request,
     placing: Callable[[], dict[str, Any]],
     keyed: IdempotentRequest | None,
+    operation: str,
     *,
     wait: int | None = None,
 ) -> Answer:
@@ -42,11 +45,44 @@ def place(
         # An open answer is kept until the outcome settles it: a repeat waits for that, too.
         status=201 if seconds is None else idempotency.OPEN,
     )
-    headers = _headers(answer, preferred)
-    if answer.status == idempotency.OPEN:
-        answer = _settled(request, answer, seconds or 0, keyed)
+    if answer.status != idempotency.OPEN:
+        return outcome(answer, answer.body, keyed, preferred=preferred)
+    order_id = UUID(answer.body["id"])
+    if seconds and handover.is_offered(request):
+        how = {"seconds": seconds, "preferred": preferred, "is_replay": answer.is_replay or None}
+        sent = handover.headers(order_id, operation, key=keyed and keyed.key, **how)
+        return Answer(answer.status, answer.body, sent)
+    # Outside of every transaction: whoever waits holds no lock.
+    wait_for_outcome(order_id, seconds or 0)
+    order = get_object_or_404(visible_orders(request), pk=order_id)
+    return outcome(answer, order_body(order), keyed, preferred=preferred)
+
+
+def outcome(
+    first: Answer, body: Any, keyed: IdempotentRequest | None, *, preferred: int | None
+) -> Answer:
+    """Return what is answered to a placement whose first answer was `first`; `body` is the order as
+    it is now.
+
+    Raises:
+        OutOfStock: it was rejected.
+        OrderEnded: it was cancelled or expired.
+    """
+    headers = _headers(first, preferred)
+    answer = _settled(first, body, keyed) if first.status == idempotency.OPEN else first
     _refuse_ended(answer.body, headers)
     return Answer(answer.status, answer.body, headers)
+
+
+def placed_response(answer: Answer) -> Response:
+    """Return what is answered to an order."""
+    return Response(answer.body, answer.status, headers=answer.headers)
+
+
+def purchased_response(answer: Answer) -> Response:
+    """Return what is answered to a purchase."""
+    status, code = ("pending", 202) if answer.status == idempotency.OPEN else ("purchased", 200)
+    return Response({"status": status, "order": answer.body}, code, headers=answer.headers)
 
 
 def place_items(
@@ -66,6 +102,7 @@ def place_items(
         request,
         lambda: place_order(user_id=caller_id, items=items, terms=terms),
         keyed,
+        operation,
         wait=wait,
     )
 
@@ -79,20 +116,14 @@ def _headers(answer: Answer, preferred: int | None) -> dict[str, str]:
     return headers
 
 
-def _settled(
-    request: Request, answer: Answer, seconds: int, keyed: IdempotentRequest | None
-) -> Answer:
-    """Wait for the outcome and keep it as the answer; `answer` again while there is none.
+def _settled(first: Answer, body: Any, keyed: IdempotentRequest | None) -> Answer:
+    """Keep the outcome as the answer; return `first` again while there is none.
 
     To a repeat, a cancel is no outcome: it was another request, with an answer of its own.
     """
-    order_id = UUID(answer.body["id"])
-    # Outside of every transaction: whoever waits holds no lock.
-    wait_for_outcome(order_id, seconds)
-    body = order_body(get_object_or_404(visible_orders(request), pk=order_id))
     is_cancelled = body["status"] == Status.CANCELLED
-    if body["status"] == Status.PENDING or (answer.is_replay and is_cancelled):
-        return answer
+    if body["status"] == Status.PENDING or (first.is_replay and is_cancelled):
+        return first
     return keyed.settle(status=201, body=body) if keyed else Answer(201, body)
 
 

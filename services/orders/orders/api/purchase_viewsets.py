@@ -9,11 +9,10 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from orders.api.headers import KEY, PREFER, REFUSALS
-from orders.api.placing import place_items
+from orders.api.placing import place_items, purchased_response
 from orders.api.serializers import PurchaseRead, PurchaseWrite
 from orders.models import Order
 from orders.services.placement import OrderItem, Terms
-from servicekit.http import idempotency
 from servicekit.http.viewsets import StrictViewSetMixin
 
 PURCHASE_WAIT_SECONDS = 2
@@ -43,5 +42,4 @@ class PurchaseViewSet(StrictViewSetMixin, GenericViewSet[Order]):
             about=str(product_id),
             wait=PURCHASE_WAIT_SECONDS,
         )
-        status, code = ("pending", 202) if answer.status == idempotency.OPEN else ("purchased", 200)
-        return Response({"status": status, "order": answer.body}, code, headers=answer.headers)
+        return purchased_response(answer)

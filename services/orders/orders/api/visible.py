@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from orders import selectors
 from orders.api.permissions import CancelsEveryOrder, FulfilsOrders, ReadsEveryOrder
@@ -11,6 +12,7 @@ from orders.api.serializers import OrderRead
 from orders.models import Actor
 from orders.services.transitions import By
 from servicekit.auth.authentication import caller_of, viewer_of
+from servicekit.http import conditional
 
 
 def visible_orders(request: Request) -> QuerySet[Any]:
@@ -24,6 +26,12 @@ def visible_orders(request: Request) -> QuerySet[Any]:
 def order_body(row: dict[str, Any]) -> dict[str, Any]:
     """Return the body of an order, with its lines."""
     return OrderRead.body(selectors.with_lines([row])[0])
+
+
+def order_response(request: Request, order: dict[str, Any]) -> Response:
+    """Return what is answered to who reads an order."""
+    body = order_body(order)
+    return conditional.answer(request, body, f'"{body["version"]}"')
 
 
 def acting_staff(request: Request) -> By:

@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from psycopg.types.json import Jsonb
 from uuid_utils.compat import uuid7
 
+from orders.announcements import Change, announce_after_commit
 from orders.errors import (
     MixedCurrencies,
     OrderTooLarge,
@@ -114,6 +115,7 @@ def place_order(
         _refuse_other_total(order, terms)
         serial = _insert(order, lines, terms)
         _publish(order)
+        announce_after_commit([Change(order.order_id, user_id, 1, Status.PENDING.value)])
     return _row(order, serial, lines, terms)
 
 

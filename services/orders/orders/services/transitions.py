@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import connection
 from psycopg.types.json import Jsonb
 
+from orders.announcements import Change, announce_after_commit
 from orders.models import Actor, Order, OrderHistory, Status, states_before
 from orders.models.numbers import number_of
 
@@ -100,7 +101,11 @@ def transition_orders(
     ]
     with connection.cursor() as cursor:
         cursor.execute(TRANSITION, parameters)
-        return {row[0]: Transition(*row) for row in cursor.fetchall()}
+        moved = {row[0]: Transition(*row) for row in cursor.fetchall()}
+    announce_after_commit(
+        Change(order.id, order.user_id, order.version, to.value) for order in moved.values()
+    )
+    return moved
 
 
 def record_step(order: Order, *, to: Status, by: By, note: str, shipments: int = 0) -> int:
@@ -124,4 +129,5 @@ def record_step(order: Order, *, to: Status, by: By, note: str, shipments: int =
         actor_id=by.id,
         note=note,
     )
+    announce_after_commit([Change(order.pk, order.user_id, order.version, to.value)])
     return order.version

@@ -105,6 +105,11 @@ class IdempotentRequest:
             row = None if cursor.rowcount else self._row()
         return _replay(row) if row else Answer(status, body)
 
+    def first_answer(self) -> Answer | None:
+        """Return the answer that is kept with the key; None once it is purged."""
+        row = self._row()
+        return _replay(row) if row else None
+
     def _row(self) -> IdempotencyKey | None:
         rows = IdempotencyKey.objects.filter(
             caller=self.caller, operation=self.operation, key=self.key
