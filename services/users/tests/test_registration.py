@@ -21,7 +21,7 @@ from tests.factories import PASSWORD, make_account
 from tests.mails import mails_to, subjects_to, token_of
 from tests.people import ME, TOKEN, Person
 from users.models import Account, Registration
-from users.services import accounts, registration
+from users.services import accounts, mail_tokens, registration
 
 mailbox = mails.mailbox
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -283,8 +283,10 @@ def test_request_is_answered_once_by_two_workers(mailbox: Mailbox) -> None:
     at_once(*[mails.do_jobs] * 3)
     mails.do_jobs()
 
-    subjects = [str(message["Subject"]) for message in mailbox.messages]
-    assert subjects == [OPEN] * 6
+    assert [str(message["Subject"]) for message in mailbox.messages] == [OPEN] * 6
+    stored = {bytes(digest) for digest in Registration.objects.values_list("digest", flat=True)}
+    mailed = {mail_tokens.digest_of(token_of(message)) for message in mailbox.messages}
+    assert mailed == stored
 
 
 def test_neither_token_nor_password_is_stored(mailbox: Mailbox) -> None:
