@@ -16,9 +16,10 @@ from uuid_utils.compat import uuid7
 from users.roles import CUSTOMER, STAFF, STAFF_ROLES
 
 MAX_EMAIL_LENGTH = 254
+# The last label as Django has it, whose validator decides what a mail can be written to.
 EMAIL = re.compile(
     r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}"
-    r"@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]"
+    r"@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?:[a-z][a-z-]{0,61}[a-z]|xn--[a-z0-9]{1,59})"
 )
 
 
