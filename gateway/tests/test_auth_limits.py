@@ -73,6 +73,7 @@ def test_flood_of_log_ins_from_one_address_is_stopped(
         ("POST", "/api/auth/refresh/"),
         ("POST", "/api/auth/revoke/"),
         ("POST", "/api/users/"),
+        ("POST", "/api/users/registration/"),
         ("POST", "/api/users/me/password/"),
     ],
 )

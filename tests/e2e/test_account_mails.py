@@ -6,7 +6,8 @@ import uuid
 
 from harness import PASSWORD, assert_problem, wait_until
 
-VERIFY, VERIFIED = "/api/users/verification/", "Confirm your address"
+REGISTER, CONFIRM = "/api/users/", "/api/users/registration/"
+OPEN, TAKEN = "Open your account", "You have an account"
 ASK_EMAIL, CHANGE = "/api/users/me/email/", "/api/users/email/"
 ASK_RESET, RESET = "/api/users/password-reset/", "/api/users/password-reset/confirm/"
 
@@ -26,18 +27,17 @@ def spent(shop, path: str, token: str, **more: str) -> None:
     assert answer.status_code == 204, answer.text
 
 
-def test_register_verify_change_address_reset_and_log_in(shop, mails):
+def test_register_change_address_reset_and_log_in(shop, mails):
     first, second, changed = new_address(), new_address(), "a changed long passphrase"
-    person = shop.register(first)
-    elsewhere = shop.log_in(first, PASSWORD)
-    assert claims(person.access)["email_verified"] is False
+    credentials = {"email": first, "password": PASSWORD}
 
-    # Verify: the next refresh says so.
-    token = mails.awaited(first, VERIFIED).token
-    spent(shop, VERIFY, token)
-    assert_problem(shop.call("POST", VERIFY, json={"token": token}), 400)
-    renewed = shop.call("POST", "/api/auth/refresh/", json={"refresh_token": person.refresh}).json()
-    person.access = renewed["access_token"]
+    # Register: the account is there as soon as the token and the password come back.
+    assert shop.call("POST", REGISTER, json=credentials).status_code == 202
+    opened = {"token": mails.awaited(first, OPEN).token, "password": PASSWORD}
+    assert_problem(shop.call("POST", "/api/auth/token/", json=credentials), 401)
+    assert shop.call("POST", CONFIRM, json=opened).status_code == 201
+    assert_problem(shop.call("POST", CONFIRM, json=opened), 400)
+    person, elsewhere = shop.log_in(first, PASSWORD), shop.log_in(first, PASSWORD)
     assert claims(person.access)["email_verified"] is True
 
     # Change the address: the new one confirms, the old one is told, the other session ends.
@@ -67,9 +67,30 @@ def test_register_verify_change_address_reset_and_log_in(shop, mails):
     assert mails.subjects(second).count("Set a new password") == 1
 
 
+def test_registration_is_answered_alike_for_every_address(shop, mails):
+    owner, unknown = shop.register(new_address()), new_address()
+
+    answers = [
+        shop.call("POST", REGISTER, json={"email": each, "password": "another long passphrase"})
+        for each in (owner.email, unknown)
+    ]
+
+    mails.awaited(owner.email, TAKEN)
+    mails.awaited(unknown, OPEN)
+    assert_alike(answers)
+    assert shop.log_in(owner.email, PASSWORD).id == owner.id
+
+
+def assert_alike(answers):
+    first, second = (
+        {name for name in answer.headers if not name.startswith("x-request")} for answer in answers
+    )
+    assert first == second
+    assert {(answer.status_code, answer.content) for answer in answers} == {(202, b"")}
+
+
 def test_reset_is_answered_alike_for_every_address(shop, mails):
     person = shop.register(new_address())
-    mails.awaited(person.email, VERIFIED)
     unknown = new_address()
 
     answers = [
@@ -79,11 +100,7 @@ def test_reset_is_answered_alike_for_every_address(shop, mails):
     mails.awaited(person.email, "Set a new password")
     # Requests are answered in their order: the second has been answered soon after.
     assert mails.subjects(unknown) == []
-    known_headers, unknown_headers = (
-        {name for name in answer.headers if not name.startswith("x-request")} for answer in answers
-    )
-    assert known_headers == unknown_headers
-    assert {(answer.status_code, answer.content) for answer in answers} == {(202, b"")}
+    assert_alike(answers)
 
 
 def test_taken_address_is_told_its_owner_alone(shop, mails, customer):

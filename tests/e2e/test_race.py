@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from harness import PASSWORD, Shop, wait_until
+from harness import CREATE, PASSWORD, Shop, wait_until
 
 BUYERS = 500
 #: Accounts cost two password hashes each; SOUK_E2E_ACCOUNTS=500 gives each buyer one of their own.
@@ -44,6 +44,8 @@ def race(calls: list[tuple[str, str, str, Any]], connections: int) -> list[tuple
 def crowd(shop: Shop) -> list[str]:
     """Access tokens of many customers."""
 
+    admin = {"Authorization": shop.admin().bearer}
+
     async def make() -> list[str]:
         limit = asyncio.Semaphore(3)
         async with aiohttp.ClientSession(base_url=shop.ops.gateway, trust_env=False) as session:
@@ -53,7 +55,7 @@ def crowd(shop: Shop) -> list[str]:
                     "email": f"race-{os.urandom(6).hex()}-{number}@e2e.example",
                     "password": PASSWORD,
                 }
-                async with limit, session.post("/api/users/", json=body) as answer:
+                async with limit, session.post(CREATE, json=body, headers=admin) as answer:
                     assert answer.status == 201, await answer.text()
                 async with limit, session.post("/api/auth/token/", json=body) as answer:
                     return str((await answer.json())["access_token"])

@@ -84,6 +84,8 @@ def right_requests(scene: Scene, random: Random) -> list[tuple[str, str, str, An
         ("", "POST", "/api/auth/refresh/", {"refresh_token": scene.refresh}),
         ("", "POST", "/api/auth/revoke/", {"refresh_token": "x" * 40}),
         ("", "POST", "/api/users/", {"email": stranger, "password": "short"}),
+        ("", "POST", "/api/users/registration/", {"token": "x" * 43, "password": "a passphrase"}),
+        ("staff", "POST", "/api/users/accounts/", {"email": stranger, "password": "short"}),
         ("", "POST", "/api/auth/second-factor/", {"challenge": "x" * 43, "code": "123456"}),
         ("customer", "GET", "/api/users/me/second-factor/", None),
         ("customer", "POST", "/api/users/me/second-factor/confirm/", {"code": "123456"}),

@@ -8,6 +8,7 @@ from pathlib import Path
 from bench.anchor import baseline
 from bench.bulk import measure_bulk
 from bench.catalogue import measure_catalogue
+from bench.identity import measure_identity
 from bench.latency import measure_latency
 from bench.live import measure_live
 from bench.neighbours import measure_neighbours
@@ -21,8 +22,9 @@ from bench.wrk import WrkMissing
 from shopper.ops import Ops, StackUnknown, load_ops
 
 SECTIONS = ("purchase", "latency", "relay", "catalogue", "neighbours", "scale", "memory", "code")
-#: They leave the shop with more than the others measure: another catalogue, a hundred accounts.
-ON_REQUEST = ("bulk", "live")
+#: They leave the shop with more than the others measure: another catalogue, many accounts.
+ON_REQUEST = ("bulk", "live", "identity")
+WITHOUT_SCENE = {"scale", "memory", "code", "identity"}
 KNOWN = (*SECTIONS, *ON_REQUEST)
 TABLES = {
     "relay": ("relay", measure_relay),
@@ -83,7 +85,7 @@ def _sizes(text: str) -> list[int]:
 
 def _measure(wanted: list[str], ops: Ops, options: argparse.Namespace) -> None:
     bounds = {"runs": options.runs, "seconds": options.seconds}
-    scene = set_scene(ops) if set(wanted) - {"scale", "memory", "code"} else None
+    scene = set_scene(ops) if set(wanted) - WITHOUT_SCENE else None
     half = 0.0
     if scene and {"purchase", "catalogue"} & set(wanted):
         half = _with_anchor(wanted, scene, bounds)
@@ -97,6 +99,8 @@ def _measure(wanted: list[str], ops: Ops, options: argparse.Namespace) -> None:
             print_table(title, measure(scene, **bounds))
     if "scale" in wanted:
         measure_scale(ops, options.sizes, keep=options.keep, **bounds)
+    if "identity" in wanted:
+        print_table("who has an account", measure_identity(ops))
     _measure_size(wanted, ops)
 
 

@@ -81,12 +81,12 @@ async def _set(ops: Ops) -> tuple[list[str], list[Session]]:
             for number in range(CUSTOMERS)
         ]
         sessions = [Session(api, account) for account in accounts]
-        await work_through("customers", sessions, _register, parallel=2)
+        await work_through("customers", sessions, lambda each: _create(each, staff), parallel=2)
         return [products[slug] for slug in sorted(products)], sessions
 
 
-async def _register(session: Session) -> None:
-    await session.register()
+async def _create(session: Session, staff: Session) -> None:
+    await session.create(staff)
 
 
 async def _tokens(ops: Ops, sessions: list[Session]) -> list[str]:

@@ -71,7 +71,7 @@ class Replay:
             self.staff.account.password.encode(), customer.email.encode(), hashlib.sha256
         ).hexdigest()
         session = Session(self.api, Account(customer.email, f"demo-{secret[:32]}", customer.name))
-        if not is_known and await session.register():
+        if not is_known and await session.create(self.staff):
             self.outcome.new["customers"] += 1
         self.sessions[customer.key] = session
 

@@ -7,8 +7,6 @@ from uuid import UUID
 import pytest
 from django.contrib.auth.hashers import check_password
 from django.db import IntegrityError, connections, transaction
-from hypothesis import given
-from hypothesis import strategies as st
 
 from servicekit.auth import tokens as access_tokens
 from servicekit.models import OutboxEvent
@@ -18,7 +16,7 @@ from servicekit.testing.waiting import wait_until
 from tests.factories import PASSWORD, make_account
 from tests.races import somebody_waits_for_us
 from users.errors import EmailTaken, WrongCredentials, WrongPassword
-from users.models import EMAIL, Account, InvalidEmail, RefreshToken, Session
+from users.models import Account, InvalidEmail, RefreshToken, Session
 from users.services import accounts, roles, sessions
 
 REVOKED = "users.user_sessions_revoked.v1"
@@ -55,7 +53,6 @@ def test_register_refuses_an_address_that_has_an_account() -> None:
     ["", "ada", "@example.org", "ada@", "ada@localhost", "a da@example.org", "ada@exa mple.org",
      "ada@-example.org",
      "ada..b@example.org", ".ada@example.org", "ada.@example.org", "ädä@example.org",
-     "ada@exämple.org",
      "m\u0131ke@example.org", "ada@example.org\n.org", "ada@example.org\0",
      "x" * 250 + "@example.org", "a@b@example.org",
      "mi\u212ae@example.org", "\u0130da@example.org",
@@ -182,23 +179,6 @@ def test_register_keeps_dots_and_plus_parts_apart() -> None:
         accounts.register(email=spelling, password=PASSWORD)
 
     assert set(Account.objects.values_list("email", flat=True)) == set(spellings)
-
-
-@given(st.from_regex(EMAIL, fullmatch=True), st.randoms(use_true_random=False))
-def test_address_has_one_spelling_whatever_its_case(address: str, random: Any) -> None:
-    other = "".join(random.choice((letter.upper(), letter)) for letter in address)
-
-    normalise = Account.objects.normalize_email
-    try:
-        spelling = normalise(address)
-    except InvalidEmail:
-        with pytest.raises(InvalidEmail):
-            normalise(other)
-        return
-
-    assert normalise(other) == spelling == normalise(spelling)
-    assert spelling.isascii()
-    assert len(spelling) <= 254
 
 
 @pytest.mark.django_db

@@ -10,8 +10,9 @@ from servicekit.auth import jwks
 from servicekit.testing.client import Caller, decoded, problem
 from servicekit.testing.deliver import outbox_events
 from tests.factories import PASSWORD, make_account
+from tests.people import Person
 from users.api.serializers import AccountRead
-from users.models import Account, RefreshToken, Session, SigningKey
+from users.models import Account, RefreshToken, Registration, Session, SigningKey
 from users.services import signing_keys
 
 USERS, TOKEN, REFRESH, REVOKE = (
@@ -20,13 +21,14 @@ USERS, TOKEN, REFRESH, REVOKE = (
     "/api/auth/refresh/",
     "/api/auth/revoke/",
 )
+ACCOUNTS, CONFIRM = "/api/users/accounts/", "/api/users/registration/"
 ME, KEYS = "/api/users/me/", "/.well-known/jwks.json"
 
 
 @pytest.mark.django_db
-def test_register_log_in_and_read_oneself(ring: None) -> None:
-    caller = Caller()
-    made = caller.post(USERS, {"email": "Ada@example.org", "password": PASSWORD, "name": "Ada"})
+def test_account_that_an_admin_made_logs_in_and_reads_itself(ring: None) -> None:
+    caller, admin = Caller(), Person(make_account(is_staff=True))
+    made = admin.post(ACCOUNTS, {"email": "Ada@example.org", "password": PASSWORD, "name": "Ada"})
     account = decoded(made, 201)
 
     answer = caller.post(TOKEN, {"email": "ada@EXAMPLE.org", "password": PASSWORD})
@@ -38,9 +40,9 @@ def test_register_log_in_and_read_oneself(ring: None) -> None:
         "ada@example.org",
         "Ada",
         ["customer"],
-        False,
+        True,
     )
-    assert made["Location"] == ME
+    assert made["Location"] == f"/api/users/{account['id']}/"
     assert {answered["Cache-Control"] for answered in (made, answer, me)} == {"no-store"}
     assert "password" not in account
 
@@ -50,8 +52,11 @@ def test_register_log_in_and_read_oneself(ring: None) -> None:
 def test_old_token_stands_not_in_the_way_of_a_new_one(ring: None, header: str) -> None:
     caller = Caller()
     who = {"email": "ada@example.org", "password": PASSWORD}
+    made = {"token": "x" * 43, "password": PASSWORD}
+    make_account(email="ada@example.org")
 
-    decoded(caller.post(USERS, who, Authorization=header), 201)
+    assert caller.post(USERS, who, Authorization=header).status_code == 202
+    problem(caller.post(CONFIRM, made, Authorization=header), 400, "unusable_token")
     tokens = decoded(caller.post(TOKEN, who, Authorization=header))
     renewed = decoded(
         caller.post(REFRESH, {"refresh_token": tokens["refresh_token"]}, Authorization=header)
@@ -97,16 +102,18 @@ BAD: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("path", [USERS, ACCOUNTS])
 @pytest.mark.parametrize("name", BAD)
 def test_bad_registration_is_400_with_a_pointer_and_leaves_nothing(
-    nobody: Caller, name: str
+    staff: Caller, name: str, path: str
 ) -> None:
     body, pointer = BAD[name]
 
-    found = problem(nobody.post(USERS, body), 400)
+    found = problem(staff.post(path, body), 400)
 
     assert pointer in [error["pointer"] for error in found.get("errors", [{"pointer": ""}])]
     assert not Account.objects.exists()
+    assert not Registration.objects.exists()
     assert outbox_events() == []
 
 
@@ -125,17 +132,6 @@ def test_unreadable_bodies_are_4xx(nobody: Caller, customer: Caller) -> None:
     problem(nobody.call("POST", USERS, raw=b"{}", content_type="text/plain"), 415)
     problem(customer.call("DELETE", ME), 405)
     assert not Account.objects.exists()
-
-
-@pytest.mark.django_db
-def test_taken_address_is_409(nobody: Caller) -> None:
-    make_account(email="ada@example.org")
-
-    problem(
-        nobody.post(USERS, {"email": "ADA@EXAMPLE.ORG", "password": PASSWORD}), 409, "email_taken"
-    )
-
-    assert Account.objects.count() == 1
 
 
 @pytest.mark.django_db
@@ -267,9 +263,11 @@ def test_key_set_may_be_cached_and_revalidated(ring: None) -> None:
         "🏮" * 8,
     ],
 )
-def test_password_is_taken_exactly_as_it_was_typed(ring: None, password: str) -> None:
+def test_password_is_taken_exactly_as_it_was_typed(
+    ring: None, staff: Caller, password: str
+) -> None:
     caller = Caller()
-    decoded(caller.post(USERS, {"email": "ada@example.org", "password": password}), 201)
+    decoded(staff.post(ACCOUNTS, {"email": "ada@example.org", "password": password}), 201)
 
     decoded(caller.post(TOKEN, {"email": "ada@example.org", "password": password}))
     for other in {password.upper(), password.strip(), password + " ", password[:-1]} - {password}:
@@ -277,11 +275,11 @@ def test_password_is_taken_exactly_as_it_was_typed(ring: None, password: str) ->
 
 
 @pytest.mark.django_db
-def test_name_is_optional_and_kept_as_it_came(nobody: Caller) -> None:
+def test_name_is_optional_and_kept_as_it_came(staff: Caller) -> None:
     for number, name in enumerate(["", " Ada  Lovelace ", "Zoë 🏮", "x" * 200]):
         body = {"email": f"ada{number}@example.org", "password": PASSWORD, "name": name}
-        assert decoded(nobody.post(USERS, body), 201)["name"] == name
-    bare = decoded(nobody.post(USERS, {"email": "ada@example.org", "password": PASSWORD}), 201)
+        assert decoded(staff.post(ACCOUNTS, body), 201)["name"] == name
+    bare = decoded(staff.post(ACCOUNTS, {"email": "ada@example.org", "password": PASSWORD}), 201)
 
     assert bare["name"] == ""
 
@@ -305,12 +303,12 @@ def test_answers_never_repeat_a_password(nobody: Caller) -> None:
 
 
 @pytest.mark.django_db
-def test_taken_address_leaves_the_account_and_the_outbox_alone(nobody: Caller) -> None:
+def test_admin_is_told_a_taken_address_and_nothing_changes(staff: Caller) -> None:
     account = make_account(email="ada@example.org", name="Ada")
     before = outbox_events()
 
-    answer = nobody.post(
-        USERS, {"email": "Ada@Example.org", "password": "another good one", "name": "Eve"}
+    answer = staff.post(
+        ACCOUNTS, {"email": "Ada@Example.org", "password": "another good one", "name": "Eve"}
     )
 
     found = problem(answer, 409, "email_taken")
@@ -534,11 +532,11 @@ def test_service_without_a_signing_key_is_503_and_says_what_to_run(nobody: Calle
     ],
 )
 def test_blanks_around_an_address_are_nothing_to_log_in_and_register(
-    ring: None, typed: str
+    ring: None, staff: Caller, typed: str
 ) -> None:
     caller = Caller()
-    registered = caller.post(USERS, {"email": typed, "password": PASSWORD})
-    again = caller.post(USERS, {"email": "ada@example.org", "password": PASSWORD})
+    registered = staff.post(ACCOUNTS, {"email": typed, "password": PASSWORD})
+    again = staff.post(ACCOUNTS, {"email": "ada@example.org", "password": PASSWORD})
 
     logged_in = caller.post(TOKEN, {"email": typed, "password": PASSWORD})
     blank_in_password = caller.post(TOKEN, {"email": typed, "password": f"{PASSWORD} "})

@@ -14,8 +14,8 @@ from servicekit.testing.text_search import rows_with
 from tests.factories import PASSWORD, make_account
 from tests.people import EVENTS, ME, REFRESH, SESSIONS, TOKEN, Person
 from users.errors import InvalidRefreshToken, WrongPassword
-from users.models import Account, LoginAttempt, RefreshToken, SecurityEvent, Session
-from users.services import deletion, password_reset, sessions
+from users.models import Account, LoginAttempt, RefreshToken, Registration, SecurityEvent, Session
+from users.services import deletion, password_reset, registration, sessions
 from users.services.login_attempts import account_key
 
 DEACTIVATE, DELETE, EXPORT = ME + "deactivate/", ME + "delete/", ME + "export/"
@@ -56,6 +56,7 @@ def test_deleted_account_leaves_no_trace_in_any_table_u16(ada: Person) -> None:
         created_at="2026-11-02T00:00:00Z",
     )
     password_reset.ask(email=EMAIL, source="203.0.113.7")
+    registration.ask(email=EMAIL, password=PASSWORD, source="203.0.113.8")
     hashed = account_key(EMAIL).hex()
     traces = (NAME, EMAIL, STREET, DEVICE, "203.0.113", "+44 1632 96", "Phone", hashed)
     assert all(rows_with(text) for text in traces)
@@ -66,6 +67,7 @@ def test_deleted_account_leaves_no_trace_in_any_table_u16(ada: Person) -> None:
     assert not Account.objects.exists()
     assert not RefreshToken.objects.exists()
     assert not LoginAttempt.objects.exists()
+    assert not Registration.objects.exists()
 
 
 @pytest.mark.django_db

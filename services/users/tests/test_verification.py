@@ -26,8 +26,8 @@ def is_verified() -> bool:
     return Account.objects.get(email=ADA).email_verified
 
 
-def test_registration_is_asked_to_verify_and_the_token_verifies(mailbox: Mailbox) -> None:
-    Caller().post("/api/users/", {"email": ADA, "password": PASSWORD, "name": "Ada"})
+def test_owner_is_asked_to_verify_and_the_token_verifies(mailbox: Mailbox) -> None:
+    make_account(email=ADA)
     (message,) = mails_to(mailbox, ADA)
 
     answer = mails.spend(VERIFY, token_of(message))

@@ -232,6 +232,21 @@ class UnusableToken(Problem):
         super().__init__("It is unknown, used or expired. Ask for another mail.")
 
 
+class WrongRegistrationPassword(Problem):
+    """The password is not that of the registration whose mail has the token."""
+
+    status_code = 403
+    code = "wrong_password"
+    title = "Wrong password"
+
+    def __init__(self, *, tries_left: int) -> None:
+        super().__init__(
+            "The registration of this mail was sent with another password. "
+            "If it was not yours, register anew.",
+            members={"tries_left": tries_left},
+        )
+
+
 class EmailVerified(Conflict):
     """The account's address is verified already."""
 

@@ -52,6 +52,7 @@ SECURITY_EVENTS = Purge("security_event", delete_older("security_event", age="at
 MAIL_TOKENS = Purge("mail_token", delete_older("mail_token", age="expires_at"), days=0)
 # Answered within seconds, unless no worker runs: by then nobody waits for the mail.
 MAIL_REQUESTS = Purge("mail_request", delete_older("mail_request", age="created_at"), days=1)
+REGISTRATIONS = Purge("registration", delete_older("registration", age="expires_at"), days=0)
 LOG_IN_CHALLENGES = Purge(
     "log_in_challenge", delete_older("log_in_challenge", age="expires_at", key="digest"), days=1
 )
@@ -68,6 +69,7 @@ PURGES = [
     SECURITY_EVENTS,
     MAIL_TOKENS,
     MAIL_REQUESTS,
+    REGISTRATIONS,
     LOG_IN_CHALLENGES,
     UNCONFIRMED_SECOND_FACTORS,
 ]

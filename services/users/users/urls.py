@@ -21,6 +21,7 @@ from users.api.mail_viewsets import (
 )
 from users.api.own_account_viewsets import OwnAccountViewSet
 from users.api.own_session_viewsets import OwnSecurityEventViewSet, OwnSessionViewSet
+from users.api.registration_viewsets import AccountCreationViewSet, RegistrationViewSet
 from users.api.session_viewsets import SessionViewSet
 from users.api.staff_viewsets import StaffViewSet
 from users.api.user_viewsets import UserViewSet
@@ -42,6 +43,8 @@ router.register("users/me/sessions", OwnSessionViewSet, basename="own-session")
 router.register("auth", SessionViewSet, basename="session")
 router.register("auth/oauth", ClientTokenViewSet, basename="client-token")
 router.register("clients", ServiceClientViewSet, basename="client")
+router.register("users/registration", RegistrationViewSet, basename="registration")
+router.register("users/accounts", AccountCreationViewSet, basename="account-creation")
 router.register("users/verification", VerificationViewSet, basename="verification")
 router.register("users/me/verification", OwnVerificationViewSet, basename="own-verification")
 router.register("users/password-reset", PasswordResetViewSet, basename="password-reset")

@@ -73,6 +73,8 @@ class Shop:
         return self.page(request, list(self.users.values()), query)
 
     def post_users(self, request, rest, query):
+        if rest != ["accounts"] or self.caller(request) != STAFF[0]:
+            return problem(403, "permission_denied")
         if request.body["email"] in self.users:
             return problem(409, "email_taken")
         user = request.body | {"id": f"u{next(self._numbers)}"}

@@ -128,7 +128,7 @@ def test_second_run_changes_nothing(shop, log):
     ids=["429", "502", "503", "cut", "torn"],
 )
 @pytest.mark.parametrize(
-    "path", ["/api/products/", "/api/users/", "/api/orders/", "/api/auth/token/"]
+    "path", ["/api/products/", "/api/users/accounts/", "/api/orders/", "/api/auth/token/"]
 )
 def test_fault_that_passes_leaves_no_trace(shop, log, path, fault):
     shop.faults["POST", path] = [fault]

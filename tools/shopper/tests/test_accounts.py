@@ -1,14 +1,15 @@
-"""Sessions against a real server: registering, and tokens that are renewed when they must be."""
+"""Sessions against a real server: accounts are made, and tokens renewed when they must be."""
 
 import asyncio
 
 import pytest
 from http_server import HttpServer, Reply
 
-from shopper.accounts import Account, Session
+from shopper.accounts import CREATE, Account, Session
 from shopper.api import Api, Refused
 
 ANNA = Account("anna@example.org", "secret", "Anna")
+ADMIN = Account("admin@example.org", "hers")
 
 
 class Tokens:
@@ -50,27 +51,44 @@ def paths_of(server):
     return [each.path for each in server.requests]
 
 
+class Accounts:
+    """The endpoint for admins, who log in as everybody does."""
+
+    def __init__(self, reply):
+        self.reply, self.tokens = reply, Tokens()
+
+    def __call__(self, request):
+        return self.reply if request.path == CREATE else self.tokens(request)
+
+
+def made_by_admin(session):
+    return session.create(Session(session.api, ADMIN))
+
+
 @pytest.mark.parametrize(
     ("reply", "is_new"),
-    [
-        (Reply(201, {"id": "1"}), True),
-        (Reply(409, {"code": "email_taken"}), False),
-        (Reply(400, {"errors": [{"pointer": "/email", "detail": "taken"}]}), False),
-    ],
+    [(Reply(201, {"id": "1"}), True), (Reply(409, {"code": "email_taken"}), False)],
 )
-def test_registering_tells_a_new_account_from_a_known_one(reply, is_new):
-    found, server = in_session(lambda _: reply, lambda session: session.register())
+def test_creating_tells_a_new_account_from_a_known_one(reply, is_new):
+    found, server = in_session(Accounts(reply), made_by_admin)
 
     assert found is is_new
-    assert server.requests[0].body == {"email": ANNA.email, "password": "secret", "name": "Anna"}
+    (asked,) = server.asked(CREATE)
+    assert asked.body == {"email": ANNA.email, "password": "secret", "name": "Anna"}
+    assert asked.headers["authorization"] == "Bearer access-1"
+    (log_in,) = server.asked("/api/auth/token/")
+    assert log_in.body["email"] == ADMIN.email
 
 
-def test_account_that_may_not_be_is_refused():
-    weak = Reply(400, {"code": "invalid", "detail": "the password is too short"})
+@pytest.mark.parametrize(
+    ("status", "code"), [(400, "invalid the password is too short"), (403, "permission_denied no")]
+)
+def test_account_that_may_not_be_is_refused(status, code):
+    refusal = Reply(status, dict(zip(("code", "detail"), code.split(" ", 1), strict=True)))
 
-    with pytest.raises(Refused, match="400 invalid the password is too short") as refused:
-        in_session(lambda _: weak, lambda session: session.register())
-    assert refused.value.answer.status == 400
+    with pytest.raises(Refused, match=f"{status} {code}") as refused:
+        in_session(Accounts(refusal), made_by_admin)
+    assert refused.value.answer.status == status
 
 
 def test_session_logs_in_once_for_many_calls_at_a_time():

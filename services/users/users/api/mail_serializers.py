@@ -18,6 +18,11 @@ class SpendToken(StrictSerializer):
     token = MailTokenField()
 
 
+class ConfirmRegistration(StrictSerializer):
+    token = MailTokenField()
+    password = PasswordField()
+
+
 class AskReset(StrictSerializer):
     email = EmailField()
 

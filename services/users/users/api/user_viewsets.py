@@ -29,9 +29,9 @@ from users.api.serializers import (
     EditProfile,
     Register,
 )
-from users.api.sources import origin_of
+from users.api.sources import origin_of, source_of
 from users.models import Account
-from users.services import accounts, profiles
+from users.services import accounts, profiles, registration
 
 REGISTER_EXAMPLE = OpenApiExample(
     "Ada",
@@ -83,13 +83,16 @@ class UserViewSet(StrictViewSetMixin, ListModelMixin, GenericViewSet[Account]):
     @extend_schema(
         operation_id="register",
         request=Register,
-        responses={201: AccountRead},
+        responses={202: None},
         examples=[REGISTER_EXAMPLE],
     )
     def create(self, request: Request) -> Response:
-        account = accounts.register(**self.valid(Register))
-        headers = {**NO_STORE, "Location": "/api/users/me/"}
-        return Response(AccountRead(account).data, 201, headers=headers)
+        """Mail the address a token that opens the account; a notice, if it has one.
+
+        The answer does not tell which.
+        """
+        registration.ask(**self.valid(Register), source=source_of(request))
+        return Response(status=202, headers=NO_STORE)
 
     @extend_schema(operation_id="read_me", responses=AccountRead)
     @action(detail=False, permission_classes=[IsAuthenticated])

@@ -12,6 +12,7 @@ from users.models.accounts import (
 from users.models.addresses import MAX_ADDRESSES, Address
 from users.models.login_attempts import LoginAttempt
 from users.models.mail_tokens import MailRequest, MailToken
+from users.models.registrations import Registration
 from users.models.second_factors import LogInChallenge, RecoveryCode, TotpDevice
 from users.models.security_events import MAX_DEVICE_LENGTH, SecurityEvent
 from users.models.service_clients import ServiceClient
@@ -34,6 +35,7 @@ __all__ = [
     "MailToken",
     "RecoveryCode",
     "RefreshToken",
+    "Registration",
     "SecurityEvent",
     "ServiceClient",
     "Session",

@@ -1,7 +1,9 @@
 """Accounts: AUTH_USER_MODEL."""
 
 import re
+import unicodedata
 
+import idna
 from asgiref.sync import sync_to_async
 from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
@@ -14,9 +16,10 @@ from uuid_utils.compat import uuid7
 from users.roles import CUSTOMER, STAFF, STAFF_ROLES
 
 MAX_EMAIL_LENGTH = 254
+# The last label as Django has it, whose validator decides what a mail can be written to.
 EMAIL = re.compile(
     r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}"
-    r"@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]"
+    r"@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?:[a-z][a-z-]{0,61}[a-z]|xn--[a-z0-9]{1,59})"
 )
 
 
@@ -31,7 +34,28 @@ class InvalidEmail(ValidationError):
     """The text is not an address that mail can be sent to."""
 
     def __init__(self) -> None:
-        super().__init__("Use an address like name@example.org, in ASCII.", code="invalid_email")
+        super().__init__(
+            "Use an address like name@example.org, whose part before the @ is ASCII.",
+            code="invalid_email",
+        )
+
+
+def _domain_in_ascii(domain: str) -> str:
+    """Return a domain as DNS has it.
+
+    Raises:
+        InvalidEmail: no such domain can be registered.
+    """
+    lowered = domain.lower()
+    if domain.isascii() and "xn--" not in lowered:
+        return lowered
+    # Full-width letters, the Kelvin sign and their like: NFC would make some of them ASCII.
+    if any(unicodedata.normalize("NFKC", letter) != letter for letter in domain):
+        raise InvalidEmail
+    try:
+        return idna.encode(unicodedata.normalize("NFC", lowered), strict=True).decode()
+    except UnicodeError as error:
+        raise InvalidEmail from error
 
 
 class AccountManager(BaseUserManager["Account"]):
@@ -39,19 +63,20 @@ class AccountManager(BaseUserManager["Account"]):
 
     @classmethod
     def normalize_email(cls, email: str | None) -> str:
-        """Return the single spelling under which an address is stored and looked up.
+        """Return the single spelling under which an address is stored, looked up and written to.
 
-        Surrounding blanks are typing errors and are dropped. The domain is lowered because DNS
-        ignores case; the local part too, since no provider of note tells case apart. Dots and plus
-        parts are kept: what they mean is up to the mailbox's provider.
+        Surrounding blanks are typing errors and are dropped. The domain is spelled as DNS has it
+        (IDNA 2008, RFC 5891): in lower case, and in ASCII. The local part is lowered too, since no
+        provider of note tells case apart; dots and plus parts are kept: what they mean is up to the
+        mailbox's provider (docs/adr/0099-registration-tells-nobody-who-has-an-account.md).
 
         Raises:
-            InvalidEmail: it is not ASCII, too long, or not of the form local@domain.
+            InvalidEmail: it is too long or not of the form local@domain, its local part is not
+                ASCII, or its domain could not be registered.
         """
-        typed = (email or "").strip()
+        local, _, domain = (email or "").strip().rpartition("@")
         # Unicode case folding maps different addresses onto one (CVE-2019-19844): ASCII only.
-        address = typed.lower() if typed.isascii() else ""
-        local = address.partition("@")[0]
+        address = f"{local.lower()}@{_domain_in_ascii(domain)}" if local.isascii() else ""
         has_stray_dot = ".." in local or local.startswith(".") or local.endswith(".")
         if len(address) > MAX_EMAIL_LENGTH or has_stray_dot or not EMAIL.fullmatch(address):
             raise InvalidEmail
@@ -127,6 +152,10 @@ class Account(AbstractBaseUser, PermissionsMixin):
     class Meta:
         db_table = "account"
         constraints = [
+            # Whatever writes it: `unique` compares this spelling only.
+            models.CheckConstraint(
+                name="account_email_spelled_in_ascii", condition=Q(email__regex=r"^[!-@\[-~]+$")
+            ),
             # Tokens know the staff role only; taking it back must leave no superuser behind.
             models.CheckConstraint(
                 name="account_superuser_is_staff",

@@ -19,7 +19,6 @@ class MailToken(models.Model):
         PASSWORD_RESET = "password_reset"  # noqa: S105 - a name, no secret
         EMAIL_CHANGE = "email_change"
 
-    # An address without an account yet (a registration) will need none here.
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="mail_tokens")
     purpose = models.CharField(max_length=20, choices=Purpose.choices)
     digest = models.BinaryField(max_length=32, unique=True)

@@ -17,6 +17,7 @@ class SecurityEvent(models.Model):
     """
 
     class Kind(models.TextChoices):
+        CREATED = "created"
         LOGIN_FAILED = "login_failed"
         NEW_DEVICE = "new_device"
         PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a kind of event

@@ -6,7 +6,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from servicekit.mails import writing
-from users.models import Account, MailToken
+from users.models import Account, Language, MailToken, Registration
 from users.services import mail_tokens
 from users.services.mail_tokens import LIVES, Purpose
 
@@ -36,6 +36,26 @@ def send_email_change(*, account: Account, email: str, session_id: UUID | None) 
         account=account, purpose=Purpose.EMAIL_CHANGE, email=email, session_id=session_id
     )
     _write_token(row, token, account)
+
+
+def send_registration(*, registration: Registration, token: str, life: timedelta) -> None:
+    """Mail a token that opens an account.
+
+    Nothing that was sent with the registration is in it: strangers would write to strangers.
+    """
+    writing.write(
+        cause=f"registration:{registration.pk}",
+        kind="users/mails/registration",
+        recipient=registration.email,
+        language=Language.ENGLISH,
+        context={"name": "", "token": token, "hours": int(life / timedelta(hours=1))},
+        useful_for=life,
+    )
+
+
+def tell_registration_taken(*, owner: Account) -> None:
+    """Tell the owner of an address that somebody asked for an account with it."""
+    _write_notice("registration_taken", owner, to=owner.email)
 
 
 def tell_email_taken(*, owner: Account) -> None:

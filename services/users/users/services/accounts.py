@@ -1,5 +1,7 @@
 """Every write to accounts. Sessions and tokens: sessions.py; the key ring: signing_keys.py."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Unpack
 from uuid import UUID
 
@@ -34,7 +36,26 @@ def register(
         InvalidEmail: the address is not usable.
         EmailTaken: the address has an account.
     """
-    return _create(email, password, Account(name=name), is_asked_to_verify=is_asked_to_verify)
+    account = _prepared(Account(name=name), email, password)
+    with creating(account):
+        if is_asked_to_verify:
+            account_mails.send_verification(account=account)
+    return account
+
+
+def register_for(
+    *, email: str, password: str, name: str = "", by: UUID, **origin: Unpack[Origin]
+) -> Account:
+    """Create an account for somebody whose address is known to be theirs; `by` is the admin.
+
+    Raises:
+        InvalidEmail: the address is not usable.
+        EmailTaken: the address has an account.
+    """
+    account = _prepared(Account(name=name, email_verified=True), email, password)
+    with creating(account):
+        security_log.record(Kind.CREATED, account_id=account.pk, by=by, **origin)
+    return account
 
 
 def register_superuser(*, email: str, password: str | None) -> Account:
@@ -44,7 +65,36 @@ def register_superuser(*, email: str, password: str | None) -> Account:
         InvalidEmail: the address is not usable.
         EmailTaken: the address has an account.
     """
-    return _create(email, password, Account(is_staff=True, is_superuser=True))
+    account = _prepared(Account(is_staff=True, is_superuser=True), email, password)
+    with creating(account):
+        account.groups.add(Group.objects.get_or_create(name=ADMIN)[0])
+    return account
+
+
+@contextmanager
+def creating(account: Account) -> Iterator[None]:
+    """Insert an account, run the block in the same transaction, and publish UserRegistered.
+
+    Its address is normalised and its password hashed: a hash takes longer than all statements.
+
+    Raises:
+        EmailTaken: the address has an account.
+    """
+    try:
+        with transaction.atomic():
+            account.save(force_insert=True)
+            account.refresh_from_db(fields=["registered_at"])
+            yield
+            event = UserRegistered(
+                user_id=account.pk,
+                roles=account.roles,
+                registered_at=account.registered_at,
+            )
+            publish(event, subject=str(account.pk), sequence=account.version)
+    except IntegrityError as error:
+        if "email" not in str(error):
+            raise
+        raise EmailTaken from error
 
 
 def change_password(
@@ -151,30 +201,9 @@ def _publish_deactivated(account: Account) -> None:
     publish(event, subject=str(account.pk), sequence=account.version)
 
 
-def _create(
-    email: str, password: str | None, account: Account, *, is_asked_to_verify: bool = False
-) -> Account:
+def _prepared(account: Account, email: str, password: str | None) -> Account:
     account.email = Account.objects.normalize_email(email)
-    # Before the transaction: a hash takes longer than all of its statements.
     account.password = make_password(password)
-    try:
-        with transaction.atomic():
-            account.save(force_insert=True)
-            account.refresh_from_db(fields=["registered_at"])
-            if account.is_staff:
-                account.groups.add(Group.objects.get_or_create(name=ADMIN)[0])
-            event = UserRegistered(
-                user_id=account.pk,
-                roles=account.roles,
-                registered_at=account.registered_at,
-            )
-            publish(event, subject=str(account.pk), sequence=account.version)
-            if is_asked_to_verify:
-                account_mails.send_verification(account=account)
-    except IntegrityError as error:
-        if "email" not in str(error):
-            raise
-        raise EmailTaken from error
     return account
 
 

@@ -16,7 +16,7 @@ from servicekit.models import OutboxEvent
 from users.errors import WrongPassword
 from users.events import UserDeleted
 from users.models import Account, MailRequest, RefreshToken
-from users.services import accounts, login_attempts, security_log
+from users.services import accounts, login_attempts, registration, security_log
 from users.services.roles import keep_an_admin
 from users.services.security_log import Kind, Origin
 from users.services.sessions import end_sessions
@@ -75,6 +75,7 @@ def _delete(account_id: UUID, **expected: str) -> bool:
         OutboxEvent.objects.filter(subject=str(account_id), type__in=PERSONAL_EVENTS).delete()
         login_attempts.forget(email=account.email)
         MailRequest.objects.filter(email=account.email).delete()
+        registration.forget(email=account.email)
         writing.withdraw(recipient=account.email)
         version = account.version + 1
         account.delete()

@@ -8,14 +8,14 @@ import time
 from django.db import transaction
 
 from users.models import Account, MailRequest
-from users.services import account_mails
+from users.services import account_mails, registration
 
 
 def answer_requests(*, seconds: float) -> int:
     """Answer what was asked for, oldest first, for `seconds` at most; return how many requests."""
     until = time.monotonic() + seconds
     answered = 0
-    while time.monotonic() < until and _answer_next():
+    while time.monotonic() < until and (_answer_next() or registration.answer_next()):
         answered += 1
     return answered
 

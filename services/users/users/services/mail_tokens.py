@@ -26,11 +26,11 @@ def issue(
     *, account: Account, purpose: Purpose, email: str, session_id: UUID | None = None
 ) -> tuple[MailToken, str]:
     """Make a token that proves who reads the mails to `email`; return its row, and the token."""
-    token = secrets.token_urlsafe(32)
+    token = new_token()
     row = MailToken.objects.create(
         account=account,
         purpose=purpose,
-        digest=_digest(token),
+        digest=digest_of(token),
         email=email,
         session_id=session_id,
         expires_at=timezone.now() + LIVES[purpose],
@@ -45,7 +45,7 @@ def find(*, token: str, purpose: Purpose) -> MailToken:
         UnusableToken: it is unknown, spent, expired, or for something else.
     """
     rows = MailToken.objects.filter(
-        digest=_digest(token),
+        digest=digest_of(token),
         purpose=purpose,
         expires_at__gt=timezone.now(),
         account__is_active=True,
@@ -77,5 +77,11 @@ def withdraw(*, account: Account, purposes: tuple[Purpose, ...] = tuple(Purpose)
     MailToken.objects.filter(account=account, purpose__in=purposes).delete()
 
 
-def _digest(token: str) -> bytes:
+def new_token() -> str:
+    """Return 256 random bits, in 43 characters."""
+    return secrets.token_urlsafe(32)
+
+
+def digest_of(token: str) -> bytes:
+    """Return the hash by which a token is stored."""
     return hashlib.sha256(token.encode()).digest()
