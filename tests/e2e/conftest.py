@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from harness import Person, Shop
+from mails import MailSink
 
 from shopper.ops import Ops, StackUnknown, load_ops
 
@@ -26,6 +27,20 @@ def shop(ops: Ops) -> Iterator[Shop]:
     shop = Shop(ops)
     yield shop
     shop.http.close()
+
+
+@pytest.fixture(scope="session")
+def mails(ops: Ops) -> Iterator[MailSink]:
+    sink = MailSink(ops["SOUK_MAIL_URL"])
+    yield sink
+    sink.http.close()
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Tell what tests measured (record_property), which pytest keeps to itself."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{name}: {value}")
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,8 @@ FRAME = """<!doctype html>
 <style>:root {{ color-scheme: light dark }}
 body {{ font: 16px sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em;
 overflow-wrap: anywhere }}
-h1 {{ font-size: 1.4em }} td, th {{ text-align: left; vertical-align: top; padding: .3em 1em .3em 0 }}
+h1 {{ font-size: 1.4em }}
+td, th {{ text-align: left; vertical-align: top; padding: .3em 1em .3em 0 }}
 td:first-child {{ white-space: nowrap }} pre {{ white-space: pre-wrap; overflow-wrap: anywhere }}
 </style>
 </head>

@@ -41,9 +41,7 @@ def operations(service: str) -> list[Operation]:
     return list(_operations(document))
 
 
-def assert_closed(
-    operation: Operation, *, roles: Set[str], public: Set[str] = frozenset()
-) -> None:
+def assert_closed(operation: Operation, *, roles: Set[str], public: Set[str] = frozenset()) -> None:
     """Call it as everybody whom its document does not name: each must be refused, and told why.
 
     `roles` are those that staff may have, apart from admins; `public` the operations that
