@@ -8,8 +8,13 @@ orders, lines and history stay as they are, for the books
 from uuid import UUID
 
 from servicekit.http.idempotency import forget_caller
+from servicekit.messaging import dead_letters
 
 
 def forget_user(*, user_id: UUID) -> None:
-    """Forget the answers that the user's requests got; open orders run to their end."""
+    """Forget what the user's requests were answered, and events about them that were unusable.
+
+    Open orders run to their end.
+    """
     forget_caller(user_id)
+    dead_letters.erase(queue="orders.users", about=user_id, by="users.user_deleted")

@@ -75,7 +75,7 @@ def _delete(account_id: UUID, **expected: str) -> bool:
         OutboxEvent.objects.filter(subject=str(account_id), type__in=PERSONAL_EVENTS).delete()
         login_attempts.forget(email=account.email)
         MailRequest.objects.filter(email=account.email).delete()
-        writing.withdraw(recipient=account.email)
+        writing.withdraw(recipient=account.email, about=account_id)
         version = account.version + 1
         account.delete()
         event = UserDeleted(user_id=account_id, deleted_at=timezone.now())
