@@ -2,8 +2,9 @@
 
 import time
 
+import httpx
 import pytest
-from harness import Person, assert_problem, await_refusals
+from harness import Person, assert_problem, await_refusals, wait_until
 
 #: No service has it: there, only the gateway looks at the token.
 GATEWAYS_OWN = "/api/orders/no/such/path/"
@@ -13,8 +14,10 @@ REQUESTS = 20
 
 
 @pytest.fixture
-def sessions(shop) -> tuple[Person, Person]:
+def sessions(shop, ops) -> tuple[Person, Person]:
     """A session that was ended, which everybody has heard of, and another of the same account."""
+    for service, path in PATHS.items():  # which the test before may have restarted
+        answers_of(shop, f"{ops[f'{service.upper()}_URL']}{path}", None)
     person = shop.register()
     ended, other = person, shop.log_in(person.email, person.password)
     for path in (*PATHS.values(), GATEWAYS_OWN):
@@ -30,7 +33,7 @@ def test_gateway_that_restarts_while_users_is_away_refuses_an_ended_session(shop
     with stack.stopped("users-web"):
         stack.restart("gateway")
 
-        answers = [shop.call("GET", GATEWAYS_OWN, ended) for _ in range(REQUESTS)]
+        answers = answers_of(shop, GATEWAYS_OWN, ended)
 
         assert assert_problem(answers[0], 401)["detail"] == "The session has ended."
         assert {answer.status_code for answer in answers} == {401}
@@ -47,15 +50,29 @@ def test_service_that_restarts_while_users_is_away_refuses_an_ended_session(
     with stack.stopped("users-web", "rabbitmq"):
         stack.restart(f"{service}-web")
 
-        answers = [ask(shop, url, ended) for _ in range(REQUESTS)]
+        answers = answers_of(shop, url, ended)
 
         assert {answer.status_code for answer in answers} == {401}
         assert ask(shop, url, other).status_code == 200
 
 
 def ask(shop, url, person):
-    """Over a connection of its own, which may reach any process of the service."""
-    return shop.http.get(url, headers={"Authorization": person.bearer, "Connection": "close"})
+    """Ask over a connection of its own, which may reach any process of the service."""
+    token = {"Authorization": person.bearer} if person else {}
+    return shop.http.get(url, headers={**token, "Connection": "close"})
+
+
+def answers_of(shop, url, person):
+    """Return the first answers of what is starting."""
+
+    def first() -> httpx.Response | None:
+        try:
+            return ask(shop, url, person)
+        except httpx.TransportError:
+            return None
+
+    found = wait_until(first, seconds=60, what=f"{url} answers")
+    return [found, *(ask(shop, url, person) for _ in range(REQUESTS))]
 
 
 def test_users_that_restarts_refuses_an_ended_session(shop, stack, ops, sessions):
@@ -63,7 +80,7 @@ def test_users_that_restarts_refuses_an_ended_session(shop, stack, ops, sessions
     url = f"{ops['USERS_URL']}{PATHS['users']}"
     stack.restart("users-web")
 
-    answers = [ask(shop, url, ended) for _ in range(REQUESTS)]
+    answers = answers_of(shop, url, ended)
 
     assert {answer.status_code for answer in answers} == {401}
     assert ask(shop, url, other).status_code == 200
