@@ -228,7 +228,9 @@ def await_refusals(
         rounds += 1
         for person, path in itertools.product(people, paths):
             asked = time.monotonic() - since
-            if shop.call("GET", path, person).status_code != 401:
+            status = shop.call("GET", path, person).status_code
+            assert status < 500, f"{path} answers {status} instead of a verdict"
+            if status != 401:
                 accepted, rounds = asked, 0
                 assert asked < REFUSED_SECONDS, f"{path} accepts a token after {asked:.1f} s"
     return accepted
