@@ -23,6 +23,13 @@ function isFile(path) {
     }
 }
 
+// What is in a folder, which is made anew where it is gone: it may lie where a machine tidies up, and without it no end of a
+// session would be heard of.
+function filesIn(folder) {
+    fs.mkdirSync(folder, {recursive: true});
+    return fs.readdirSync(folder);
+}
+
 // Makes an empty file of that name in the folder, and removes all others.
 function leaveOnly(folder, name) {
     var others = fs.readdirSync(folder).filter((each) => each !== name);
@@ -127,9 +134,14 @@ async function news(r, known) {
 // Takes over what is new to the gateway.
 async function follow(r) {
     const horizons = r.variables.revoked_dir + '/horizon';
-    const known = fs.readdirSync(horizons).reduce((highest, name) => Math.max(highest, Number(name) || 0), 0);
-    const answer = await news(r, known);
     const marks = r.variables.revoked_dir + '/marks';
+    if (!isFile(marks)) {
+        // What is known is lost with them, and is asked for anew.
+        filesIn(horizons).forEach((each) => fs.unlinkSync(horizons + '/' + each));
+        filesIn(marks);
+    }
+    const known = filesIn(horizons).reduce((highest, name) => Math.max(highest, Number(name) || 0), 0);
+    const answer = await news(r, known);
     await writeAll(marks, answer.marks);
     // While nothing is new the old horizon does as well.
     if (answer.marks.length > 0 || answer.horizon < known) {
@@ -170,7 +182,7 @@ function wasRenamed(from, to) {
 // Once a second: has users asked in nobody's way, or waits for it where that was not done for a while.
 async function askInTime(r, second) {
     const folder = r.variables.asked_dir;
-    const last = fs.readdirSync(folder).reduce((latest, name) => Math.max(latest, Number(name)), 0);
+    const last = filesIn(folder).reduce((latest, name) => Math.max(latest, Number(name)), 0);
     if (Math.abs(second - last) > TOO_OLD_SECONDS) {
         await r.subrequest('/revocations/told');
         leaveOnly(folder, String(second));

@@ -108,6 +108,19 @@ def test_log_is_one_escaped_line_without_secrets(gateway: Gateway, signer: Signe
     assert token not in json.dumps(line)
 
 
+@pytest.mark.parametrize(
+    ("agent", "logged"),
+    [("curl/8.5", "curl/8.5"), ("Shop/7 (phone of Ada) Kit/2", "Shop/7 "), ("(Ada)", ""),
+     ("Shop/7 (Ada\xe9)", "(not ASCII)")],
+)  # fmt: skip
+def test_log_tells_the_program_of_a_client_and_not_whose_device_it_is(
+    gateway: Gateway, agent: str, logged: str
+) -> None:
+    answered = gateway.request("GET", "/healthz", {"User-Agent": agent})
+
+    assert gateway.logged(answered)["agent"] == logged
+
+
 def test_agent_in_no_known_letters_does_not_spoil_the_log(gateway: Gateway) -> None:
     answered = gateway.request("GET", "/healthz", {"User-Agent": "\xff\xfe"})
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Callable
@@ -216,6 +217,24 @@ def test_revoked_session_is_refused_after_a_restart_of_the_gateway_while_users_i
 
     assert gateway.get("/api/orders/", ended).status == 401
     assert gateway.get("/api/orders/", good).status == 200
+
+
+@pytest.mark.parametrize("folder", ["revoked", "revoked/marks", "revoked/horizon", "asked"])
+def test_gateway_whose_folder_was_deleted_hears_of_ended_sessions_again(
+    own_gateway: StartGateway, own_services: Services, signer: Signer, folder: str
+) -> None:
+    """As whoever tidies up temporary folders does."""
+    gateway, sessions = own_gateway(), [str(uuid7()), str(uuid7())]
+    before, after = (signer.token(sid=session) for session in sessions)
+    tell(own_services.users, 6, revoked(session=sessions[0]))
+    await_refusal(gateway, before)
+
+    shutil.rmtree(gateway.directory / folder)
+    rows = [revoked(session=session) for session in sessions]
+    tell(own_services.users, 7, *rows)
+
+    for token in (before, after):
+        await_refusal(gateway, token)
 
 
 def test_session_that_ended_during_a_restart_is_refused_by_the_first_answer(

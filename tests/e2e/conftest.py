@@ -30,6 +30,20 @@ def shop(ops: Ops) -> Iterator[Shop]:
 
 
 @pytest.fixture(scope="session")
+def mails(ops: Ops) -> Iterator[MailSink]:
+    sink = MailSink(ops["SOUK_MAIL_URL"])
+    yield sink
+    sink.http.close()
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Tell what tests measured (record_property), which pytest keeps to itself."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{name}: {value}")
+
+
+@pytest.fixture(scope="session")
 def _staff_account(shop: Shop) -> Person:
     return shop.staff()
 
@@ -69,10 +83,3 @@ def stranger(shop: Shop, _stranger_account: Person) -> Person:
 @pytest.fixture
 def product(shop: Shop, staff: Person) -> dict[str, Any]:
     return shop.add_product(staff)
-
-
-@pytest.fixture(scope="session")
-def mails(ops) -> Iterator[MailSink]:
-    sink = MailSink(ops["SOUK_MAIL_URL"])
-    yield sink
-    sink.http.close()

@@ -1,8 +1,12 @@
 """A customer's view of the running shop: everything goes through the gateway."""
 
+import itertools
+import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -17,6 +21,8 @@ SETTLED = ("confirmed", "rejected", "cancelled", "expired")
 MORE_THAN_EVER = 1_000_000
 PASSWORD = "a long enough passphrase"
 CREATE = "/api/users/accounts/"
+#: The promise to whoever ends a session: how long its tokens may go on being accepted.
+REFUSED_SECONDS = 5.0
 
 
 def wait_until(condition: Callable[[], Result], *, seconds: float = 20.0, what: str = "") -> Result:
@@ -189,14 +195,52 @@ def assert_problem(answer: httpx.Response, status: int) -> dict[str, Any]:
     return problem
 
 
-def await_refusal(shop: Shop, person: Person, path: str) -> None:
-    """Wait until a token is refused, for five seconds at most.
+@contextmanager
+def traffic(shop: Shop, people: Sequence[Person], paths: Sequence[str]) -> Iterator[None]:
+    """Ask all the while, as clients at work do: then whatever is kept is as fresh as it gets."""
+    ended = threading.Event()
+
+    def ask() -> None:
+        while not ended.is_set():
+            for person, path in itertools.product(people, paths):
+                shop.call("GET", path, person)
+
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(ask)
+        try:
+            yield
+        finally:
+            ended.set()
+    asked.result()
+
+
+def await_refusal(shop: Shop, person: Person, path: str) -> float:
+    """Wait until a token is refused at a path, as `await_refusals` does."""
+    return await_refusals(shop, [person], [path], since=time.monotonic())
+
+
+def await_refusals(
+    shop: Shop, people: Sequence[Person], paths: Sequence[str], *, since: float
+) -> float:
+    """Ask until every token is refused at every path; return when one was accepted last.
 
     Every process of a service has its own look at what was revoked, a second old at most: twenty
-    refusals in a row are all of them.
+    rounds of refusals in a row are all of them.
+
+    Returns:
+        The seconds from `since` (of the monotonic clock) to the last request that was accepted.
+
+    Raises:
+        AssertionError: that was later than the shop promises.
     """
-
-    def is_refused() -> bool:
-        return all(shop.call("GET", path, person).status_code == 401 for _ in range(20))
-
-    wait_until(is_refused, seconds=5, what=f"{path} is refused")
+    accepted, rounds = 0.0, 0
+    while rounds < 20:
+        rounds += 1
+        for person, path in itertools.product(people, paths):
+            asked = time.monotonic() - since
+            status = shop.call("GET", path, person).status_code
+            assert status < 500, f"{path} answers {status} instead of a verdict"
+            if status != 401:
+                accepted, rounds = asked, 0
+                assert asked < REFUSED_SECONDS, f"{path} accepts a token after {asked:.1f} s"
+    return accepted

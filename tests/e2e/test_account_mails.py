@@ -2,29 +2,27 @@
 
 import base64
 import json
-import uuid
 
 from harness import PASSWORD, assert_problem, wait_until
+from mails import (
+    ASK_EMAIL,
+    ASK_RESET,
+    CHANGE,
+    CONFIRM,
+    OPEN,
+    REGISTER,
+    RESET,
+    new_address,
+    spend,
+)
 
-REGISTER, CONFIRM = "/api/users/", "/api/users/registration/"
-OPEN, TAKEN = "Open your account", "You have an account"
-ASK_EMAIL, CHANGE = "/api/users/me/email/", "/api/users/email/"
-ASK_RESET, RESET = "/api/users/password-reset/", "/api/users/password-reset/confirm/"
-
-
-def new_address() -> str:
-    return f"{uuid.uuid4()}@e2e.example"
+TAKEN = "You have an account"
 
 
 def claims(access_token: str) -> dict[str, object]:
     payload = access_token.split(".")[1]
     found: dict[str, object] = json.loads(base64.urlsafe_b64decode(payload + "=="))
     return found
-
-
-def spent(shop, path: str, token: str, **more: str) -> None:
-    answer = shop.call("POST", path, json={"token": token, **more})
-    assert answer.status_code == 204, answer.text
 
 
 def test_register_change_address_reset_and_log_in(shop, mails):
@@ -44,7 +42,7 @@ def test_register_change_address_reset_and_log_in(shop, mails):
     body = {"new_email": second, "current_password": PASSWORD}
     assert shop.call("POST", ASK_EMAIL, person, json=body).status_code == 202
     mails.awaited(first, "A new address was asked for")
-    spent(shop, CHANGE, mails.awaited(second, "Confirm your new address").token)
+    spend(shop, CHANGE, mails.awaited(second, "Confirm your new address").token)
     mails.awaited(first, "Your address has changed")
     me = shop.call("GET", "/api/users/me/", person).json()
     assert (me["email"], me["email_verified"]) == (second, True)
@@ -53,7 +51,7 @@ def test_register_change_address_reset_and_log_in(shop, mails):
     # Reset the password: every session ends.
     assert shop.call("POST", ASK_RESET, json={"email": second}).status_code == 202
     token = mails.awaited(second, "Set a new password").token
-    spent(shop, RESET, token, new_password=changed)
+    spend(shop, RESET, token, new_password=changed)
     mails.awaited(second, "Your password has changed")
     wait_until(lambda: shop.call("GET", "/api/orders/", person).status_code == 401, seconds=5)
     again = {"token": token, "new_password": "yet another passphrase"}

@@ -1,23 +1,18 @@
 """Accounts as people use them: sessions on several devices, deactivation, deletion."""
 
+import time
+
 import pytest
-from harness import PASSWORD, assert_problem, wait_until
+from harness import PASSWORD, assert_problem, await_refusals, wait_until
 
 SESSIONS = "/api/users/me/sessions/"
 EVERYWHERE = ("/api/users/me/", "/api/orders/")
 ADDRESS = {"name": "Ada", "line1": "12 Larkspur Row", "city": "London", "country": "GB"}
 
 
-def await_refusal(shop, person, product):
-    """Each process asks for what was revoked, once a second: twenty in a row are all of them."""
-    for path in (*EVERYWHERE, f"/api/products/{product['id']}/"):
-        wait_until(
-            lambda path=path: all(
-                shop.call("GET", path, person).status_code == 401 for _ in range(20)
-            ),
-            seconds=5,
-            what=f"{path} is refused",
-        )
+def await_end(shop, person, product):
+    paths = (*EVERYWHERE, f"/api/products/{product['id']}/")
+    await_refusals(shop, [person], paths, since=time.monotonic())
 
 
 def log_in_refused(shop, person):
@@ -33,7 +28,7 @@ def test_session_of_another_device_is_found_and_revoked(shop, product):
     assert [each["current"] for each in sessions] == [False, True]
     assert shop.call("DELETE", f"{SESSIONS}{sessions[0]['id']}/", laptop).status_code == 204
 
-    await_refusal(shop, phone, product)
+    await_end(shop, phone, product)
     assert_problem(
         shop.call("POST", "/api/auth/refresh/", json={"refresh_token": phone.refresh}), 401
     )
@@ -47,7 +42,7 @@ def test_log_out_everywhere_else_keeps_this_session(shop, product):
     body = {"except_current": True}
     assert shop.call("POST", f"{SESSIONS}revoke-all/", here, json=body).status_code == 204
 
-    await_refusal(shop, there, product)
+    await_end(shop, there, product)
     assert shop.call("GET", "/api/orders/", here).status_code == 200
 
 
@@ -59,7 +54,7 @@ def test_deactivated_account_is_refused_everywhere_until_staff_reactivate_it(sho
     closed = shop.call("POST", "/api/users/me/deactivate/", person, json={"password": PASSWORD})
 
     assert closed.status_code == 204
-    await_refusal(shop, person, product)
+    await_end(shop, person, product)
     log_in_refused(shop, person)
     answer = shop.call("POST", f"/api/users/{person.id}/reactivate/", staff)
     assert answer.json()["active"] is True
@@ -73,7 +68,7 @@ def test_account_that_staff_deactivate_is_refused_everywhere(shop, product):
 
     assert shop.call("POST", f"/api/users/{person.id}/deactivate/", staff).status_code == 200
 
-    await_refusal(shop, person, product)
+    await_end(shop, person, product)
 
 
 def test_deleted_account_is_gone_and_its_order_runs_to_its_end(shop, product):
@@ -93,7 +88,7 @@ def test_deleted_account_is_gone_and_its_order_runs_to_its_end(shop, product):
     deleted = shop.call("POST", "/api/users/me/delete/", person, json={"password": PASSWORD})
 
     assert deleted.status_code == 204
-    await_refusal(shop, person, product)
+    await_end(shop, person, product)
     log_in_refused(shop, person)
     assert_problem(shop.place(person, (product["id"], 1)), 401)
     assert_problem(shop.call("GET", f"/api/users/{person.id}/", staff), 404)

@@ -42,4 +42,4 @@ def test_ten_rotations_under_traffic_refuse_no_valid_token(shop):
     # Each key has signed for a while; the first signed before, the last may just have begun.
     assert set(signed[:-1]) <= used
     reads = sum(reader.answers[200] for reader in readers)
-    print(f"{ROTATIONS} rotations in {time.monotonic() - began:.0f} s, {reads} reads")  # noqa: T201
+    print(f"{ROTATIONS} rotations in {time.monotonic() - began:.0f} s, {reads} reads")

@@ -25,8 +25,14 @@ HEADERS = {
 FRAME = """<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><title>{title}</title>
-<style>body {{ font: 16px sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em }}
-td, th {{ text-align: left; padding: .3em 1em .3em 0 }} pre {{ white-space: pre-wrap }}</style>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>:root {{ color-scheme: light dark }}
+body {{ font: 16px sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em;
+overflow-wrap: anywhere }}
+h1 {{ font-size: 1.4em }}
+td, th {{ text-align: left; vertical-align: top; padding: .3em 1em .3em 0 }}
+td:first-child {{ white-space: nowrap }} pre {{ white-space: pre-wrap; overflow-wrap: anywhere }}
+</style>
 </head>
 <body><h1>{title}</h1>
 {body}

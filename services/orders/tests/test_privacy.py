@@ -7,18 +7,18 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from orders import tasks
-from orders.events import UserDeleted
+from orders.events import UserDeleted, UserSessionsRevoked
 from orders.handlers import router
 from orders.models import ForgottenCustomer, Order, OrderDetails, OrderHistory, OrderLine, Shipment
 from orders.services.fulfilment import Parcel, ship_order
 from orders.services.placement import OrderItem, Terms, place_order
 from orders.services.settlement import cancel_order
-from servicekit.models import IdempotencyKey
+from servicekit.models import DeadLetter, IdempotencyKey
 from servicekit.testing.deliver import deliver, make_delivery, outbox_events
 from servicekit.testing.text_search import rows_with
 from tests.factories import BY_PACKER, make_order, make_product, reserved
 
-QUEUE = "orders.users"
+QUEUE, REVOKED = "orders.users", UserSessionsRevoked.type
 HIDDEN = "Ring at Quillfeather's"
 NAME, EMAIL, STREET = "Ada Quillfeather", "ada.quillfeather@example.org", "12 Larkspur Row"
 
@@ -128,3 +128,25 @@ def test_details_of_an_open_order_are_kept_until_it_is_shipped_u16() -> None:
     assert Shipment.objects.get().carrier == "Post"
     assert ForgottenCustomer.objects.get().is_done is True
     assert tasks.forget_customers() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_unusable_event_about_a_deleted_account_is_emptied_and_what_it_was_is_kept() -> None:
+    ada, bob = uuid7(), uuid7()
+    for user_id in (ada, bob):
+        about = {"user_id": str(user_id), "revoked_at": "never", "name": NAME, "email": EMAIL}
+        deliver(router, QUEUE, [make_delivery(REVOKED, about)])
+    others = make_delivery("products.product_changed.v1", {"user_id": str(ada), "name": STREET})
+    deliver(router, "orders.catalogue", [others])
+
+    forget(ada)
+
+    letters = list(DeadLetter.objects.order_by("id"))
+    assert [letter.state for letter in letters] == ["discarded", "waiting", "waiting"]
+    emptied, kept, others_kept = letters
+    assert (bytes(emptied.body), emptied.headers, emptied.detail) == (b"", {}, "")
+    assert (emptied.reason, emptied.type) == ("invalid_data", REVOKED)
+    assert [action.action for action in emptied.actions.all()] == ["erased"]
+    assert EMAIL.encode() in bytes(kept.body)
+    # Another queue's letter may still be needed: an order that waits for its stock, say.
+    assert STREET.encode() in bytes(others_kept.body)

@@ -9,18 +9,19 @@ from django.db import connection, transaction
 from uuid_utils.compat import uuid7
 
 from products.errors import NotABuyer
-from products.events import UserDeleted
+from products.events import UserDeleted, UserSessionsRevoked
 from products.handlers import router
 from products.models import Product, Purchase, Review
 from products.services.reviews import delete_review, edit_review, hide_review, write_review
 from servicekit.http.problems import NotFound
-from servicekit.models import IdempotencyKey, RevokedSession
+from servicekit.models import DeadLetter, IdempotencyKey, RevokedSession
 from servicekit.testing.deliver import deliver, make_delivery, outbox_events
 from servicekit.testing.text_search import rows_with
 from servicekit.testing.waiting import wait_until
 from tests.factories import make_product
 
 QUEUE, PUBLISHED = "products.users", "products.review_published.v1"
+REVOKED = UserSessionsRevoked.type
 NAME, EMAIL, STREET = "Ada Quillfeather", "ada.quillfeather@example.org", "12 Larkspur Row"
 
 
@@ -160,3 +161,25 @@ def test_published_reviews_are_found_by_an_index() -> None:
         plan = " ".join(row[0] for row in cursor.fetchall())
 
     assert "outbox_published_review" in plan
+
+
+@pytest.mark.django_db(transaction=True)
+def test_unusable_event_about_a_deleted_account_is_emptied_and_what_it_was_is_kept() -> None:
+    ada, bob = uuid7(), uuid7()
+    for user_id in (ada, bob):
+        about = {"user_id": str(user_id), "revoked_at": "never", "name": NAME, "email": EMAIL}
+        deliver(router, QUEUE, [make_delivery(REVOKED, about)])
+    others = make_delivery("orders.order_placed.v1", {"user_id": str(ada), "name": STREET})
+    deliver(router, "products.orders", [others])
+
+    forget(ada)
+
+    letters = list(DeadLetter.objects.order_by("id"))
+    assert [letter.state for letter in letters] == ["discarded", "waiting", "waiting"]
+    emptied, kept, others_kept = letters
+    assert (bytes(emptied.body), emptied.headers, emptied.detail) == (b"", {}, "")
+    assert (emptied.reason, emptied.type) == ("invalid_data", REVOKED)
+    assert [action.action for action in emptied.actions.all()] == ["erased"]
+    assert EMAIL.encode() in bytes(kept.body)
+    # Another queue's letter may still be needed: an order that waits for its stock, say.
+    assert STREET.encode() in bytes(others_kept.body)

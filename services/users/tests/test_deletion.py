@@ -6,17 +6,18 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from servicekit.models import OutboxEvent
+from servicekit.models import Mail, OutboxEvent
 from servicekit.testing.client import Caller, decoded, problem
 from servicekit.testing.deliver import outbox_events
 from servicekit.testing.races import at_once
 from servicekit.testing.text_search import rows_with
 from tests.factories import PASSWORD, make_account
 from tests.people import EVENTS, ME, REFRESH, SESSIONS, TOKEN, Person
+from users import tasks
 from users.errors import InvalidRefreshToken, WrongPassword
 from users.models import Account, LoginAttempt, RefreshToken, Registration, SecurityEvent, Session
-from users.services import deletion, password_reset, registration, sessions
-from users.services.login_attempts import account_key
+from users.services import deletion, email_change, password_reset, registration, sessions
+from users.services.login_attempts import MAILS_TO, account_key
 
 DEACTIVATE, DELETE, EXPORT = ME + "deactivate/", ME + "delete/", ME + "export/"
 ADDRESSES = ME + "addresses/"
@@ -37,6 +38,14 @@ def ada(ring: None) -> Person:
     decoded(person.post(ADDRESSES, ADDRESS), 201)
     decoded(person.patch(ME, {"language": "de", "marketing_consent": True}))
     return person
+
+
+def ask_for(person: Person, email: str) -> str:
+    """Wish for another address; return the token that waits to be mailed there."""
+    body = {"new_email": email, "current_password": PASSWORD}
+    assert person.post(ME + "email/", body).status_code == 202
+    tasks.answer_mail_requests()
+    return str(Mail.objects.get(recipient=email).context["token"])
 
 
 def state() -> list[object]:
@@ -68,6 +77,26 @@ def test_deleted_account_leaves_no_trace_in_any_table_u16(ada: Person) -> None:
     assert not RefreshToken.objects.exists()
     assert not LoginAttempt.objects.exists()
     assert not Registration.objects.exists()
+
+
+@pytest.mark.django_db
+def test_deleted_account_leaves_no_trace_of_addresses_that_it_had_or_asked_for(
+    ada: Person,
+) -> None:
+    second, wished = "ada.second@example.org", "ada.third@example.org"
+    moved = ask_for(ada, second)
+    email_change.confirm(token=moved)
+    ask_for(ada, wished)
+    hashed = account_key(EMAIL).hex()
+    traces = (EMAIL, second, wished, NAME)
+    assert all(rows_with(text) for text in traces)
+    assert rows_with(hashed) == {}
+
+    assert ada.post(DELETE, RIGHT).status_code == 204
+
+    assert {text: found for text in (*traces, hashed) if (found := rows_with(text))} == {}
+    # How often it was written to protects whoever reads it.
+    assert rows_with(account_key(wished, purpose=MAILS_TO).hex())
 
 
 @pytest.mark.django_db

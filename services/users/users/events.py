@@ -1,7 +1,7 @@
 """What users publishes; below it, what it reads of others' events."""
 
 from decimal import Decimal
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
@@ -78,7 +78,7 @@ class OrderRejected(OrderEvent, service="orders"):
 
 
 class OrderCancelled(OrderEvent, service="orders"):
-    reason: Literal["customer", "staff"]
+    reason: EventText = Field(max_length=50)
 
 
 class OrderShipped(OrderEvent, service="orders"):

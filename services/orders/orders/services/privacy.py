@@ -24,6 +24,7 @@ from orders.models import (
 )
 from orders.services.carts import forget_cart
 from servicekit.http.idempotency import forget_caller
+from servicekit.messaging import dead_letters
 
 #: States in which an order may still need its address.
 OPEN = (Status.PENDING, Status.CONFIRMED)
@@ -40,6 +41,7 @@ def forget_user(*, user_id: UUID) -> None:
     """
     forget_cart(user_id=user_id)
     forget_caller(user_id)
+    dead_letters.erase(queue="orders.users", about=user_id, by="users.user_deleted")
     ForgottenCustomer.objects.bulk_create(
         [ForgottenCustomer(user_id=user_id)], ignore_conflicts=True
     )

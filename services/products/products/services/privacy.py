@@ -12,7 +12,7 @@ from products.models import Review
 from products.services import reviews
 from products.services.authors import forget_author
 from servicekit.http.idempotency import forget_caller
-from servicekit.messaging import outbox_actions
+from servicekit.messaging import dead_letters, outbox_actions
 
 
 def forget_user(*, user_id: UUID) -> None:
@@ -26,3 +26,4 @@ def forget_user(*, user_id: UUID) -> None:
         event_type=ReviewPublished.type, subjects=[str(review_id) for review_id, _ in found]
     )
     forget_caller(user_id)
+    dead_letters.erase(queue="products.users", about=user_id, by="users.user_deleted")

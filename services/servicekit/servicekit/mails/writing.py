@@ -6,13 +6,18 @@ The reasons are in docs/adr/0097-mails-have-an-outbox.md.
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.core.validators import validate_email
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from servicekit.models import Mail
+
+#: After that a claimed mail was sent, given up or lost.
+LONGEST_SENDING = timedelta(hours=1)
 
 
 class OutsideTransaction(RuntimeError):
@@ -93,9 +98,15 @@ def write_many(mails: Iterable[Mail]) -> None:
     Mail.objects.bulk_create(ordered, ignore_conflicts=True)
 
 
-def withdraw(*, recipient: str) -> None:
-    """Delete the mails to an address that were not sent yet."""
-    waiting_mails().filter(recipient=recipient).delete()
+def withdraw(*, recipient: str, about: UUID) -> None:
+    """Delete the mails that were not sent yet, to an address or with `about` in their cause.
+
+    Of the latter also those that are being sent now: what the server refuses is not kept.
+    """
+    waiting = Q(claimed_at__isnull=True)
+    claimed = Q(claimed_at__gt=Now() - LONGEST_SENDING, sent_at__isnull=True)
+    is_theirs = Q(recipient=recipient) | Q(cause__contains=about)
+    Mail.objects.filter(waiting | claimed).filter(is_theirs).delete()
 
 
 def waiting_mails() -> QuerySet[Mail]:

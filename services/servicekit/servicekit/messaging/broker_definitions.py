@@ -44,8 +44,9 @@ from servicekit.messaging.topology import (
 )
 
 ADMIN = "admin"
-#: How long events that nobody reads stay in the broker, for whoever looks at them.
-UNSUBSCRIBED_SECONDS = 3600
+#: How long events that nobody reads stay in the broker: for whoever watches them come, and no
+#: longer, since they may hold words of a person who has asked to be forgotten.
+UNSUBSCRIBED_SECONDS = 60
 
 
 def password_hash(password: str, salt: bytes | None = None) -> str:

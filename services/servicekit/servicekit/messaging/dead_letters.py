@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -19,6 +19,16 @@ from servicekit.messaging.delivery import DELIVERY_LIMIT, Delivery
 from servicekit.messaging.publisher import Message, Publisher
 from servicekit.models import DeadLetter, DeadLetterAction
 from servicekit.operations import metrics
+
+# What is empty was erased before.
+ERASE = """
+    UPDATE dead_letter SET body = '', headers = '{}', detail = '', fingerprint = '',
+        state = CASE state WHEN 'waiting' THEN 'discarded' ELSE state END
+    WHERE queue = %(queue)s AND (headers <> '{}' OR body <> '')
+        AND (strpos(headers::text, %(about)s) > 0
+             OR position(convert_to(%(about)s, 'UTF8') IN body) > 0)
+    RETURNING id
+"""
 
 
 class LetterNotWaiting(ValueError):
@@ -114,6 +124,23 @@ def discard(*, letter_ids: Sequence[int], by: str, note: str) -> int:
         _mark(letters, DeadLetter.State.DISCARDED)
         _record(letters, DeadLetter.State.DISCARDED, by=by, note=note)
     return len(letters)
+
+
+def erase(*, queue: str, about: UUID, by: str) -> int:
+    """Empty the letters of a queue that name `about`, and give up those that wait; return how many.
+
+    For personal data that is to be forgotten: what was wrong, and when, stays in the row. Call it
+    in the transaction that forgets the rest; the letters must be of no more use to anybody, such
+    as those that tell of an account which is deleted.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(ERASE, {"queue": queue, "about": str(about)})
+        ids = [row[0] for row in cursor.fetchall()]
+    now = timezone.now()
+    DeadLetterAction.objects.bulk_create(
+        DeadLetterAction(letter_id=each, action="erased", by=by, at=now) for each in ids
+    )
+    return len(ids)
 
 
 def _waiting(letter_ids: Sequence[int]) -> list[DeadLetter]:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -27,6 +28,7 @@ from servicekit.testing.races import at_once
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ADA = "ada@example.org"
+ACCOUNT = UUID(int=7)
 SECRET = "the-token-of-the-mail"
 
 
@@ -290,10 +292,25 @@ def test_withdrawn_mail_is_not_sent(mailbox: Mailbox) -> None:
     write("order:1")
     write("order:2", recipient="bob@example.org")
 
-    writing.withdraw(recipient=ADA)
+    write(f"moved:{ACCOUNT}:3", recipient="ada.before@example.org")
+
+    writing.withdraw(recipient=ADA, about=ACCOUNT)
 
     assert tasks.send_mails() == 1
-    assert mailbox.to(ADA) == []
+    assert [len(mailbox.to(each)) for each in (ADA, "ada.before@example.org")] == [0, 0]
+
+
+def test_mail_that_is_withdrawn_while_it_is_sent_is_not_given_back(mailbox: Mailbox) -> None:
+    """As when the server refuses it for now, a moment after the account was deleted."""
+    write(f"moved:{ACCOUNT}:1")
+    write(f"moved:{ACCOUNT}:2")
+    assert tasks.send_mails() == 2
+    sent, refused = Mail.objects.order_by("id")
+    Mail.objects.filter(pk=refused.pk).update(sent_at=None)
+
+    writing.withdraw(recipient=ADA, about=ACCOUNT)
+
+    assert list(Mail.objects.values_list("pk", flat=True)) == [sent.pk]
 
 
 @pytest.mark.parametrize("row", ["U5", "U17"])

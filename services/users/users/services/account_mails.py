@@ -1,4 +1,8 @@
-"""The mails about an account, each written in the transaction of what it tells."""
+"""The mails about an account, each written in the transaction of what it tells.
+
+Each cause names the account, whichever address the mail goes to: with the account its mails are
+withdrawn.
+"""
 
 from datetime import timedelta
 from uuid import UUID
@@ -86,7 +90,7 @@ def language_of(account: Account) -> str:
 def _write_token(row: MailToken, token: str, account: Account) -> None:
     purpose = Purpose(row.purpose)
     writing.write(
-        cause=f"{purpose}:{row.pk}",
+        cause=f"{purpose}:{account.pk}:{row.pk}",
         kind=f"users/mails/{purpose}",
         recipient=row.email,
         language=language_of(account),
@@ -102,7 +106,7 @@ def _write_token(row: MailToken, token: str, account: Account) -> None:
 def _write_notice(kind: str, account: Account, *, to: str, **more: str) -> None:
     """Write a notice; whoever calls does so once for each change, in its transaction."""
     writing.write(
-        cause=f"{kind}:{uuid7()}",
+        cause=f"{kind}:{account.pk}:{uuid7()}",
         kind=f"users/mails/{kind}",
         recipient=to,
         language=language_of(account),

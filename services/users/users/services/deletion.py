@@ -76,7 +76,7 @@ def _delete(account_id: UUID, **expected: str) -> bool:
         login_attempts.forget(email=account.email)
         MailRequest.objects.filter(email=account.email).delete()
         registration.forget(email=account.email)
-        writing.withdraw(recipient=account.email)
+        writing.withdraw(recipient=account.email, about=account_id)
         version = account.version + 1
         account.delete()
         event = UserDeleted(user_id=account_id, deleted_at=timezone.now())

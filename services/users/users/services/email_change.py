@@ -68,6 +68,7 @@ def confirm(*, token: str, **origin: Unpack[Origin]) -> None:
             mail_tokens.withdraw(account=account)
             publish_state(account)
             account_mails.tell_email_changed(account=account, old=old)
+            login_attempts.forget(email=old)
             security_log.record(Kind.EMAIL_CHANGED, account_id=account.pk, **origin)
     except IntegrityError as error:
         if "email" not in str(error):

@@ -133,7 +133,11 @@ def forgive(*, email: str, source: str, tries: int = 1) -> None:
 
 
 def forget(*, email: str) -> None:
-    """Forget every try at the password of an address whose account is deleted, and at its mails."""
+    """Forget every try at the password of an address that is no account's now, and at its mails.
+
+    It was the account's until that was deleted or got another. Never forget an address that
+    somebody only asks for: its counters protect whoever reads its mails.
+    """
     keys = [account_key(email), account_key(email, purpose=MAILS_TO)]
     LoginAttempt.objects.filter(account__in=keys).delete()
 

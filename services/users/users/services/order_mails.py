@@ -49,7 +49,7 @@ def tell_cancelled(*, received: Sequence[Received[OrderCancelled]]) -> None:
     _write(
         "order_cancelled",
         [
-            (event, account, event.order_id, {"by_shop": int(event.reason == "staff")})
+            (event, account, event.order_id, {"by_shop": int(event.reason != "customer")})
             for event, account in _with_accounts(received)
         ],
     )
