@@ -45,7 +45,7 @@ ROWS = (
 
 def is_page(parameters: Any) -> bool:
     """Whether a list with these query parameters is one of all products for sale."""
-    return parameters.keys() <= PAGE_PARAMETERS
+    return bool(parameters.keys() <= PAGE_PARAMETERS)
 
 
 def page_of_products(view: Any) -> Response | None:

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin
@@ -79,11 +78,11 @@ class ProductListMixin(StrictViewSetMixin, ListModelMixin, GenericViewSet[Produc
         parameters=[IF_NONE_MATCH],
         responses={200: serializers.ProductFound(many=True), 304: None},
     )
-    def list(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """The products that are for sale, in pages; staff can ask for the others."""
-        if hot_reads.is_page(request.query_params):
-            return self.whole_list(request)
-        return self.filtered_list(request)
+        is_whole = hot_reads.is_page(request.query_params)
+        answer: Response = (self.whole_list if is_whole else self.filtered_list)(request)
+        return answer
 
     @tagged_read
     def whole_list(self, request: Request) -> Response:
