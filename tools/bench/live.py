@@ -21,7 +21,7 @@ from shopper.accounts import Account, Session
 from shopper.api import Api
 
 WAITERS, SOCKETS, OF_ONE_ACCOUNT = 200, 1000, 10
-OTHERS_RATE, ORDERS_RATE = 20, 10
+OTHERS_RATE, ORDERS_RATE, WAIT_SECONDS = 20, 10, 10
 #: Nobody decides them: they are in no outbox.
 UNDECIDED = """
     INSERT INTO orders (id, user_id, status, currency, total, version, deadline)
@@ -66,19 +66,23 @@ def _undecided(scene: Scene, count: int) -> Iterator[list[str]]:
 
 
 async def _measured(scene: Scene, seconds: int, order_ids: Sequence[str]) -> list[float]:
+    """Return the seconds that others' requests took; who waits comes by and by, not at once."""
     times: list[float] = []
-    ended = time.monotonic() + seconds
+    began = time.monotonic() + (WAIT_SECONDS if order_ids else 0)
+    ended = began + seconds
     connector = aiohttp.TCPConnector(limit=0)
     headers = {"Authorization": f"Bearer {scene.tokens[-1]}"}
     async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
 
-        async def wait(order_id: str) -> None:
+        async def wait(number: int, order_id: str) -> None:
+            await asyncio.sleep(number * WAIT_SECONDS / len(order_ids))
             while time.monotonic() < ended:
-                url = f"{scene.ops.gateway}/api/orders/{order_id}/?wait=10"
+                url = f"{scene.ops.gateway}/api/orders/{order_id}/?wait={WAIT_SECONDS}"
                 async with session.get(url) as answer:
                     answer.raise_for_status()
 
-        waiting = [asyncio.create_task(wait(order_id)) for order_id in order_ids]
+        waiting = [asyncio.create_task(wait(*each)) for each in enumerate(order_ids)]
+        await asyncio.sleep(began - time.monotonic())
         await customers(scene, scene.ops.gateway, ended, times, rate=OTHERS_RATE)
         for task in waiting:
             if task.done():
