@@ -19,11 +19,13 @@ ONCE_INDEX = """
     SELECT count(*) FROM pg_indexes WHERE schemaname = 'public' AND tablename = 'idempotency_key'
     AND indexdef LIKE 'CREATE UNIQUE INDEX%%(caller, operation, key)%%'
 """
-# The answer is kept as the exact JSON; that of an accepted order is the order, or holds it.
+# The answer is kept as the exact JSON; that of an accepted order is the order, or holds it. Staff
+# who ship or take back are answered with an order, too: somebody else's, and each time anew.
 ACCEPTED = """
     SELECT caller, key, coalesce(body -> 'order' ->> 'id', body ->> 'id') AS order_id
     FROM (SELECT caller, key, convert_from(body, 'UTF8')::jsonb AS body FROM idempotency_key
-          WHERE status BETWEEN 200 AND 299) AS parsed
+          WHERE status BETWEEN 200 AND 299 AND operation NOT IN ('ship_order', 'return_units')
+    ) AS parsed
 """
 ANSWERED = f"""
     WITH answered AS ({ACCEPTED})

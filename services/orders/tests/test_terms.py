@@ -33,7 +33,7 @@ def place(user_id: UUID, product: CatalogueProduct, quantity: int = 1, **terms: 
     return place_order(user_id=user_id, items=items, terms=Terms(**terms))
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_order_keeps_addresses_note_and_products_as_they_were(customer: Caller) -> None:
     product = make_product(price="3.39")
     body = lines((product.product_id, 2))

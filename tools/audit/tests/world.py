@@ -80,6 +80,13 @@ class World:
             VALUES (%s, 'place_order', 'first', '', 201, %s, '{}', %s)""",
             [USER, json.dumps({"id": str(CONFIRMED)}).encode(), EARLIER],
         )
+        for operation in ("ship_order", "return_units"):
+            self.orders.execute(
+                """INSERT INTO idempotency_key (caller, operation, key, request_hash, status, body,
+                    headers, created_at)
+                VALUES (%s, %s, 'first', '', 200, %s, '{}', %s)""",
+                [STAFF, operation, json.dumps({"id": str(DELIVERED)}).encode(), EARLIER],
+            )
         for connection in (self.products, self.orders):
             # A table with pending checks of foreign keys cannot be altered.
             connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
