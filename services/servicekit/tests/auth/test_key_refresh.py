@@ -1,14 +1,7 @@
 """A process has keys before anybody shows a token, and keeps them fresh while nobody does."""
 
-import sys
-from pathlib import Path
-
-import pytest
-
 from servicekit.auth import jwks
 from servicekit.auth.jwks import KeySet
-from servicekit.testing.processes import running_process
-from servicekit.testing.waiting import wait_until
 from tests.auth.key_server import (
     FIRST,
     SECOND,
