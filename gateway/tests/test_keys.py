@@ -36,6 +36,34 @@ def test_key_set_is_fetched_once_for_many_tokens(
     assert fetches(own_services) == 1
 
 
+def test_keys_are_had_before_the_first_token(
+    own_gateway: StartGateway, own_services: Services, signer: Signer
+) -> None:
+    gateway = own_gateway()
+    own_services.users.stop()
+
+    assert gateway.get("/readyz").status == 200
+    assert gateway.get("/api/orders/", signer.token()).status == 200
+    assert gateway.get("/readyz").status == 200
+
+
+def test_gateway_without_keys_is_not_ready_and_asks_until_it_has_them(
+    own_gateway: StartGateway, own_services: Services, signer: Signer
+) -> None:
+    good = own_services.users.answers[KEYS]
+    own_services.users.answers[KEYS] = Answer(status=500, body=b"")
+    gateway = own_gateway(KEYS_COOLDOWN="1s")
+    assert_problem(gateway.get("/readyz"), 503)
+    own_services.users.answers[KEYS] = good
+
+    # Nobody but gateway/start asks meanwhile.
+    asked = fetches(own_services)
+    wait_until(lambda: fetches(own_services) > asked, "users to be asked again")
+
+    assert gateway.get("/readyz").status == 200
+    assert gateway.get("/api/orders/", signer.token()).status == 200
+
+
 def test_unknown_key_ids_make_users_be_asked_once_per_cooldown(
     own_gateway: StartGateway, own_services: Services, signer: Signer
 ) -> None:

@@ -181,7 +181,7 @@ def test_other_method_is_405_with_allow(
     "path",
     [
         "/", "/api/", "/api/orders", "/api/orders./", "/API/orders/", "/metrics", "/livez",
-        "/__catalogue", "/readyz", "/admin/", "/api/admin/",
+        "/__catalogue", "/admin/", "/api/admin/",
         "/api/metrics/", "/__problem", "/__auth", "/verify", "/keys/current", "/keys/fetch",
         "/.git/config", "/.env", "/nginx.conf",
         "/ws/", "/healthz/", "/internal/revocations/", "/static/../etc/passwd".replace("..", "x"),

@@ -293,6 +293,18 @@ def test_verdict_of_one_token_is_no_verdict_for_another(gateway: Gateway, signer
     assert gateway.get("/api/orders/", f"{header}.{payload}.{signature}").status == 401
 
 
+@pytest.mark.parametrize("header", ["{}", "Basic {}", "Bearer{}", "Bearer  {}", "Bearer {}="])
+def test_kept_verdict_is_for_bearer_tokens_only(
+    gateway: Gateway, signer: Signer, header: str
+) -> None:
+    token = signer.token()
+    assert gateway.get("/api/orders/", token).status == 200
+
+    refused = gateway.request("GET", "/api/orders/", {"Authorization": header.format(token)})
+
+    assert_problem(refused, 401, "invalid_token")
+
+
 def test_no_token_is_written_to_disk(gateway: Gateway, signer: Signer) -> None:
     token = signer.token()
     assert gateway.get("/api/orders/", token).status == 200

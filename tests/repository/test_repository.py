@@ -163,6 +163,8 @@ def test_issuer_gives_tokens_no_longer_life_than_is_accepted() -> None:
 
     limits = re.findall(r'"ACCESS_TOKEN_SECONDS", (\d+), minimum=\d+, maximum=(\d+)', issued)
     assert limits == [(str(int(rules["LONGEST_LIFE_SECONDS"])),) * 2]
+    by_default = (REPOSITORY / "services/servicekit/servicekit/conf.py").read_text()
+    assert f"token_life_seconds: int = {limits[0][0]}\n" in by_default
 
 
 def seconds_in(path: str) -> dict[str, float]:

@@ -21,7 +21,7 @@ ROTATE = [*RUN, "python", "manage.py", "rotate_signing_key", "--wait"]
 
 def rotate() -> str:
     """Rotate as soon as the ring permits; return the id of the key that signs from then on."""
-    done = subprocess.run(ROTATE, check=True, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(ROTATE, check=True, capture_output=True, text=True, timeout=600)
     return re.findall(r"Signing with (\S+)\.", done.stdout)[0]
 
 

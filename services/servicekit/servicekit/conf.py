@@ -10,8 +10,6 @@ from typing import Any, cast
 
 from django.conf import settings
 
-from servicekit.auth.token_rules import LONGEST_LIFE_SECONDS
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KitSettings:
@@ -35,7 +33,7 @@ class KitSettings:
     token_issuer: str = "souk"  # noqa: S105 - a name, no secret
     token_audience: str = "souk"  # noqa: S105 - a name, no secret
     #: How long an access token lives, where tokens are issued.
-    token_life_seconds: int = LONGEST_LIFE_SECONDS
+    token_life_seconds: int = 300
     #: Where the key set is asked for; users has its own and asks nobody.
     jwks_url: str = ""
     #: A file for the last good key set, so that a start does not depend on users.
