@@ -13,6 +13,12 @@ from users.models.addresses import MAX_ADDRESSES, Address
 from users.models.countries import COUNTRIES
 from users.models.login_attempts import LoginAttempt
 from users.models.mail_tokens import MailRequest, MailToken
+from users.models.passkeys import (
+    MAX_PASSKEY_NAME_LENGTH,
+    MAX_PASSKEYS,
+    Passkey,
+    SpentPasskeyChallenge,
+)
 from users.models.second_factors import LogInChallenge, RecoveryCode, TotpDevice
 from users.models.security_events import MAX_DEVICE_LENGTH, SecurityEvent
 from users.models.service_clients import ServiceClient
@@ -25,6 +31,8 @@ __all__ = [
     "MAX_ADDRESSES",
     "MAX_DEVICE_LENGTH",
     "MAX_EMAIL_LENGTH",
+    "MAX_PASSKEYS",
+    "MAX_PASSKEY_NAME_LENGTH",
     "Account",
     "AccountManager",
     "Address",
@@ -34,12 +42,14 @@ __all__ = [
     "LoginAttempt",
     "MailRequest",
     "MailToken",
+    "Passkey",
     "RecoveryCode",
     "RefreshToken",
     "SecurityEvent",
     "ServiceClient",
     "Session",
     "SigningKey",
+    "SpentPasskeyChallenge",
     "TotpDevice",
     "validate_email",
 ]
