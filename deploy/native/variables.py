@@ -77,8 +77,9 @@ def service(
 ) -> dict[str, str]:
     """Return all variables of one service's processes."""
     found = container(layout, ports, f"{name}-web", environment)
-    places = {"JWKS_CACHE_FILE": layout.run / f"jwks-{name}.json", "MEDIA_DIR": layout.media}
-    found |= {variable: str(place) for variable, place in places.items() if variable in found}
+    own: dict[str, object] = {"MEDIA_DIR": layout.media, "GATEWAY_PORT": ports["gateway"]}
+    own["JWKS_CACHE_FILE"] = layout.run / f"jwks-{name}.json"
+    found |= {variable: str(value) for variable, value in own.items() if variable in found}
     return found | {
         "SERVICE": name,
         "WEB_BIND": f"{HOST}:{ports[name]}",

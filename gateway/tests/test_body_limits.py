@@ -20,6 +20,7 @@ LIMITS = [
     ("POST", "/api/users/me/password/", SMALL),
     ("POST", "/api/auth/second-factor/", SMALL),
     ("POST", "/api/users/me/second-factor/", SMALL),
+    ("POST", "/api/auth/passkey/", SMALL), ("POST", "/api/users/me/passkeys/", SMALL),
     ("POST", f"{PRODUCT}purchase/", SMALL), ("POST", f"{PRODUCT}stock/", SMALL),
     ("POST", "/api/categories/", SMALL),
     ("POST", "/api/products/", LARGE), ("PATCH", PRODUCT, LARGE), ("POST", "/api/orders/", LARGE),

@@ -49,6 +49,7 @@ def test_log_in_has_a_rate_of_its_own(own_gateway: StartGateway) -> None:
     assert gateway.request("POST", "/api/users/", {}, b"{}").status == 429
     assert gateway.request("POST", "/api/auth/second-factor/", {}, b"{}").status == 429
     assert gateway.request("POST", "/api/users/me/second-factor/confirm/").status == 429
+    assert gateway.request("POST", "/api/users/me/passkeys/options/").status == 429
     assert gateway.get("/api/products/").status == 200
 
 

@@ -23,6 +23,13 @@ ROUTES = [
     ("POST", "/api/users/me/second-factor/", "users", False),
     ("POST", "/api/users/me/second-factor/disable/", "users", False),
     ("DELETE", "/api/users/0190a5b4-0000-7000-8000-000000000001/second-factor/", "users", False),
+    ("POST", "/api/auth/passkey/", "users", True),
+    ("POST", "/api/auth/passkey/options/", "users", True),
+    ("GET", "/api/users/me/passkeys/", "users", False),
+    ("POST", "/api/users/me/passkeys/", "users", False),
+    ("POST", "/api/users/me/passkeys/options/", "users", False),
+    ("PATCH", "/api/users/me/passkeys/0190a5b4-0000-7000-8000-000000000001/", "users", False),
+    ("POST", "/api/users/me/passkeys/0190a5b4-0000-7000-8000-000000000001/remove/", "users", False),
     ("POST", "/api/users/me/verification/", "users", False),
     ("POST", "/api/users/me/email/", "users", False),
     ("POST", "/api/users/verification/", "users", True),
@@ -83,6 +90,8 @@ ROUTES = [
 # An old token in the header is not read there (test_tokens.py).
 PROVEN_BY_THEIR_BODY = [
     ("POST", "/api/auth/token/"),
+    ("POST", "/api/auth/passkey/"),
+    ("POST", "/api/auth/passkey/options/"),
     ("POST", "/api/auth/second-factor/"),
     ("POST", "/api/auth/oauth/token/"),
     ("POST", "/api/users/"),

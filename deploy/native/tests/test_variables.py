@@ -54,6 +54,16 @@ def test_suites_and_tools_find_each_service_and_the_gateway(layout: Layout) -> N
     assert found["SOUK_STATE_DIR"] == str(layout.state)
 
 
+def test_users_asks_for_passkeys_at_the_gateway(layout: Layout) -> None:
+    environment = {"GATEWAY_PORT": "0", "GATEWAY_HOSTS": "localhost"}
+
+    found = variables.service(layout, PORTS, "users", environment)
+
+    assert found["GATEWAY_PORT"] == str(PORTS["gateway"])
+    assert found["GATEWAY_HOSTS"] == "localhost"
+    assert "GATEWAY_PORT" not in variables.service(layout, PORTS, "orders", environment)
+
+
 def test_mails_go_to_the_sink_unless_a_server_is_named(layout: Layout) -> None:
     server = {"EMAIL_URL": "smtp://user:word@mail.example.org:587/?tls=true"}
 

@@ -11,12 +11,25 @@ from servicekit.testing.client import Caller, decoded, problem
 from servicekit.testing.deliver import outbox_events
 from servicekit.testing.races import at_once
 from servicekit.testing.text_search import rows_with
+from tests.authenticators import Authenticator
 from tests.factories import PASSWORD, make_account
 from tests.people import EVENTS, ME, REFRESH, SESSIONS, TOKEN, Person
 from users import tasks
 from users.errors import InvalidRefreshToken, WrongPassword
-from users.models import Account, LoginAttempt, RefreshToken, Registration, SecurityEvent, Session
+from users.models import (
+    Account,
+    LoginAttempt,
+    LogInChallenge,
+    Passkey,
+    RecoveryCode,
+    RefreshToken,
+    Registration,
+    SecurityEvent,
+    Session,
+    TotpDevice,
+)
 from users.services import deletion, email_change, password_reset, registration, sessions
+from users.services.factors import passkey_proofs, passkeys, second_factor
 from users.services.login_attempts import MAILS_TO, account_key
 
 DEACTIVATE, DELETE, EXPORT = ME + "deactivate/", ME + "delete/", ME + "export/"
@@ -66,8 +79,26 @@ def test_deleted_account_leaves_no_trace_in_any_table_u16(ada: Person) -> None:
     )
     password_reset.ask(email=EMAIL, source="203.0.113.7")
     registration.ask(email=EMAIL, password=PASSWORD, source="203.0.113.8")
-    hashed = account_key(EMAIL).hex()
-    traces = (NAME, EMAIL, STREET, DEVICE, "203.0.113", "+44 1632 96", "Phone", hashed)
+    key = Authenticator()
+    options = passkeys.begin(account_id=ada.id, current_password=PASSWORD, proof={})
+    passkeys.register(
+        account_id=ada.id,
+        name="Quillkey",
+        credential=key.create(options),
+        session_id=Session.objects.earliest("id").pk,
+    )
+    second_factor.begin(
+        account_id=ada.id,
+        current_password=PASSWORD,
+        proof={"passkey": key.get(passkey_proofs.proof_options(account=ada.account))},
+    )
+    hashed, credential = account_key(EMAIL).hex(), key.credential_id.hex()
+    secret = bytes(TotpDevice.objects.get().encrypted_secret).hex()
+    recovery = bytes(RecoveryCode.objects.first().digest).hex()
+    traces = (
+        *(NAME, EMAIL, STREET, DEVICE, "203.0.113", "+44 1632 96", "Phone", hashed),
+        *("Quillkey", credential, secret, recovery),
+    )
     assert all(rows_with(text) for text in traces)
 
     assert ada.post(DELETE, RIGHT).status_code == 204
@@ -77,6 +108,8 @@ def test_deleted_account_leaves_no_trace_in_any_table_u16(ada: Person) -> None:
     assert not RefreshToken.objects.exists()
     assert not LoginAttempt.objects.exists()
     assert not Registration.objects.exists()
+    factors = (Passkey, TotpDevice, RecoveryCode, LogInChallenge)
+    assert [model.objects.count() for model in factors] == [0, 0, 0, 0]
 
 
 @pytest.mark.django_db

@@ -14,7 +14,8 @@ from servicekit.testing.races import at_once
 from tests import mails
 from tests.factories import PASSWORD, make_account
 from tests.mails import ASK_RESET, NEW_PASSWORD, mails_to, reset, subjects_to, token_of
-from users.errors import WrongCredentials
+from tests.second_factors import with_second_factor
+from users.errors import SecondFactorRequired, WrongCredentials
 from users.models import Account, MailRequest, MailToken, Session
 from users.services import accounts, sessions
 
@@ -45,6 +46,15 @@ def test_owner_sets_a_new_password_and_is_told(ring: None, mailbox: Mailbox) -> 
         sessions.log_in(email=ADA, password=PASSWORD)
     assert sessions.log_in(email=ADA, password=NEW_PASSWORD)["access_token"]
     assert subjects_to(mailbox, ADA)[-2:] == ["Set a new password", "Your password has changed"]
+
+
+def test_reset_leaves_the_second_factor_on(ring: None, mailbox: Mailbox) -> None:
+    with_second_factor(make_ada())
+
+    reset(reset_token(mailbox))
+
+    with pytest.raises(SecondFactorRequired):
+        sessions.log_in(email=ADA, password=NEW_PASSWORD)
 
 
 def test_reset_verifies_the_address(mailbox: Mailbox) -> None:

@@ -37,7 +37,7 @@ def challenge_of(account: Account) -> str:
 
 def log_in(app: App, code: str = "") -> dict[str, Any]:
     return second_step.answer_challenge(
-        challenge=challenge_of(app.account), code=code or app.fresh_code()
+        challenge=challenge_of(app.account), proof={"code": code or app.fresh_code()}
     )
 
 
@@ -61,6 +61,8 @@ def test_set_up_counts_only_once_confirmed(ring: None) -> None:
     assert second_factor_of(account) | {"enabled_at": None} == {
         "enabled": True,
         "enabled_at": None,
+        "has_app": True,
+        "passkeys": 0,
         "recovery_codes_left": 10,
         "is_required": False,
     }
@@ -168,11 +170,11 @@ def test_new_recovery_codes_end_the_old(ring: None) -> None:
 
     with pytest.raises(WrongPassword):
         second_factor.renew_recovery_codes(
-            **{**proof, "current_password": "wrong"}, code=app.fresh_code()
+            **{**proof, "current_password": "wrong"}, proof={"code": app.fresh_code()}
         )
     with pytest.raises(WrongCode):
-        second_factor.renew_recovery_codes(**proof, code=app.wrong_code())
-    new = second_factor.renew_recovery_codes(**proof, code=app.recovery_code())
+        second_factor.renew_recovery_codes(**proof, proof={"code": app.wrong_code()})
+    new = second_factor.renew_recovery_codes(**proof, proof={"code": app.recovery_code()})
 
     assert set(new).isdisjoint(app.recovery_codes)
     assert not second_factor_codes.spend(account=app.account, code=app.recovery_code(1))
@@ -191,7 +193,7 @@ def test_refused_switch_off_changes_nothing(ring: None, fault: str) -> None:
         second_factor.disable(
             account_id=app.account.pk,
             current_password="wrong" if fault == "password" else PASSWORD,
-            code=code,
+            proof={"code": code},
         )
 
     assert list(TotpDevice.objects.values()) == before
@@ -204,11 +206,11 @@ def test_switch_off_ends_every_session_and_then_the_password_is_enough(ring: Non
     log_in(app)
     proof = {"account_id": app.account.pk, "current_password": PASSWORD}
 
-    second_factor.disable(**proof, code=app.recovery_code())
+    second_factor.disable(**proof, proof={"code": app.recovery_code()})
 
     assert not Session.objects.filter(ended_at=None).exists()
     assert len(outbox_events(REVOKED)) == 1
     assert not RecoveryCode.objects.exists()
     assert claims_of(sessions.log_in(email=app.account.email, password=PASSWORD))["amr"] == ["pwd"]
     with pytest.raises(SecondFactorOff):
-        second_factor.disable(**proof, code=app.recovery_code(1))
+        second_factor.disable(**proof, proof={"code": app.recovery_code(1)})

@@ -41,6 +41,8 @@ def test_journey_of_a_second_factor(ring: None) -> None:
     assert decoded(nobody.get(OWN, **own)) == {
         "enabled": False,
         "enabled_at": None,
+        "has_app": False,
+        "passkeys": 0,
         "recovery_codes_left": 0,
         "is_required": False,
     }

@@ -39,7 +39,7 @@ def challenge_of(account: Account) -> str:
 
 def log_in(app: App, code: str = "") -> dict[str, Any]:
     return second_step.answer_challenge(
-        challenge=challenge_of(app.account), code=code or app.fresh_code()
+        challenge=challenge_of(app.account), proof={"code": code or app.fresh_code()}
     )
 
 
@@ -109,11 +109,11 @@ def test_lost_encryption_key_leaves_recovery_codes(ring: None, settings: Any) ->
     challenge = challenge_of(app.account)
 
     with pytest.raises(UnreadableSecondFactor):
-        second_step.answer_challenge(challenge=challenge, code=code)
+        second_step.answer_challenge(challenge=challenge, proof={"code": code})
     assert second_factor_codes.renew_encryption() == 0
 
     signing_keys.withdraw_signing_keys()
-    assert second_step.answer_challenge(challenge=challenge, code=app.recovery_code())
+    assert second_step.answer_challenge(challenge=challenge, proof={"code": app.recovery_code()})
 
 
 def test_staff_without_a_factor_are_customers_where_it_is_required(
@@ -196,10 +196,12 @@ def test_purge_takes_old_challenges_and_set_ups_that_nobody_confirmed(ring: None
 def test_security_log_tells_what_was_done_and_by_whom(ring: None) -> None:
     admin, app = make_account(roles=["admin"]), with_second_factor()
     proof = {"account_id": app.account.pk, "current_password": PASSWORD}
-    codes = second_factor.renew_recovery_codes(**proof, code=app.fresh_code(), device="Firefox")
+    codes = second_factor.renew_recovery_codes(
+        **proof, proof={"code": app.fresh_code()}, device="Firefox"
+    )
     with pytest.raises(WrongLogInCode):
         log_in(app, app.wrong_code())
-    second_factor.disable(**proof, code=codes[0].replace("-", ""))
+    second_factor.disable(**proof, proof={"code": codes[0].replace("-", "")})
     with_second_factor(app.account)
 
     second_factor.remove_for_owner(account_id=app.account.pk, by=admin.pk)

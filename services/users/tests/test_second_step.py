@@ -34,7 +34,7 @@ def challenge_of(app: App, password: str = PASSWORD, source: str = "unknown") ->
 
 
 def answer(challenge: str, code: str, source: str = "unknown") -> Any:
-    return second_step.answer_challenge(challenge=challenge, code=code, source=source)
+    return second_step.answer_challenge(challenge=challenge, proof={"code": code}, source=source)
 
 
 def test_wrong_password_is_never_told_of_the_factor(ring: None) -> None:
@@ -273,7 +273,7 @@ def test_switch_off_and_log_in_with_one_code_at_once_use_it_once(ring: None) -> 
     results = at_once(
         lambda: answer(challenge, code),
         lambda: second_factor.disable(
-            account_id=app.account.pk, current_password=PASSWORD, code=code
+            account_id=app.account.pk, current_password=PASSWORD, proof={"code": code}
         ),
     )
 

@@ -1,5 +1,7 @@
 """What users refuses, as the API answers it."""
 
+from typing import Any
+
 from servicekit.http.problems import Conflict, Problem, ServiceUnavailable
 
 
@@ -34,15 +36,20 @@ class TooManyAttempts(Problem):
 
 
 class SecondFactorRequired(Problem):
-    """Address and password are right, and the account has a second factor: send a code."""
+    """Address and password are right, and the account has a second factor: send a code, or what
+    a passkey answers to `passkey`.
+    """
 
     status_code = 401
     auth_header = 'Bearer realm="souk"'
 
-    def __init__(self, *, challenge: str, expires_in: int) -> None:
+    def __init__(
+        self, *, challenge: str, expires_in: int, passkey: dict[str, Any] | None = None
+    ) -> None:
+        options = {"passkey": passkey} if passkey else {}
         super().__init__(
-            "Send the challenge with a code to /api/auth/second-factor/.",
-            members={"challenge": challenge, "expires_in": expires_in},
+            "Send the challenge with a code or a passkey to /api/auth/second-factor/.",
+            members={"challenge": challenge, "expires_in": expires_in, **options},
             headers={"Cache-Control": "no-store"},
         )
 
@@ -82,10 +89,10 @@ class WrongCode(Problem):
 
 
 class SecondFactorOn(Conflict):
-    """The account has a second factor."""
+    """The account has an authenticator app."""
 
     def __init__(self) -> None:
-        super().__init__("There is a second factor. Switch it off before you set up another.")
+        super().__init__("There is an app. Switch the second factor off before you set up another.")
 
 
 class SecondFactorOff(Conflict):

@@ -61,6 +61,12 @@ UNCONFIRMED_SECOND_FACTORS = Purge(
     delete_older("totp_device", age="created_at", key="account_id", also="confirmed_at IS NULL"),
     days=1,
 )
+# A challenge is good for minutes; its signature says how old it is.
+SPENT_PASSKEY_CHALLENGES = Purge(
+    "spent_passkey_challenge",
+    delete_older("spent_passkey_challenge", age="spent_at", key="digest"),
+    days=1,
+)
 PURGES = [
     REFRESH_TOKENS,
     SESSIONS,
@@ -72,4 +78,5 @@ PURGES = [
     REGISTRATIONS,
     LOG_IN_CHALLENGES,
     UNCONFIRMED_SECOND_FACTORS,
+    SPENT_PASSKEY_CHALLENGES,
 ]

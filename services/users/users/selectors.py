@@ -9,7 +9,15 @@ from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from users.models import Account, Address, SecurityEvent, ServiceClient, Session, TotpDevice
+from users.models import (
+    Account,
+    Address,
+    Passkey,
+    SecurityEvent,
+    ServiceClient,
+    Session,
+    TotpDevice,
+)
 
 
 def list_accounts() -> QuerySet[Account]:
@@ -57,13 +65,22 @@ def list_security_events(account_id: UUID) -> QuerySet[SecurityEvent]:
     return SecurityEvent.objects.filter(account_id=account_id)
 
 
+def list_passkeys(account_id: UUID) -> QuerySet[Passkey]:
+    """Return an account's passkeys."""
+    return Passkey.objects.filter(account_id=account_id)
+
+
 def second_factor_of(account: Account) -> dict[str, Any]:
     """Return the state of an account's second factor; nothing secret."""
     device = TotpDevice.objects.filter(account=account, confirmed_at__isnull=False).first()
+    added = [*account.passkeys.values_list("created_at", flat=True)]
+    since = [*added, device.confirmed_at] if device else added
     unused = account.recovery_codes.filter(used_at__isnull=True)
     return {
-        "enabled": device is not None,
-        "enabled_at": device and device.confirmed_at,
+        "enabled": bool(since),
+        "enabled_at": min((at for at in since if at), default=None),
+        "has_app": device is not None,
+        "passkeys": len(added),
         "recovery_codes_left": unused.count(),
         "is_required": settings.SECOND_FACTOR_FOR_STAFF and account.is_staff,
     }

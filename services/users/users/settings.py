@@ -3,6 +3,7 @@
 from servicekit import env
 from servicekit import settings as kit
 from servicekit.operations import logs
+from users import passkey_settings
 from users.roles import SCOPES
 
 SECRET_KEY = env.secret("SECRET_KEY")
@@ -36,6 +37,7 @@ SERVICEKIT = kit.from_environment(
 
 KEY_ENCRYPTION_KEYS = env.encryption_keys("KEY_ENCRYPTION_KEY")
 SECOND_FACTOR_FOR_STAFF = env.boolean("SECOND_FACTOR_FOR_STAFF", False)
+PASSKEY_RELYING_PARTY = passkey_settings.relying_party()
 # How long a key signs before the next takes its place (docs/operations.md, "Keys").
 SIGNING_KEY_DAYS = env.integer("SIGNING_KEY_DAYS", 30, minimum=1, maximum=365)
 SIGNING_KEY_MARGIN_SECONDS = env.integer("SIGNING_KEY_MARGIN_SECONDS", 60, minimum=12, maximum=3600)

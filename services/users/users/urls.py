@@ -7,6 +7,7 @@ from users.api.account_viewsets import AccountViewSet, SecurityEventViewSet
 from users.api.address_viewsets import AddressViewSet
 from users.api.clients.client_token_viewsets import ClientTokenViewSet
 from users.api.clients.client_viewsets import ServiceClientViewSet
+from users.api.factors.passkey_viewsets import OwnPasskeyViewSet, PasskeyLogInViewSet
 from users.api.factors.second_factor_viewsets import (
     OwnSecondFactorViewSet,
     SecondFactorViewSet,
@@ -53,6 +54,8 @@ router.register("users/me/email", OwnEmailViewSet, basename="own-email")
 router.register("auth", SecondStepViewSet, basename="second-step")
 router.register("users/me", OwnSecondFactorViewSet, basename="own-second-factor")
 router.register("users", SecondFactorViewSet, basename="second-factor")
+router.register("auth", PasskeyLogInViewSet, basename="passkey-log-in")
+router.register("users/me/passkeys", OwnPasskeyViewSet, basename="own-passkey")
 
 urlpatterns = [
     path("", include("servicekit.urls")),

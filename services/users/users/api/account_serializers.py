@@ -7,6 +7,8 @@ from rest_framework import serializers
 from servicekit.http.fields import StrictBooleanField
 from servicekit.http.serializers import RowSerializer, StrictSerializer
 from users.api.address_serializers import AddressRead
+from users.api.factors.passkey_serializers import PasskeyRead
+from users.api.factors.second_factor_serializers import SecondFactorRead
 from users.api.serializers import AccountRead, PasswordField
 
 
@@ -46,6 +48,8 @@ class ExportRead(serializers.Serializer[Any]):
     account = AccountRead()
     addresses = AddressRead(many=True)
     sessions = SessionRead(many=True)
+    second_factor = SecondFactorRead()
+    passkeys = PasskeyRead(many=True)
     security_events = SecurityEventRead(many=True)
     elsewhere = serializers.DictField(
         child=serializers.CharField(), help_text="Where the rest is read, with the same token."

@@ -14,6 +14,8 @@ from users.api.account_serializers import (
     SessionRead,
 )
 from users.api.address_serializers import AddressRead
+from users.api.factors.passkey_serializers import PasskeyRead
+from users.api.factors.second_factor_serializers import SecondFactorRead
 from users.api.own import OwnViewSet
 from users.api.serializers import AccountRead
 from users.api.sources import origin_of
@@ -71,11 +73,14 @@ class OwnAccountViewSet(OwnViewSet):
         account_id, session_id = self.account.pk, caller_of(request).session_id
         addresses = selectors.list_addresses(account_id).order_by("id")
         sessions = selectors.list_sessions(account_id, current_id=session_id).order_by("id")
+        passkeys = selectors.list_passkeys(account_id).order_by("id")
         events = selectors.list_security_events(account_id).order_by("-id")
         body = {
             "account": AccountRead(self.account).data,
             "addresses": AddressRead.bodies(addresses.values(*AddressRead.columns())),
             "sessions": SessionRead.bodies(sessions.values(*SessionRead.columns())),
+            "second_factor": SecondFactorRead(selectors.second_factor_of(self.account)).data,
+            "passkeys": PasskeyRead.bodies(passkeys.values(*PasskeyRead.columns())),
             "security_events": SecurityEventRead.bodies(
                 events.values(*SecurityEventRead.columns())[:EXPORTED_EVENTS]
             ),

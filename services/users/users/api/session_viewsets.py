@@ -26,7 +26,7 @@ SECOND_FACTOR_EXAMPLE = OpenApiExample(
         "type": "about:blank",
         "title": "Second factor required",
         "status": 401,
-        "detail": "Send the challenge with a code to /api/auth/second-factor/.",
+        "detail": "Send the challenge with a code or a passkey to /api/auth/second-factor/.",
         "instance": "/api/auth/token/",
         "code": "second_factor_required",
         "request_id": "5f1c5c6de6f84d0f9f6b0a3f0c6f4d1e",

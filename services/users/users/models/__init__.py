@@ -12,6 +12,12 @@ from users.models.accounts import (
 from users.models.addresses import MAX_ADDRESSES, Address
 from users.models.login_attempts import LoginAttempt
 from users.models.mail_tokens import MailRequest, MailToken
+from users.models.passkeys import (
+    MAX_PASSKEY_NAME_LENGTH,
+    MAX_PASSKEYS,
+    Passkey,
+    SpentPasskeyChallenge,
+)
 from users.models.registrations import Registration
 from users.models.second_factors import LogInChallenge, RecoveryCode, TotpDevice
 from users.models.security_events import MAX_DEVICE_LENGTH, SecurityEvent
@@ -24,6 +30,8 @@ __all__ = [
     "MAX_ADDRESSES",
     "MAX_DEVICE_LENGTH",
     "MAX_EMAIL_LENGTH",
+    "MAX_PASSKEYS",
+    "MAX_PASSKEY_NAME_LENGTH",
     "Account",
     "AccountManager",
     "Address",
@@ -33,6 +41,7 @@ __all__ = [
     "LoginAttempt",
     "MailRequest",
     "MailToken",
+    "Passkey",
     "RecoveryCode",
     "RefreshToken",
     "Registration",
@@ -40,6 +49,7 @@ __all__ = [
     "ServiceClient",
     "Session",
     "SigningKey",
+    "SpentPasskeyChallenge",
     "TotpDevice",
     "validate_email",
 ]

@@ -29,6 +29,10 @@ class SecurityEvent(models.Model):
         SECOND_FACTOR_ON = "second_factor_on"
         SECOND_FACTOR_OFF = "second_factor_off"
         RECOVERY_CODES_NEW = "recovery_codes_new"
+        PASSKEY_ADDED = "passkey_added"
+        PASSKEY_REMOVED = "passkey_removed"
+        #: Its counter did not rise: somebody may have copied it.
+        PASSKEY_REFUSED = "passkey_refused"
         DEACTIVATED = "deactivated"
         REACTIVATED = "reactivated"
         DELETED = "deleted"

@@ -22,7 +22,7 @@ class Session(models.Model):
     #: Where the log-in came from: what its client calls itself, and its network.
     device = models.CharField(max_length=MAX_DEVICE_LENGTH, default="", db_default="", blank=True)
     network = models.CharField(max_length=50, default="", db_default="", blank=True)
-    #: How its log-in was proved: "pwd", or "pwd otp" (RFC 8176).
+    #: How its log-in was proved: "pwd", "pwd otp", "pwd pop" or "pop mfa" (RFC 8176).
     amr = models.CharField(max_length=40, default="pwd", db_default="pwd")
 
     class Meta:

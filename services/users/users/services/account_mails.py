@@ -82,6 +82,11 @@ def tell_password_changed(*, account: Account) -> None:
     _write_notice("password_changed", account, to=account.email)
 
 
+def tell_second_factor_changed(*, account: Account, change: str) -> None:
+    """Tell the account's owner of a second factor that came or went; `change` names the mail."""
+    _write_notice(change, account, to=account.email)
+
+
 def language_of(account: Account) -> str:
     """Return the language in which an account is written to."""
     return account.language

@@ -39,6 +39,8 @@ REFRESH_LIFE = timedelta(days=14)
 #: Within this time a spent token gets the same answer again: for a client whose answer was lost,
 #: and for two tabs at once. Later it counts as stolen (RFC 9700 asks for the detection of replays).
 GRACE_SECONDS = 10
+#: In `amr`: a code of the app or a recovery code, a passkey.
+SECOND_FACTORS = frozenset({"otp", "pop"})
 Tokens = dict[str, Any]
 
 
@@ -57,7 +59,9 @@ def log_in(*, email: str, password: str, **origin: Unpack[Origin]) -> Tokens:
         checked = _checked(email, password)
         tokens = checked and _begin(checked, origin)
         if isinstance(tokens, Challenge):
-            raise SecondFactorRequired(challenge=tokens.token, expires_in=tokens.expires_in)
+            raise SecondFactorRequired(
+                challenge=tokens.token, expires_in=tokens.expires_in, passkey=tokens.passkey
+            )
         if tokens:
             login_attempts.forgive(email=email, source=source)
             return tokens
@@ -202,7 +206,7 @@ def _issue(account: Account, session: Session) -> Tokens:
 def _lacks_second_factor(account: Account, session: Session) -> bool:
     """Whether it is a session of staff that must prove a second factor, and did not."""
     is_needed = settings.SECOND_FACTOR_FOR_STAFF and account.is_staff
-    return is_needed and "otp" not in session.amr.split()
+    return is_needed and SECOND_FACTORS.isdisjoint(session.amr.split())
 
 
 def _access_token(account: Account, session: Session) -> str:

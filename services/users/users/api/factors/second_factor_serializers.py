@@ -7,7 +7,6 @@ from rest_framework import serializers
 
 from servicekit.http.fields import CleanCharField
 from servicekit.http.serializers import StrictSerializer
-from users.api.serializers import PasswordField
 from users.services.factors.second_factor_codes import APP_CODE, RECOVERY_CODE
 
 #: A recovery code has 24 letters and digits and five hyphens; people add blanks.
@@ -42,27 +41,16 @@ class CodeField(AppCodeField):
     patterns = (APP_CODE, RECOVERY_CODE)
 
 
-class AnswerChallenge(StrictSerializer):
-    challenge = CleanCharField(max_length=MAX_CHALLENGE_LENGTH)
-    code = CodeField()
-
-
-class BeginSecondFactor(StrictSerializer):
-    current_password = PasswordField()
-
-
 class ConfirmSecondFactor(StrictSerializer):
     code = AppCodeField()
-
-
-class ProveSecondFactor(StrictSerializer):
-    current_password = PasswordField()
-    code = CodeField()
 
 
 class SecondFactorRead(serializers.Serializer[Any]):
     enabled = serializers.BooleanField()
     enabled_at = serializers.DateTimeField(allow_null=True)
+    has_app = serializers.BooleanField()
+    # How many.
+    passkeys = serializers.IntegerField()
     recovery_codes_left = serializers.IntegerField()
     # Whether the account's roles of staff wait for it.
     is_required = serializers.BooleanField()
@@ -89,5 +77,7 @@ class LogInRefusedRead(serializers.Serializer[Any]):
     request_id = serializers.CharField()
     challenge = serializers.CharField(required=False)
     expires_in = serializers.IntegerField(required=False)
-    # With code `wrong_code`.
+    # For navigator.credentials.get(), where the account has a passkey.
+    passkey = serializers.DictField(required=False)
+    # With code `wrong_code` or `wrong_passkey`.
     tries_left = serializers.IntegerField(required=False)

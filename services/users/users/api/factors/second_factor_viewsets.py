@@ -14,12 +14,15 @@ from servicekit.auth.authentication import caller_of
 from servicekit.http.problems import CONTENT_TYPE as PROBLEM
 from servicekit.http.viewsets import StrictViewSetMixin
 from users import selectors
-from users.api.factors.second_factor_serializers import (
+from users.api.factors.passkey_examples import PASSKEY_ANSWER
+from users.api.factors.passkey_serializers import (
     AnswerChallenge,
-    BeginSecondFactor,
+    ProveFactorsOfAccount,
+    ProveSecondFactor,
+)
+from users.api.factors.second_factor_serializers import (
     ConfirmSecondFactor,
     LogInRefusedRead,
-    ProveSecondFactor,
     RecoveryCodesRead,
     SecondFactorRead,
     SetUpRead,
@@ -48,6 +51,7 @@ ANSWER_EXAMPLES = [
         {"challenge": "pGbA7yq0m3V1d8sW5nT2xKfR4uJ6hLcE9oZiXvQwY_I", "code": CODES[0]},
         request_only=True,
     ),
+    PASSKEY_ANSWER,
 ]
 SET_UP_EXAMPLE = OpenApiExample(
     "For the app",
@@ -81,14 +85,14 @@ class SecondStepViewSet(StrictViewSetMixin, GenericViewSet[Any]):
     )
     @action(detail=False, methods=["post"], url_path=PATH)
     def second_factor(self, request: Request) -> Response:
-        """The challenge of a log-in and a code for tokens."""
+        """The challenge of a log-in and a code, or a passkey's answer to it, for tokens."""
         members = self.valid(AnswerChallenge)
         tokens = second_step.answer_challenge(**members, **origin_of(request))
         return Response(TokensRead(tokens).data, headers=NO_STORE)
 
 
 class OwnSecondFactorViewSet(OwnViewSet):
-    """The caller's second factor: an authenticator app (RFC 6238) and recovery codes."""
+    """The caller's second factor: an authenticator app (RFC 6238), passkeys, recovery codes."""
 
     queryset = Account.objects.none()
 
@@ -101,14 +105,17 @@ class OwnSecondFactorViewSet(OwnViewSet):
 
     @extend_schema(
         operation_id="begin_second_factor",
-        request=BeginSecondFactor,
+        request=ProveFactorsOfAccount,
         responses=SetUpRead,
         examples=[PASSWORD_EXAMPLE, SET_UP_EXAMPLE],
     )
     @second_factor.mapping.post
     def begin(self, request: Request) -> Response:
-        """A secret for an authenticator app, shown once. It counts once a code is confirmed."""
-        members = self.valid(BeginSecondFactor)
+        """A secret for an authenticator app, shown once. It counts once a code is confirmed.
+
+        Whoever has a passkey proves it, too.
+        """
+        members = self.valid(ProveFactorsOfAccount)
         set_up = second_factor.begin(account_id=self.account.pk, **members, **origin_of(request))
         return Response(SetUpRead(set_up).data, headers=NO_STORE)
 
@@ -120,9 +127,9 @@ class OwnSecondFactorViewSet(OwnViewSet):
     )
     @action(detail=False, methods=["post"], url_path=f"{PATH}/confirm")
     def confirm(self, request: Request) -> Response:
-        """Switch the second factor on with a code of the app; every other session ends.
+        """Switch the app on with a code of it; every other session ends.
 
-        The recovery codes are shown once.
+        The recovery codes are shown once, with the account's first factor.
         """
         codes = second_factor.confirm(
             account_id=self.account.pk,
@@ -156,7 +163,7 @@ class OwnSecondFactorViewSet(OwnViewSet):
     )
     @action(detail=False, methods=["post"], url_path=f"{PATH}/disable")
     def disable(self, request: Request) -> Response:
-        """Switch the second factor off; every session ends, this one included."""
+        """Switch the second factor off, passkeys too; every session ends, this one included."""
         second_factor.disable(
             account_id=self.account.pk,
             **self.valid(ProveSecondFactor),

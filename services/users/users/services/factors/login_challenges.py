@@ -1,4 +1,4 @@
-"""Log-ins that wait for a code: the password was right, and the account has a second factor.
+"""Log-ins that wait for the second factor of an account, whose password was right.
 
 The token is random and opaque, stored as its SHA-256, and worth a few tries within minutes.
 """
@@ -13,6 +13,8 @@ from django.utils import timezone
 
 from users.errors import InvalidChallenge
 from users.models import Account, LogInChallenge
+from users.services.factors import passkey_proofs
+from users.services.factors.relying_party import Json
 
 LIFE = timedelta(minutes=5)
 TRIES = 5
@@ -20,10 +22,11 @@ TRIES = 5
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """What a client gets instead of tokens."""
+    """What a client gets instead of tokens; `passkey` is for browsers, if the account has one."""
 
     token: str
     expires_in: int
+    passkey: Json | None
 
 
 def issue(*, account: Account) -> Challenge:
@@ -36,7 +39,8 @@ def issue(*, account: Account) -> Challenge:
         expires_at=timezone.now() + LIFE,
         tries_left=TRIES,
     )
-    return Challenge(token, int(LIFE.total_seconds()))
+    passkey = passkey_proofs.log_in_options(account=account, token=token)
+    return Challenge(token, int(LIFE.total_seconds()), passkey)
 
 
 def email_for(*, token: str) -> str:

@@ -13,6 +13,7 @@ import time
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 
 from users.errors import UnreadableSecondFactor
@@ -29,8 +30,9 @@ logger = logging.getLogger(__name__)
 
 
 def is_on(account: Account) -> bool:
-    """Whether log-ins of the account need a code."""
-    return TotpDevice.objects.filter(account=account, confirmed_at__isnull=False).exists()
+    """Whether log-ins of the account need an app's code, or a passkey."""
+    has_factor = Q(totp_device__confirmed_at__isnull=False) | Q(passkeys__isnull=False)
+    return Account.objects.filter(has_factor, pk=account.pk).exists()
 
 
 def spend(*, account: Account, code: str) -> bool:

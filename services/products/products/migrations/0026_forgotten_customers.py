@@ -5,7 +5,7 @@ from django.db.models.functions import Now
 class Migration(migrations.Migration):
     """Whose account was deleted writes nothing more."""
 
-    dependencies = [("products", "0023_published_reviews_by_id")]
+    dependencies = [("products", "0025_returned_once")]
 
     operations = [
         migrations.CreateModel(
