@@ -123,12 +123,13 @@ async def _accounts(scene: Scene) -> list[str]:
     """Return tokens of as many accounts as the sockets need."""
     limit = asyncio.Semaphore(4)
     async with Api(scene.ops.gateway) as api:
+        admin = Session(api, Account(scene.ops["STAFF_EMAIL"], scene.ops["STAFF_PASSWORD"]))
 
         async def token(number: int) -> str:
             account = Account(f"bench-live-{number}@bench.example", scene.ops["STAFF_PASSWORD"])
             session = Session(api, account)
             async with limit:
-                await session.register()
+                await session.create(admin)
                 return await session.token()
 
         return await asyncio.gather(*(token(n) for n in range(SOCKETS // OF_ONE_ACCOUNT)))

@@ -170,11 +170,10 @@ def cart_version(*, user_id: UUID) -> int:
 
 
 def _cart(user_id: UUID | None, cart_id: UUID | None) -> Cart | None:
-    if user_id is None and cart_id is None:
-        return None
+    if user_id:
+        return Cart.objects.filter(user_id=user_id).first()
     # A customer's cart answers to no cookie.
-    by_id = Cart.objects.filter(pk=cart_id, user_id=None)
-    return (Cart.objects.filter(user_id=user_id) if user_id else by_id).first()
+    return Cart.objects.filter(pk=cart_id, user_id=None).first() if cart_id else None
 
 
 def _shown(line: CartLine, product: CatalogueProduct | None) -> Row:

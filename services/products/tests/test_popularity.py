@@ -307,7 +307,10 @@ def test_detail_is_a_constant_number_of_queries(
         bought(product, by=customer)
         write_review(product_id=product.pk, customer_id=customer, rating=5)
 
-    # The product, its category's path, its reviews, what goes with it (ids and rows).
-    with django_assert_num_queries(5):
+    # Its versions, the product, its category's path, its reviews, what goes with it (ids and rows).
+    with django_assert_num_queries(6):
         body = decoded(nobody.get(f"{PATH}{products[0].pk}/"))
+    # What was made is kept by the versions.
+    with django_assert_num_queries(1):
+        assert decoded(nobody.get(f"{PATH}{products[0].pk}/")) == body
     assert (len(body["related"]), len(body["latest_reviews"])) == (4, 1)

@@ -50,7 +50,7 @@ def place(
     order_id = UUID(answer.body["id"])
     if seconds and handover.is_offered(request):
         how = {"seconds": seconds, "preferred": preferred, "is_replay": answer.is_replay or None}
-        sent = handover.headers(order_id, operation, key=keyed and keyed.key, **how)
+        sent = handover.headers(order_id, operation, key=keyed.key if keyed else None, **how)
         return Answer(answer.status, answer.body, sent)
     # Outside of every transaction: whoever waits holds no lock.
     wait_for_outcome(order_id, seconds or 0)

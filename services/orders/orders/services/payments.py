@@ -85,11 +85,11 @@ def take_answer(*, step_id: UUID, approved: bool) -> None:
     order_id = PaymentStep.objects.values_list("payment__order_id", flat=True).get(pk=step_id)
     with transaction.atomic():
         Order.objects.select_for_update(no_key=True).get(pk=order_id)
-        step = PaymentStep.objects.select_for_update(of=["self", "payment"])
-        step = step.select_related("payment").get(pk=step_id)
+        steps = PaymentStep.objects.select_for_update(of=["self", "payment"])
+        step = steps.select_related("payment").get(pk=step_id)
         if step.answered_at is None:
             PaymentStep.objects.filter(pk=step_id).update(answered_at=Now(), approved=approved)
-            ANSWERED[step.operation](step.payment, step.amount, approved)
+            ANSWERED[Operation(step.operation)](step.payment, step.amount, approved)
 
 
 def _authorised(payment: Payment, _amount: Decimal, approved: bool) -> None:

@@ -27,7 +27,7 @@ USEFUL_FOR = timedelta(days=7)
 MARK = """
     WITH waiting AS (
         SELECT id FROM stock_alert
-        WHERE mailed_at IS NULL AND opened_at > statement_timestamp() - %s
+        WHERE mailed_at IS NULL AND opened_at > statement_timestamp() - %s * interval '1 day'
         ORDER BY opened_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
     )
     UPDATE stock_alert SET mailed_at = statement_timestamp() FROM waiting
@@ -62,7 +62,7 @@ def _write_one() -> int:
 def _mark() -> dict[int, UUID]:
     """Mark alerts as told; return their products by their ids."""
     with connection.cursor() as cursor:
-        cursor.execute(MARK, [USEFUL_FOR, TOLD_AT_ONCE])
+        cursor.execute(MARK, [USEFUL_FOR.days, TOLD_AT_ONCE])
         return dict(cursor.fetchall())
 
 

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from orders.live.application import Live, Server
+from servicekit.auth import key_refresh, revocation_list
 from servicekit.operations import metrics
 
 
@@ -13,5 +14,8 @@ class Command(BaseCommand):
 
     def handle(self, **_options: Any) -> None:
         metrics.serve()
+        # As gunicorn's workers do (servicekit/gunicorn_conf.py).
+        key_refresh.follow_in_background()
+        revocation_list.follow_in_background()
         host, _, port = settings.LIVE_BIND.rpartition(":")
         Server(Live(), host=host, port=int(port)).run()
