@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-READERS = {"text", "secret", "boolean", "integer", "names", "database", "encryption_keys"}
+READERS = {"text", "secret", "boolean", "choice", "integer", "names", "database", "encryption_keys"}
 READERS |= {"email", "email_address", "email_addresses"}
 DOCUMENTED = set(
     re.findall(r"^#?([A-Z][A-Z0-9_]*)=", (REPOSITORY / ".env.example").read_text(), re.MULTILINE)

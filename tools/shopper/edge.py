@@ -48,6 +48,8 @@ def _variables(ops: Ops, folder: Path, port: int) -> dict[str, str]:
         "ACCESS_LOG": str(folder / "access.log"),
         "ERROR_LOG": str(folder / "error.log"),
         **{f"{name}_UPSTREAM": address for name, address in upstreams.items()},
+        # `web` answers who waits, at once, as while `live` is away.
+        "LIVE_UPSTREAM": upstreams["ORDERS"],
     }
 
 

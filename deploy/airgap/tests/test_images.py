@@ -6,11 +6,17 @@ import shutil
 import pytest
 
 from airgap import debian, images
+from compose import engine
 from souk.checkout import REPOSITORY
 
 TEXT = (images.HERE / "compose.yaml").read_text()
 SHOP = (REPOSITORY / "compose.yaml").read_text()
 FOLDERS = sorted(path.parent for path in images.HERE.glob("*/Dockerfile"))
+
+
+def has_compose() -> bool:
+    """Whether there is the docker client, with its plug-in."""
+    return bool(shutil.which("docker")) and engine.docker("compose", "version").returncode == 0
 
 
 def test_every_folder_is_built_and_stands_in_for_an_image_of_the_shop() -> None:
@@ -37,7 +43,7 @@ def test_no_stand_in_needs_a_registry(folder) -> None:
     assert f"BASE: {debian.TAG}" in TEXT
 
 
-@pytest.mark.skipif(not shutil.which("docker"), reason="there is no docker client here")
+@pytest.mark.skipif(not has_compose(), reason="needs docker compose")
 def test_stand_ins_are_known_by_the_shops_variables() -> None:
     found = images.stand_ins()
 

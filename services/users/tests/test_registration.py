@@ -48,6 +48,17 @@ def registered(mailbox: Mailbox, email: str = ADA, **more: Any) -> str:
     return token_of(mails_to(mailbox, email)[-1])
 
 
+def test_mail_and_account_have_the_language_that_was_asked_for(mailbox: Mailbox) -> None:
+    body = {"email": ADA, "password": PASSWORD, "language": "de"}
+    assert Caller().post(USERS, body).status_code == 202
+
+    (message,) = mails_to(mailbox, ADA)
+    assert message["Subject"] == "Eröffnen Sie Ihr Konto"
+    assert confirm(token_of(message)).status_code == 201
+    assert Account.objects.get().language == "de"
+    problem(Caller().post(USERS, {**body, "language": "fr"}), 400, "", "/language")
+
+
 def nothing_is_made(refused: Callable[[], Any]) -> Any:
     answer = refused()
     assert not Account.objects.exists()

@@ -50,7 +50,7 @@ def test_only_what_no_queue_has_handed_over_is_sent_again(
     shop: NativeRuntime, connect: Connect
 ) -> None:
     lost, handled, dead = sent(connect), sent(connect), sent(connect)
-    nobody = sent(connect, "orders.order_rejected.v1")
+    nobody = sent(connect, "orders.order_delivered.v1")
     arrived(connect, handled)
     dead_letter(connect, dead, "waiting")
 

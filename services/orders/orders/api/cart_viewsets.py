@@ -4,6 +4,7 @@ from uuid import UUID
 
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.decorators import action
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
@@ -45,7 +46,7 @@ class CartViewSet(StrictViewSetMixin, GenericViewSet[Cart]):
     Its ETag is its version. A change with If-Match is refused if another came before it (412).
     """
 
-    permission_classes = (HasCart,)
+    permission_classes = (AllowAny, HasCart)
     queryset = Cart.objects.none()
     serializer_class = CartRead
     pagination_class = None  # type: ignore[assignment]

@@ -269,6 +269,7 @@ def _message(row: tuple[Any, ...]) -> Message:
 
 def relay_from_settings() -> Relay:
     """Return the relay of the service whose settings are loaded."""
-    patient = patient_types(import_module(f"{kit_settings.service}.events"))
+    package, _, _ = kit_settings.event_router.partition(".handlers")
+    patient = patient_types(import_module(f"{package}.events"))
     publisher = Publisher(kit_settings.broker_url)
     return Relay(publisher, batch=kit_settings.relay_batch, patient_types=patient)

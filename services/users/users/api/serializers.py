@@ -33,6 +33,7 @@ class Register(StrictSerializer):
     email = EmailField()
     password = PasswordField()
     name = LabelField(max_length=200, allow_blank=True, required=False)
+    language = serializers.ChoiceField(Language.choices, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         check_password("password", attrs["password"], Account(email=attrs["email"]))

@@ -17,6 +17,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('email', models.CharField(db_index=True, max_length=254)),
                 ('name', models.CharField(blank=True, max_length=200)),
+                ('language', models.CharField(choices=[('en', 'English'), ('de', 'German')], default='en', max_length=2)),
                 ('password', models.CharField(max_length=200)),
                 ('digest', models.BinaryField(max_length=32, null=True, unique=True)),
                 ('tries_left', models.SmallIntegerField()),

@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from users.models.accounts import MAX_EMAIL_LENGTH
+from users.models.accounts import MAX_EMAIL_LENGTH, Language
 
 
 class Registration(models.Model):
@@ -17,7 +17,8 @@ class Registration(models.Model):
 
     email = models.CharField(max_length=MAX_EMAIL_LENGTH, db_index=True)
     name = models.CharField(max_length=200, blank=True)
-    #: As the account will have it.
+    #: As the account will have them.
+    language = models.CharField(max_length=2, choices=Language.choices, default=Language.ENGLISH)
     password = models.CharField(max_length=200)
     digest = models.BinaryField(max_length=32, unique=True, null=True)
     #: At the password, by whoever has the token.

@@ -10,7 +10,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from servicekit.mails import writing
-from users.models import Account, Language, MailToken, Registration
+from users.models import Account, MailToken, Registration
 from users.services import mail_tokens
 from users.services.mail_tokens import LIVES, Purpose
 
@@ -45,13 +45,13 @@ def send_email_change(*, account: Account, email: str, session_id: UUID | None) 
 def send_registration(*, registration: Registration, token: str, life: timedelta) -> None:
     """Mail a token that opens an account.
 
-    Nothing that was sent with the registration is in it: strangers would write to strangers.
+    Nothing that was typed into the registration is in it: strangers would write to strangers.
     """
     writing.write(
         cause=f"registration:{registration.pk}",
         kind="users/mails/registration",
         recipient=registration.email,
-        language=Language.ENGLISH,
+        language=registration.language,
         context={"name": "", "token": token, "hours": int(life / timedelta(hours=1))},
         useful_for=life,
     )

@@ -15,7 +15,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from users.errors import UnusableToken, WrongRegistrationPassword
-from users.models import Account, Registration
+from users.models import Account, Language, Registration
 from users.services import account_mails, accounts, mail_limits, mail_tokens
 
 LIFE = timedelta(hours=24)
@@ -23,7 +23,14 @@ LIFE = timedelta(hours=24)
 TRIES = 5
 
 
-def ask(*, email: str, password: str, source: str, name: str = "") -> None:
+def ask(
+    *,
+    email: str,
+    password: str,
+    source: str,
+    name: str = "",
+    language: str = Language.ENGLISH,
+) -> None:
     """Note that an account was asked for; `answer_next` answers by mail.
 
     The same statements run, and one password is hashed, whether or not the address has an account.
@@ -37,6 +44,7 @@ def ask(*, email: str, password: str, source: str, name: str = "") -> None:
         Registration.objects.create(
             email=address,
             name=name,
+            language=language,
             password=hashed,
             tries_left=TRIES,
             expires_at=timezone.now() + LIFE,
@@ -78,6 +86,7 @@ def confirm(*, token: str, password: str) -> Account:
     account = Account(
         email=registration.email,
         name=registration.name,
+        language=registration.language,
         password=registration.password,
         email_verified=True,
     )
