@@ -15,7 +15,6 @@ UNKNOWN = str(uuid.uuid4())
         ("GET", "/nothing/here/", 404),
         ("GET", "/admin/", 404),
         ("GET", "/metrics", 404),
-        ("GET", "/readyz", 404),
         ("GET", "/api/products/..%2f..%2fmetrics", 400),
         ("GET", "/api//products/", 400),
         ("GET", "/api/products/%00/", 400),

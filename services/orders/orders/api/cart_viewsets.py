@@ -144,6 +144,8 @@ class CartViewSet(StrictViewSetMixin, GenericViewSet[Cart]):
         """Return whose cart it is, after what the cookie's holds has come into a customer's."""
         viewer = viewer_of(self.request)
         cart_id = cart_cookie.cart_id_of(self.request)
+        if viewer.is_machine:
+            return Holder()
         if not viewer.is_authenticated:
             return Holder(cart_id=cart_id)
         user_id = caller_of(self.request).id

@@ -1,6 +1,6 @@
 """Who may do what with orders: their customer, roles of staff, scopes of machine clients."""
 
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -24,15 +24,15 @@ class CancelsEveryOrder(HasRole):
 
 
 class HasCart(BasePermission):
-    """Everybody, logged in or not; machine clients have nothing to buy."""
+    """Everybody, logged in or not; a machine client has nothing to buy, and reads an empty cart."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        """Whether a person calls.
+        """Whether a person calls, or somebody who reads.
 
         Raises:
-            InsufficientScope: a machine client does.
+            InsufficientScope: a machine client would fill a cart.
         """
-        if viewer_of(request).is_machine:
+        if viewer_of(request).is_machine and request.method not in SAFE_METHODS:
             raise InsufficientScope(frozenset())
         return True
 

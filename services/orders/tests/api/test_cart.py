@@ -157,7 +157,12 @@ def test_changes_of_a_state_that_has_passed_are_refused(customer: Caller) -> Non
 
 
 def test_machine_clients_have_no_cart(test_keys: None) -> None:
-    problem(Caller.machine("orders:read").get(CART), 403, "insufficient_scope")
+    machine = Caller.machine("orders:read")
+
+    assert decoded(machine.get(CART))["lines"] == []
+    problem(machine.post(LINES, line(make_product())), 403, "insufficient_scope")
+    problem(machine.post(CHECKOUT, {}), 403, "insufficient_scope")
+    assert not Cart.objects.exists()
 
 
 def test_reading_a_cart_takes_as_many_queries_for_one_line_as_for_many(
