@@ -1,6 +1,8 @@
 // What is asked of the catalogue, spelt in one way (templates/catalogue.conf; njs 0.7.9): the name under which its answer is kept.
 
 var MAX_PARAMETERS = 16;
+// Spelt out it is up to three times as long as it came, and the next hop takes 8,000 bytes; nobody shares a page of so long a name.
+var MAX_LENGTH = 2000;
 var PARAMETER = /^([a-z_]+)=((?:[^%&#]|%[0-9A-Fa-f]{2})*)$/;
 var PLAIN = /^[A-Za-z0-9._~-]*$/;
 var ESCAPED = /%[0-9A-Fa-f]{2}|[^A-Za-z0-9._~-]/g;
@@ -40,7 +42,7 @@ function uri(r) {
         return path;
     }
     var parameters = sorted(query);
-    return parameters === null ? '' : path + '?' + parameters;
+    return parameters === null || parameters.length > MAX_LENGTH ? '' : path + '?' + parameters;
 }
 
 export default {uri};

@@ -249,6 +249,16 @@ def test_doubtful_query_reaches_the_service_as_it_was_sent(
     assert [seen.path for seen in services.products.seen] == [f"{LIST}?{doubtful}"] * 2
 
 
+@pytest.mark.parametrize("length", [1500, 2100, 4050, 7900])
+def test_query_reaches_the_service_however_long_it_is_spelt_out(
+    gateway: Gateway, services: Services, length: int
+) -> None:
+    answered = gateway.get(f"{LIST}?search={'a,' * (length // 2)}")
+
+    assert answered.status == 200
+    assert services.products.seen[-1].path.startswith(f"{LIST}?search=a")
+
+
 def test_id_in_capitals_is_the_same_product(gateway: Gateway, services: Services) -> None:
     gateway.get(PRODUCT)
     gateway.get(PRODUCT.replace("a/", "A/"))
