@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 from harness import PASSWORD, Person, Shop, wait_until
-from mails import ASK_EMAIL, ASK_RESET, CHANGE, MailSink, spend
+from mails import ASK_EMAIL, ASK_RESET, CHANGE, MailSink, sign_up, spend
 from test_poison import headers_of, publish
 from traces import places_with
 
@@ -41,6 +41,8 @@ class Traces:
     device: str = field(default_factory=lambda: f"Browser/7 ({marker('phone of Zoe')})")
     title: str = field(default_factory=lambda: marker("title"))
     comment: str = field(default_factory=lambda: marker("comment"))
+    note: str = field(default_factory=lambda: marker("note"))
+    tracking: str = field(default_factory=lambda: marker("tracking"))
     search: str = field(default_factory=lambda: marker("search"))
     key: str = field(default_factory=lambda: marker("key"))
 
@@ -87,9 +89,9 @@ def answered(answer: httpx.Response, *statuses: int) -> httpx.Response:
     return answer
 
 
-def come_in(shop: Shop, told: Traces) -> Person:
+def come_in(shop: Shop, sink: MailSink, told: Traces) -> Person:
     """Register, mistype the password, log in, and tell name and address."""
-    shop.register(told.first_email)
+    sign_up(shop, sink, told.first_email)
     wrong = {"email": told.first_email, "password": "not this one"}
     answered(shop.call("POST", "/api/auth/token/", json=wrong), 401)
     person = shop.log_in(told.first_email, PASSWORD)
@@ -104,8 +106,18 @@ def come_in(shop: Shop, told: Traces) -> Person:
 
 def buy_and_review(shop: Shop, staff: Person, person: Person, told: Traces) -> None:
     product = shop.add_product(staff)["id"]
-    order = answered(shop.place(person, (product, 1), key=told.key), 201).json()["id"]
+    line = {"product": product, "quantity": 1}
+    answered(shop.call("POST", "/api/cart/lines/", person, json=line), 200)
+    details = {"shipping_address": told.address, "billing_address": told.address, "note": told.note}
+    body = {"lines": [line], **details}
+    placed = shop.call("POST", "/api/orders/", person, key=told.key, json=body)
+    order = answered(placed, 201).json()["id"]
     assert shop.settled(person, order)["status"] == "confirmed"
+    parcel = {"carrier": "Post", "tracking_number": told.tracking}
+    answered(
+        shop.call("POST", f"/api/orders/{order}/ship/", staff, key=uuid.uuid4().hex, json=parcel),
+        200,
+    )
     reviews = f"/api/products/{product}/reviews/"
     review = {"rating": 4, "title": told.title, "comment": told.comment}
     wait_until(
@@ -174,7 +186,7 @@ def test_deleted_account_leaves_no_trace_anywhere(
     told = Traces()
     shop.http.headers["User-Agent"] = told.device
     try:
-        person = come_in(shop, told)
+        person = come_in(shop, sink, told)
         buy_and_review(shop, staff, person, told)
         found_by_staff(shop, staff, told)
         move_out(shop, stack, sink, person, told)

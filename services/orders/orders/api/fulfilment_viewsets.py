@@ -100,17 +100,21 @@ class FulfilmentViewSet(StrictViewSetMixin, GenericViewSet[Order]):
         )
 
     def _once(self, operation: str, move: Callable[[], UUID]) -> Response:
-        """Move units and answer with the order; a repeated key moves none and gets that again."""
+        """Move units and answer with the order as it is; a repeated key moves none.
+
+        What is kept with the key of staff is the order's id alone: a customer's address would stay
+        there after the account is deleted.
+        """
         caller_id, order_id = caller_of(self.request).id, str(self.kwargs["order_id"])
         keyed = idempotency.from_request(self.request, operation, caller=caller_id, about=order_id)
 
-        def effect() -> dict[str, Any]:
+        def effect() -> dict[str, str]:
             move()
-            return order_body(self.get_object())
+            return {"id": order_id}
 
         answer = idempotency.perform(keyed, effect, status=200)
         headers = {idempotency.REPLAYED: "true"} if answer.is_replay else None
-        return Response(answer.body, answer.status, headers=headers)
+        return Response(order_body(self.get_object()), answer.status, headers=headers)
 
 
 class ShipmentViewSet(StrictViewSetMixin, GenericViewSet[Shipment]):

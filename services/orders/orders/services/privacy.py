@@ -11,8 +11,10 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
+from orders.events import OrderShipped
 from orders.models import (
     Actor,
     ForgottenCustomer,
@@ -24,7 +26,7 @@ from orders.models import (
 )
 from orders.services.carts import forget_cart
 from servicekit.http.idempotency import forget_caller
-from servicekit.messaging import dead_letters
+from servicekit.messaging import dead_letters, outbox_actions
 
 #: States in which an order may still need its address.
 OPEN = (Status.PENDING, Status.CONFIRMED)
@@ -68,9 +70,7 @@ def _forget_next(before: datetime) -> bool:
         orders = Order.objects.filter(user_id=customer.user_id)
         ended = orders.exclude(status__in=OPEN)
         OrderDetails.objects.filter(order__in=ended).delete()
-        Shipment.objects.filter(order__in=ended).exclude(tracking_number="").update(
-            tracking_number=""
-        )
+        _forget_tracking(Shipment.objects.filter(order__in=ended).exclude(tracking_number=""))
         OrderHistory.objects.filter(order__in=ended, actor__in=PEOPLE).exclude(note="").update(
             note=""
         )
@@ -79,3 +79,11 @@ def _forget_next(before: datetime) -> bool:
         customer.seen_at = timezone.now()
         customer.save(update_fields=["is_done", "seen_at"])
     return True
+
+
+def _forget_tracking(shipments: QuerySet[Shipment]) -> None:
+    """Forget where parcels went, in the events that told of them as well."""
+    order_ids = [str(each) for each in shipments.values_list("order_id", flat=True)]
+    if order_ids:
+        outbox_actions.erase(event_type=OrderShipped.type, subjects=order_ids)
+        shipments.update(tracking_number="")
