@@ -18,12 +18,14 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     generate_private_key,
 )
 from cryptography.hazmat.primitives.hashes import SHA256
+from django.conf import settings
 
 from tests.factories import PASSWORD, make_account
 from users.models import Account, Passkey
 from users.services.factors import passkeys
 
-ORIGIN = "http://localhost:8080"
+# Its port is that of the gateway, which the environment may name.
+ORIGIN: str = settings.PASSKEY_RELYING_PARTY.origins[0]
 PRESENT, VERIFIED, HAS_KEY = 0x01, 0x04, 0x40
 ES256 = -7
 Json = dict[str, Any]

@@ -7,7 +7,15 @@ import jwt
 import pytest
 
 from servicekit.testing.races import at_once
-from tests.authenticators import PRESENT, Authenticator, Owner, bytes_of, text_of, with_passkey
+from tests.authenticators import (
+    ORIGIN,
+    PRESENT,
+    Authenticator,
+    Owner,
+    bytes_of,
+    text_of,
+    with_passkey,
+)
 from tests.factories import PASSWORD, make_account
 from users.errors import InvalidChallenge, SecondFactorRequired, WrongLogInCode
 from users.models import Account, Passkey, SecurityEvent, Session
@@ -114,7 +122,7 @@ OTHER = hashlib.sha256(b"other").digest()
 FORGERIES: dict[str, Any] = {
     "other origin": lambda o, to: o.key.get(to, origin="https://localhost.evil.example"),
     "origin's other port": lambda o, to: o.key.get(to, origin="http://localhost:8081"),
-    "origin in a list": lambda o, to: o.key.get(to, origin=["http://localhost:8080"]),
+    "origin in a list": lambda o, to: o.key.get(to, origin=[ORIGIN]),
     "other domain": lambda o, to: o.key.get(to, rp_id="evil.example"),
     "page within another site's": lambda o, to: o.key.get(to, crossOrigin=True),
     "registration": lambda o, to: o.key.get(to, type="webauthn.create"),
