@@ -5,7 +5,6 @@ to end, and none reads many rows to answer with few.
 """
 
 from collections.abc import Iterator
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -13,6 +12,7 @@ from django.db import connection
 
 from orders.models import Order
 from servicekit.testing.client import Caller, decoded
+from servicekit.testing.plans import Plans, rows_read
 from tests.api.calls import PATH
 
 ORDERS = 30_000
@@ -69,39 +69,9 @@ def orders(transactional_db: None) -> Iterator[None]:
         cursor.execute("VACUUM ANALYZE orders, order_line")
 
 
-class Plans:
-    """Explains every statement that reads, where it runs, and as it runs."""
-
-    def __init__(self) -> None:
-        self.found: list[dict[str, Any]] = []
-
-    def __call__(self, execute: Any, sql: str, parameters: Any, *rest: Any) -> Any:
-        if sql.lstrip().startswith(("SELECT", "WITH")):
-            # Past Django, whose cursors would come here again.
-            explained = connection.connection.execute(
-                f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {sql}", parameters
-            )
-            self.found.append(explained.fetchone()[0][0]["Plan"])
-        return execute(sql, parameters, *rest)
-
-    def scans(self) -> Iterator[dict[str, Any]]:
-        """The nodes that read rows of large tables."""
-        waiting = list(self.found)
-        while waiting:
-            node = waiting.pop()
-            waiting += node.get("Plans", [])
-            if node.get("Relation Name") in LARGE:
-                yield node
-
-
-def rows_read(scan: dict[str, Any]) -> int:
-    left_out = scan.get("Rows Removed by Filter", 0) + scan.get("Rows Removed by Index Recheck", 0)
-    return int(scan["Actual Loops"] * (scan["Actual Rows"] + left_out))
-
-
 def objections(caller: Caller, path: str, most: int) -> list[str]:
     """What is wrong with a list and, if there is one, the page behind it."""
-    with connection.execute_wrapper(plans := Plans()):
+    with connection.execute_wrapper(plans := Plans(LARGE)):
         body = decoded(caller.get(path))
     scans = [
         (scan["Node Type"], scan["Relation Name"], scan.get("Index Name"), rows_read(scan))

@@ -11,18 +11,17 @@ HELD = (Payment.State.REQUESTED, Payment.State.AUTHORISED)
 
 
 def release_payments(*, order_ids: Collection[UUID]) -> None:
-    """Let go what was set aside for orders that have ended without their goods; give back the rest.
+    """Let go what was set aside for orders that have ended without their goods.
+
+    Nothing was taken: that is done by shipping, and what is shipped is not cancelled.
 
     Call it in the transaction that ends them, after that has their rows locked.
     """
-    steps = []
-    for payment in _locked(order_ids):
-        if payment.state in HELD:
-            steps.append(_step(payment, Operation.VOID, payment.amount))
-        elif payment.state == Payment.State.CAPTURED:
-            left = payment.amount - payment.refunded_amount
-            steps.append(_step(payment, Operation.REFUND, left, cause="cancel"))
-    _write(steps)
+    _write(
+        _step(payment, Operation.VOID, payment.amount)
+        for payment in _locked(order_ids)
+        if payment.state in HELD
+    )
 
 
 def capture_payments(*, order_ids: Collection[UUID]) -> None:
@@ -57,9 +56,7 @@ def _locked(order_ids: Collection[UUID]) -> list[Payment]:
 
 def _refunds_of(payment: Payment) -> Decimal:
     refunds = PaymentStep.objects.filter(payment=payment, operation=Operation.REFUND)
-    refused = refunds.filter(approved=False).values_list("pk", flat=True)
-    amounts = refunds.exclude(pk__in=refused).values_list("amount", flat=True)
-    return sum(amounts, Decimal(0))
+    return sum(refunds.exclude(approved=False).values_list("amount", flat=True), Decimal(0))
 
 
 def _step(payment: Payment, operation: str, amount: Decimal, *, cause: str = "") -> PaymentStep:
